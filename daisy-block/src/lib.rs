@@ -1,0 +1,38 @@
+#![doc = include_str!("../README.md")]
+#![no_std]
+
+extern crate alloc;
+
+mod axis;
+mod block;
+mod cantor;
+mod cells;
+mod chunk;
+mod coverage;
+mod draw;
+mod error;
+mod fit;
+mod ids;
+mod layout;
+mod order;
+mod plan;
+mod status;
+mod stencil;
+mod tiling;
+
+pub use axis::Axis;
+pub use block::Block;
+pub use cantor::cantor_number;
+pub use cells::{CellBox, CellRuns};
+pub use chunk::{ChunkGrid, SharedChunk, shared_chunk};
+pub use coverage::{Coverage, Missed};
+pub use draw::{MAX_DRAWN_BLOCKS, draw};
+pub use error::{Field, LayoutError};
+pub use fit::Fit;
+pub use ids::{BlockKey, TaskId};
+pub use layout::Layout;
+pub use order::Order;
+pub use plan::Plan;
+pub use status::BlockStatus;
+pub use stencil::{Stencil, StencilAxis};
+pub use tiling::Tiling;

@@ -1,0 +1,4 @@
+//! The dependencies against brute force.
+
+mod dependencies;
+mod oracle;
