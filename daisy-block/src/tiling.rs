@@ -88,6 +88,7 @@ impl Tiling {
     }
 
     /// The number of axes.
+    #[inline]
     #[must_use]
     pub fn dims(&self) -> usize {
         self.axes.len()
@@ -130,9 +131,10 @@ impl Tiling {
         (cell < self.num_cells).then(|| {
             let mut index = Coordinate::zeros(self.dims());
             let entries = index.as_mut_slice();
+            let strides = self.strides.as_slice();
             let mut rest = cell;
-            for &axis in self.sweep.iter() {
-                let stride = self.strides[axis];
+            for &axis in self.sweep.as_slice() {
+                let stride = strides[axis];
                 let entry = if stride == 1 { rest } else { rest / stride };
                 rest -= entry * stride;
                 entries[axis] = entry.cast_signed();
@@ -271,19 +273,14 @@ impl Tiling {
     fn roi(
         &self,
         index: &Coordinate,
-        side: fn(&Axis, i64) -> core::ops::Range<i64>,
+        side: impl Fn(&Axis, i64) -> core::ops::Range<i64>,
     ) -> Option<Roi> {
-        let mut begin = Coordinate::zeros(self.dims());
-        let mut end = Coordinate::zeros(self.dims());
-        for (axis, ((begin, end), &entry)) in self
-            .axes
-            .iter()
-            .zip(begin.as_mut_slice().iter_mut().zip(end.as_mut_slice()).zip(index.as_slice()))
-        {
-            let interval = side(axis, entry);
-            (*begin, *end) = (interval.start, interval.end);
-        }
-        Roi::from_begin_end(begin, end).ok()
+        let (axes, index) = (self.axes.as_slice(), index.as_slice());
+        let interval = |axis: usize| {
+            let interval = side(&axes[axis], index[axis]);
+            (interval.start, interval.end)
+        };
+        Roi::from_intervals(axes.len(), interval).ok()
     }
 
     fn cells_meeting(

@@ -1,4 +1,5 @@
 //! The dependencies against brute force.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 mod dependencies;
 mod oracle;

@@ -1,0 +1,440 @@
+//! Everything that can be wrong with an array, as data: where, what was expected, what was found.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use daisy_geometry::{GeometryError, Roi};
+
+use crate::Dtype;
+
+/// The error of a library or of the operating system that lies below another error.
+pub type Source = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why an operation on an [`Array`](crate::Array) was refused or failed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ArrayError {
+    /// There is nothing at the path.
+    NotFound {
+        /// Where an array was looked for.
+        path: PathBuf,
+    },
+    /// There is something at the path, but no Zarr array.
+    NotAnArray {
+        /// Where an array was looked for.
+        path: PathBuf,
+        /// What is there instead.
+        found: Occupant,
+    },
+    /// An array should be created where there is one.
+    AlreadyExists {
+        /// The path of the existing array.
+        path: PathBuf,
+    },
+    /// An array should be created where there is something that is not an array.
+    Occupied {
+        /// Where the array should go.
+        path: PathBuf,
+        /// What is there already.
+        found: Occupant,
+    },
+    /// The existing array is not the one that was described.
+    Incompatible {
+        /// The path of the existing array.
+        path: PathBuf,
+        /// All fields that differ.
+        differences: Vec<Difference>,
+    },
+    /// The Zarr metadata cannot be read or ask for something that is not supported.
+    Metadata {
+        /// The path of the array.
+        path: PathBuf,
+        /// What the Zarr library says.
+        source: Source,
+    },
+    /// An attribute that says where the voxels lie makes no sense.
+    Attribute {
+        /// The path of the array.
+        path: PathBuf,
+        /// The name of the attribute.
+        key: &'static str,
+        /// What is wrong with it.
+        problem: AttributeProblem,
+    },
+    /// The array has a data type that is not a [`Dtype`].
+    UnsupportedDtype {
+        /// The path of the array.
+        path: PathBuf,
+        /// The data type as Zarr names it.
+        found: String,
+    },
+    /// Elements of another type than those of the array were asked for or given.
+    DtypeMismatch {
+        /// The path of the array.
+        path: PathBuf,
+        /// The type of the array.
+        expected: Dtype,
+        /// The type asked for or given.
+        found: Dtype,
+    },
+    /// A field of an [`ArraySpec`](crate::ArraySpec) has the wrong number of axes.
+    SpecDims {
+        /// The field.
+        field: &'static str,
+        /// The number of axes of the field `shape`.
+        expected: usize,
+        /// The number of axes given.
+        found: usize,
+    },
+    /// A field of an [`ArraySpec`](crate::ArraySpec) is too small on one axis.
+    SpecTooSmall {
+        /// The field.
+        field: &'static str,
+        /// The axis.
+        axis: usize,
+        /// The smallest value that makes sense.
+        least: i64,
+        /// The value given.
+        found: i64,
+    },
+    /// The fill value of an [`ArraySpec`](crate::ArraySpec) is not of the array's type.
+    SpecFillValue {
+        /// The type of the array.
+        expected: Dtype,
+        /// The type of the fill value.
+        found: Dtype,
+    },
+    /// A compression level that the codec does not have.
+    SpecLevel {
+        /// The largest level of the codec.
+        most: u32,
+        /// The level given.
+        found: u32,
+    },
+    /// A ROI has another number of axes than the array has spatial axes.
+    Dims {
+        /// The spatial axes of the array.
+        expected: usize,
+        /// The axes of the ROI.
+        found: usize,
+    },
+    /// A ROI is unbounded on one axis.
+    Unbounded {
+        /// The ROI.
+        roi: Box<Roi>,
+    },
+    /// A ROI does not begin or end on the border between two voxels.
+    Misaligned {
+        /// The ROI.
+        roi: Box<Roi>,
+        /// The first axis concerned.
+        axis: usize,
+        /// The voxel size on that axis.
+        voxel_size: i64,
+        /// Where the array begins on that axis; voxel borders are whole voxels away from it.
+        offset: i64,
+    },
+    /// A ROI reaches beyond the array.
+    Outside {
+        /// The ROI.
+        roi: Box<Roi>,
+        /// The ROI of the array.
+        array: Box<Roi>,
+    },
+    /// The data to be written do not have the shape of the ROI.
+    Shape {
+        /// The shape of the ROI in voxels, channels first.
+        expected: Vec<usize>,
+        /// The shape of the data.
+        found: Vec<usize>,
+    },
+    /// The voxels of a ROI do not fit into memory.
+    TooLarge {
+        /// The shape in voxels, channels first.
+        shape: Vec<i64>,
+        /// The type of the elements.
+        dtype: Dtype,
+    },
+    /// Coordinates overflow.
+    Geometry(GeometryError),
+    /// Voxels could not be read.
+    Read {
+        /// The path of the array.
+        path: PathBuf,
+        /// What was being read.
+        roi: Box<Roi>,
+        /// What the Zarr library or the operating system says.
+        source: Source,
+    },
+    /// Voxels could not be written.
+    Write {
+        /// The path of the array.
+        path: PathBuf,
+        /// What was being written.
+        roi: Box<Roi>,
+        /// What the Zarr library or the operating system says.
+        source: Source,
+    },
+    /// A file or folder could not be created, looked at or removed.
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+}
+
+/// What lies at a path where an array was expected, or should be created.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Occupant {
+    /// A Zarr group.
+    Group,
+    /// A file.
+    File,
+    /// A folder that holds this entry, among others perhaps, and no Zarr metadata.
+    Folder {
+        /// The name of the entry; none if the folder is empty.
+        entry: Option<PathBuf>,
+    },
+    /// A Zarr array, but with an entry among its chunks that is none of them.
+    ArrayWith {
+        /// The name of the entry.
+        entry: PathBuf,
+    },
+}
+
+/// A field in which an existing array differs from its description.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The name of the field.
+    pub field: &'static str,
+    /// Its value in the existing array.
+    pub existing: String,
+    /// Its value in the description.
+    pub wanted: String,
+}
+
+/// What is wrong with an attribute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AttributeProblem {
+    /// It is not a list.
+    NotAList,
+    /// An entry of it is not a whole number that fits an `i64`.
+    NotAnInteger {
+        /// The index of the entry.
+        index: usize,
+        /// The entry as JSON.
+        found: String,
+    },
+    /// An entry of it is not text.
+    NotText {
+        /// The index of the entry.
+        index: usize,
+        /// The entry as JSON.
+        found: String,
+    },
+    /// It has too many or too few entries.
+    Length {
+        /// The number of entries that fits the rest of the metadata.
+        expected: usize,
+        /// The number of entries it has.
+        found: usize,
+    },
+    /// An entry of it must be positive and is not.
+    NotPositive {
+        /// The index of the entry.
+        index: usize,
+        /// The entry.
+        found: i64,
+    },
+    /// It says something else than another attribute of the same meaning.
+    Contradicts {
+        /// The other attribute.
+        other: &'static str,
+    },
+    /// It names a channel axis behind a spatial one.
+    ChannelNotLeading {
+        /// The axis.
+        axis: usize,
+    },
+}
+
+impl From<GeometryError> for ArrayError {
+    fn from(error: GeometryError) -> Self {
+        Self::Geometry(error)
+    }
+}
+
+impl std::error::Error for ArrayError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Metadata { source, .. }
+            | Self::Read { source, .. }
+            | Self::Write { source, .. } => Some(source.as_ref()),
+            Self::Io { source, .. } => Some(source),
+            Self::Geometry(source) => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for ArrayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotFound { path } => {
+                write!(f, "there is nothing at {}: check the path, or create it", path.display())
+            }
+            Self::NotAnArray { path, found } => {
+                write!(f, "{} is {found}, not a Zarr array{}", path.display(), found.advice())
+            }
+            Self::AlreadyExists { path } => write!(
+                f,
+                "there is an array at {}: choose another path, reuse it or overwrite it",
+                path.display()
+            ),
+            Self::Occupied { path, found } => write!(
+                f,
+                "cannot create an array at {}, there is {found}: move it away or choose another \
+                 path",
+                path.display()
+            ),
+            Self::Incompatible { path, differences } => {
+                write!(f, "the array at {} is another one:", path.display())?;
+                for Difference { field, existing, wanted } in differences {
+                    write!(f, " {field} is {existing}, wanted {wanted};")?;
+                }
+                f.write_str(" choose another path, or overwrite it")
+            }
+            Self::Metadata { path, source } => write!(
+                f,
+                "cannot make sense of the Zarr metadata of {}: {source}; rewrite the array with \
+                 what is supported",
+                path.display()
+            ),
+            Self::Attribute { path, key, problem } => {
+                write!(f, "attribute {key:?} of {}: {problem}", path.display())
+            }
+            Self::UnsupportedDtype { path, found } => write!(
+                f,
+                "{} has the data type {found}: convert it to one of bool, u8 to u64, i8 to i64, \
+                 f32, f64",
+                path.display()
+            ),
+            Self::DtypeMismatch { path, expected, found } => write!(
+                f,
+                "{} holds {expected}, not {found}: use {expected} elements",
+                path.display()
+            ),
+            _ => self.fmt_request(f),
+        }
+    }
+}
+
+impl ArrayError {
+    /// The texts of what is wrong with a request rather than with an array.
+    fn fmt_request(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SpecDims { field, expected, found } => {
+                write!(f, "{field} has {found} axes, shape has {expected}: give one value per axis")
+            }
+            Self::SpecTooSmall { field, axis, least, found } => {
+                write!(f, "{field} is {found} on axis {axis}: give at least {least}")
+            }
+            Self::SpecFillValue { expected, found } => {
+                write!(f, "the fill value is {found}, the array {expected}: give it as {expected}")
+            }
+            Self::SpecLevel { most, found } => {
+                write!(f, "there is no compression level {found}: give at most {most}")
+            }
+            Self::Dims { expected, found } => {
+                write!(f, "the ROI has {found} axes, the array {expected}: give {expected}")
+            }
+            Self::Unbounded { roi } => {
+                write!(f, "{roi} is unbounded: intersect it with the ROI of the array first")
+            }
+            Self::Misaligned { roi, axis, voxel_size, offset } => write!(
+                f,
+                "{roi} cuts through voxels on axis {axis}, where they are {voxel_size} wide and \
+                 begin at {offset}: snap the ROI to that grid first"
+            ),
+            Self::Outside { roi, array } => write!(
+                f,
+                "{roi} reaches beyond the array, which is {array}: intersect the two, or read \
+                 with a fill value"
+            ),
+            Self::Shape { expected, found } => {
+                write!(f, "the data have shape {found:?}, the ROI {expected:?}: make them agree")
+            }
+            Self::TooLarge { shape, dtype } => {
+                write!(f, "{shape:?} voxels of {dtype} do not fit into memory: read smaller ROIs")
+            }
+            Self::Geometry(error) => write!(f, "{error}"),
+            Self::Read { path, roi, source } => {
+                write!(f, "cannot read {roi} of {}: {source}", path.display())
+            }
+            Self::Write { path, roi, source } => write!(
+                f,
+                "cannot write {roi} of {}: {source}; some of its chunks may be written, write it \
+                 again",
+                path.display()
+            ),
+            Self::Io { path, source } => {
+                write!(f, "{}: {source}; check the path and its permissions", path.display())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Occupant {
+    /// What to do about something that is not an array.
+    fn advice(&self) -> &'static str {
+        match self {
+            Self::Group => ": open one of the arrays in it",
+            _ => ": check the path",
+        }
+    }
+}
+
+impl fmt::Display for Occupant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Group => f.write_str("a Zarr group"),
+            Self::File => f.write_str("a file"),
+            Self::Folder { entry: None } => f.write_str("an empty folder"),
+            Self::Folder { entry: Some(entry) } => {
+                write!(f, "a folder with {:?} in it", entry.display().to_string())
+            }
+            Self::ArrayWith { entry } => {
+                write!(f, "an array with something else in it, {:?}", entry.display().to_string())
+            }
+        }
+    }
+}
+
+impl fmt::Display for AttributeProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAList => f.write_str("it is not a list: give one entry per axis"),
+            Self::NotAnInteger { index, found } => write!(
+                f,
+                "entry {index} is {found}: give whole numbers, in a finer unit if need be"
+            ),
+            Self::NotText { index, found } => write!(f, "entry {index} is {found}: give text"),
+            Self::Length { expected, found } => {
+                write!(f, "it has {found} entries: give {expected}")
+            }
+            Self::NotPositive { index, found } => {
+                write!(f, "entry {index} is {found}: give at least 1")
+            }
+            Self::Contradicts { other } => {
+                write!(f, "it says something else than {other:?}: remove one of the two")
+            }
+            Self::ChannelNotLeading { axis } => {
+                write!(f, "axis {axis} is a channel behind another axis: put channels first")
+            }
+        }
+    }
+}

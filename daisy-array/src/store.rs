@@ -1,0 +1,367 @@
+//! A folder as a Zarr store in which every value is replaced as a whole or not at all.
+//!
+//! ```text
+//!   set(key) --> .daisy-tmp-PID-N --(write)--> [sync file] --> rename over key --> [sync folder]
+//!                      |                                          |
+//!                killed here: a leftover that no key names        killed here: done
+//! ```
+//!
+//! The store keeps nothing in memory, neither locks nor open files, so it costs the same however
+//! many chunks a run touches, and any number of processes may use one folder.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use zarrs::storage::byte_range::{ByteRange, ByteRangeIterator, InvalidByteRangeError};
+use zarrs::storage::{
+    Bytes, MaybeBytesIterator, OffsetBytesIterator, ReadableStorageTraits, StorageError, StoreKey,
+    StorePrefix, WritableStorageTraits, store_set_partial_many,
+};
+
+/// How all temporary files begin. No Zarr key has such a name.
+pub(crate) const TEMPORARY_PREFIX: &str = ".daisy-tmp-";
+
+/// How often a write makes its folder, should someone delete it again and again.
+const MAX_FOLDERS_MADE: usize = 8;
+
+/// Ranges of one file that lie within so many bytes are read at once: a part of a chunk that is
+/// not compressed is thousands of them.
+const SPAN: u64 = 4 << 20;
+
+/// What a write outlives once it has returned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Durability {
+    /// The death of any process, at once. A power failure or a crash of the operating system may
+    /// take back writes of the last seconds, and on some file systems leave empty files behind.
+    #[default]
+    Process,
+    /// A power failure as well: file and folder are synced before a write returns. Much slower.
+    Power,
+}
+
+/// A folder whose files are the values of a Zarr store.
+#[derive(Clone, Debug)]
+pub(crate) struct AtomicStore {
+    folder: PathBuf,
+    durability: Durability,
+}
+
+impl AtomicStore {
+    pub(crate) fn new(folder: &Path, durability: Durability) -> Self {
+        Self { folder: folder.to_path_buf(), durability }
+    }
+
+    pub(crate) fn durability(&self) -> Durability {
+        self.durability
+    }
+
+    /// Makes the folder, which must not exist or be empty, with these files in it: all of them or
+    /// nothing, even if other processes try the same.
+    pub(crate) fn create(&self, files: &[(&str, Vec<u8>)]) -> io::Result<()> {
+        let parent = parent_of(&self.folder);
+        let (_, temporary) = self.create_temporary(parent, |path| fs::create_dir(path))?;
+        let inside = Self::new(&temporary, self.durability);
+        let result = files
+            .iter()
+            .try_for_each(|(name, value)| inside.publish(&temporary.join(name), value))
+            .and_then(|()| fs::rename(&temporary, &self.folder));
+        if result.is_err() {
+            // The error that counts is the first one; a leftover does no harm.
+            let _ = fs::remove_dir_all(&temporary);
+        }
+        result.and_then(|()| self.sync_folder(parent))
+    }
+
+    fn path_of(&self, key: &StoreKey) -> PathBuf {
+        self.folder.join(key.as_str())
+    }
+
+    /// Writes to a temporary file beside `target`, then gives it its name.
+    fn publish(&self, target: &Path, value: &[u8]) -> io::Result<()> {
+        let parent = parent_of(target);
+        let create = |path: &Path| OpenOptions::new().write(true).create_new(true).open(path);
+        let (mut file, temporary) = self.create_temporary(parent, create)?;
+        let result = file
+            .write_all(value)
+            .and_then(|()| self.sync(&file))
+            .and_then(|()| fs::rename(&temporary, target));
+        if result.is_err() {
+            // The error that counts is the first one; a leftover does no harm.
+            let _ = fs::remove_file(&temporary);
+        }
+        result.and_then(|()| self.sync_folder(parent))
+    }
+
+    /// Makes something with a name of its own in a folder; makes the folder if there is none.
+    fn create_temporary<T>(
+        &self,
+        folder: &Path,
+        create: impl Fn(&Path) -> io::Result<T>,
+    ) -> io::Result<(T, PathBuf)> {
+        let mut folders_left = MAX_FOLDERS_MADE;
+        loop {
+            let path = folder.join(temporary_name());
+            match create(&path) {
+                Ok(made) => return Ok((made, path)),
+                // A leftover, or a process of the same number on another machine.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                // No such folder, or not yet: another writer may make it at the same time.
+                Err(error) if error.kind() == ErrorKind::NotFound && folders_left > 0 => {
+                    folders_left -= 1;
+                    self.create_folder(folder)?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Makes a folder and those above it, and syncs them as far as the durability asks for.
+    fn create_folder(&self, folder: &Path) -> io::Result<()> {
+        let missing: Vec<&Path> = folder.ancestors().take_while(|path| !path.exists()).collect();
+        fs::create_dir_all(folder)?;
+        missing.into_iter().try_for_each(|made| self.sync_folder(parent_of(made)))
+    }
+
+    fn sync(&self, file: &File) -> io::Result<()> {
+        match self.durability {
+            Durability::Process => Ok(()),
+            Durability::Power => file.sync_all(),
+        }
+    }
+
+    /// Makes the names in a folder durable. (Windows has no such call and needs none.)
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        match self.durability {
+            Durability::Power if cfg!(unix) => File::open(folder)?.sync_all(),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A name that no other call of this process gives.
+pub(crate) fn temporary_name() -> String {
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+    format!("{TEMPORARY_PREFIX}{}-{number}", std::process::id())
+}
+
+/// The folder that a path lies in; that of a relative path of one part is the current one.
+fn parent_of(path: &Path) -> &Path {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    parent.unwrap_or(Path::new("."))
+}
+
+/// Treats what does not exist as `None`.
+fn if_found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+impl ReadableStorageTraits for AtomicStore {
+    fn get(&self, key: &StoreKey) -> Result<Option<Bytes>, StorageError> {
+        Ok(if_found(fs::read(self.path_of(key)))?.map(Bytes::from))
+    }
+
+    fn get_partial_many<'a>(
+        &'a self,
+        key: &StoreKey,
+        byte_ranges: ByteRangeIterator<'a>,
+    ) -> Result<MaybeBytesIterator<'a>, StorageError> {
+        let Some(mut file) = if_found(File::open(self.path_of(key)))? else { return Ok(None) };
+        let size = file.metadata()?.len();
+        let extents: Vec<_> = byte_ranges.map(|range| extent(range, size)).collect();
+        let whole = Extent::around(extents.iter().flatten());
+        let parts: Vec<Result<Bytes, StorageError>> = if extents.len() > 1 && whole.length <= SPAN {
+            let bytes = whole.read(&mut file)?;
+            let part = |extent: Extent| {
+                // Extents lie in the one around them, whose length fits.
+                let begin = (extent.start - whole.start) as usize;
+                bytes.slice(begin..begin + extent.length as usize)
+            };
+            extents.into_iter().map(|extent| Ok(part(extent?))).collect()
+        } else {
+            extents.into_iter().map(|extent| Ok(extent?.read(&mut file)?)).collect()
+        };
+        Ok(Some(Box::new(parts.into_iter())))
+    }
+
+    fn size_key(&self, key: &StoreKey) -> Result<Option<u64>, StorageError> {
+        Ok(if_found(fs::metadata(self.path_of(key)))?.map(|metadata| metadata.len()))
+    }
+
+    fn supports_get_partial(&self) -> bool {
+        true
+    }
+}
+
+/// A part of a file that exists.
+#[derive(Clone, Copy, Debug)]
+struct Extent {
+    start: u64,
+    length: u64,
+}
+
+/// The part of a file of `size` bytes that a range means. Ranges come from what is in files (the
+/// index of a shard), so they are checked before memory is allocated.
+fn extent(range: ByteRange, size: u64) -> Result<Extent, StorageError> {
+    let invalid = || InvalidByteRangeError::new(range, size);
+    let (start, length) = match range {
+        ByteRange::FromStart(start, None) => (start, size.checked_sub(start).ok_or_else(invalid)?),
+        ByteRange::FromStart(start, Some(length)) => (start, length),
+        ByteRange::Suffix(length) => (size.checked_sub(length).ok_or_else(invalid)?, length),
+    };
+    match start.checked_add(length) {
+        Some(end) if end <= size => Ok(Extent { start, length }),
+        _ => Err(invalid().into()),
+    }
+}
+
+impl Extent {
+    /// The smallest extent that has all of these in it.
+    fn around<'a>(extents: impl Iterator<Item = &'a Self> + Clone) -> Self {
+        let start = extents.clone().map(|extent| extent.start).min().unwrap_or(0);
+        let end = extents.map(|extent| extent.start + extent.length).max().unwrap_or(start);
+        Self { start, length: end - start }
+    }
+
+    fn read(self, file: &mut File) -> io::Result<Bytes> {
+        let length = usize::try_from(self.length).map_err(|_| ErrorKind::OutOfMemory)?;
+        let mut bytes = vec![0; length];
+        file.seek(SeekFrom::Start(self.start))?;
+        file.read_exact(&mut bytes)?;
+        Ok(Bytes::from(bytes))
+    }
+}
+
+impl WritableStorageTraits for AtomicStore {
+    fn set(&self, key: &StoreKey, value: Bytes) -> Result<(), StorageError> {
+        Ok(self.publish(&self.path_of(key), &value)?)
+    }
+
+    fn set_partial_many(
+        &self,
+        key: &StoreKey,
+        offset_values: OffsetBytesIterator<'_>,
+    ) -> Result<(), StorageError> {
+        store_set_partial_many(self, key, offset_values)
+    }
+
+    fn erase(&self, key: &StoreKey) -> Result<(), StorageError> {
+        let path = self.path_of(key);
+        if if_found(fs::remove_file(&path))?.is_some() {
+            self.sync_folder(parent_of(&path))?;
+        }
+        Ok(())
+    }
+
+    fn erase_prefix(&self, _prefix: &StorePrefix) -> Result<(), StorageError> {
+        // Arrays remove single chunks only; whole folders go in `create`, with more care.
+        Err(StorageError::Unsupported("erasing a folder of an array".to_owned()))
+    }
+
+    fn supports_set_partial(&self) -> bool {
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(name: &str) -> StoreKey {
+        StoreKey::new(name).unwrap()
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn values_are_replaced_and_no_temporary_file_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        for durability in [Durability::Process, Durability::Power] {
+            let store = AtomicStore::new(&folder.path().join("a/b"), durability);
+            store.set(&key("c/0/1"), Bytes::from_static(b"old and long")).unwrap();
+            store.set(&key("c/0/1"), Bytes::from_static(b"new")).unwrap();
+            assert_eq!(store.get(&key("c/0/1")).unwrap(), Some(Bytes::from_static(b"new")));
+            assert_eq!(names(&folder.path().join("a/b/c/0")), ["1"]);
+            assert_eq!(store.get(&key("c/9/9")).unwrap(), None);
+            assert_eq!(store.size_key(&key("c/0/1")).unwrap(), Some(3));
+            store.erase(&key("c/0/1")).unwrap();
+            store.erase(&key("c/0/1")).unwrap();
+            assert_eq!(store.get(&key("c/0/1")).unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn writers_may_meet_in_a_new_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = AtomicStore::new(folder.path(), Durability::Process);
+        for round in 0..200 {
+            let barrier = std::sync::Barrier::new(4);
+            std::thread::scope(|scope| {
+                for writer in 0..4 {
+                    let (store, barrier) = (&store, &barrier);
+                    scope.spawn(move || {
+                        barrier.wait();
+                        store.set(&key(&format!("{round}/c/{writer}")), Bytes::new()).unwrap();
+                    });
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn only_one_of_many_creators_succeeds() {
+        let outside = tempfile::tempdir().unwrap();
+        let folder = outside.path().join("a/b");
+        let store = AtomicStore::new(&folder, Durability::Process);
+        let create = |n: u8| store.create(&[("x", vec![n]), ("y", vec![n])]).is_ok();
+        let created: Vec<bool> = std::thread::scope(|scope| {
+            let creators: Vec<_> = (0..8).map(|n| scope.spawn(move || create(n))).collect();
+            creators.into_iter().map(|creator| creator.join().unwrap()).collect()
+        });
+        assert_eq!(created.iter().filter(|created| **created).count(), 1);
+        let winner = created.iter().position(|created| *created).unwrap() as u8;
+        assert_eq!(store.get(&key("x")).unwrap(), Some(Bytes::from(vec![winner])));
+        assert_eq!(store.get(&key("y")).unwrap(), Some(Bytes::from(vec![winner])));
+        assert_eq!(
+            (names(&folder), names(folder.parent().unwrap())),
+            (vec!["x".to_owned(), "y".to_owned()], vec!["b".to_owned()])
+        );
+    }
+
+    #[test]
+    fn ranges_are_checked_against_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = AtomicStore::new(folder.path(), Durability::Process);
+        store.set(&key("x"), Bytes::from_static(b"0123456789")).unwrap();
+        let part = |range| store.get_partial(&key("x"), range).map(|bytes| bytes.unwrap().to_vec());
+        assert_eq!(part(ByteRange::FromStart(7, None)).unwrap(), b"789");
+        assert_eq!(part(ByteRange::FromStart(2, Some(3))).unwrap(), b"234");
+        assert_eq!(part(ByteRange::Suffix(2)).unwrap(), b"89");
+        assert!(part(ByteRange::FromStart(2, Some(9))).is_err());
+        assert!(part(ByteRange::FromStart(u64::MAX, Some(2))).is_err());
+        assert!(part(ByteRange::FromStart(11, None)).is_err());
+        assert!(part(ByteRange::Suffix(11)).is_err());
+        let many = [ByteRange::FromStart(8, Some(2)), ByteRange::FromStart(1, Some(3))];
+        let parts = store.get_partial_many(&key("x"), Box::new(many.into_iter())).unwrap();
+        let parts: Vec<Bytes> = parts.unwrap().map(Result::unwrap).collect();
+        assert_eq!(parts, ["89", "123"]);
+        let one_bad = [ByteRange::FromStart(8, Some(2)), ByteRange::FromStart(9, Some(2))];
+        let parts = store.get_partial_many(&key("x"), Box::new(one_bad.into_iter())).unwrap();
+        let good: Vec<bool> = parts.unwrap().map(|part| part.is_ok()).collect();
+        assert_eq!(good, [true, false]);
+        assert!(store.get_partial(&key("y"), ByteRange::Suffix(1)).unwrap().is_none());
+    }
+}

@@ -1,0 +1,159 @@
+//! Writers beside each other, and writers that are killed.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use daisy_array::{Array, ArrayError, ArraySpec, Dtype, IfExists, ZarrVersion};
+use daisy_geometry::Roi;
+use ndarray::{Array3, ArrayD};
+
+/// Where the killed writer writes; unset in all other processes.
+const WRITER_PATH: &str = "DAISY_ARRAY_TEST_WRITER_PATH";
+
+fn create(path: &Path) -> Array {
+    let spec = ArraySpec::new([32, 32, 32], Dtype::U64)
+        .chunk_shape([8, 16, 16])
+        .voxel_size([2, 2, 2])
+        .offset([-10, 0, 4]);
+    Array::create(path, &spec, IfExists::ReuseIfCompatible).unwrap()
+}
+
+/// The ROIs of all chunks.
+fn chunks(array: &Array) -> Vec<Roi> {
+    let step = array.chunk_shape_world();
+    let counts = [4, 2, 2];
+    let mut chunks = Vec::new();
+    for z in 0..counts[0] {
+        for y in 0..counts[1] {
+            for x in 0..counts[2] {
+                let begin = array.offset() + &(step * [z, y, x]);
+                chunks.push(Roi::new(begin, step).unwrap());
+            }
+        }
+    }
+    chunks
+}
+
+#[test]
+fn many_may_create_one_array_at_once() {
+    for version in [ZarrVersion::V2, ZarrVersion::V3] {
+        for _ in 0..50 {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("a");
+            let specs = [1, 2]
+                .map(|voxel| ArraySpec::new([9], Dtype::U8).voxel_size([voxel]).version(version));
+            let results: Vec<(usize, Result<Array, ArrayError>)> = std::thread::scope(|scope| {
+                let creators: Vec<_> = (0..4)
+                    .map(|n| {
+                        let (path, spec) = (&path, &specs[n % 2]);
+                        scope.spawn(move || {
+                            let array = Array::create(path, spec, IfExists::ReuseIfCompatible)?;
+                            // Chunks appear while others still look.
+                            array.fill(array.roi(), 1u8)?;
+                            Ok(array)
+                        })
+                    })
+                    .collect();
+                creators.into_iter().map(|c| c.join().unwrap()).enumerate().collect()
+            });
+            // One of the two descriptions wins; those who came with it succeed, all others learn.
+            let voxel_size = Array::open(&path).unwrap().voxel_size()[0];
+            for (n, result) in results {
+                match result {
+                    Ok(_) => assert_eq!(voxel_size, n as i64 % 2 + 1),
+                    Err(ArrayError::Incompatible { .. }) => {
+                        assert_ne!(voxel_size, n as i64 % 2 + 1)
+                    }
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn writers_of_different_chunks_do_not_disturb_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a");
+    std::thread::scope(|scope| {
+        for worker in 0..4 {
+            let path = &path;
+            // Every worker creates the array itself, as processes do.
+            scope.spawn(move || {
+                let array = create(path);
+                for (index, chunk) in chunks(&array).iter().enumerate() {
+                    if index % 4 == worker {
+                        array
+                            .write(chunk, Array3::from_elem([8, 16, 16], index as u64).view())
+                            .unwrap();
+                    }
+                }
+            });
+        }
+    });
+    let array = Array::open(&path).unwrap();
+    for (index, chunk) in chunks(&array).iter().enumerate() {
+        let expected = ArrayD::from_elem(vec![8, 16, 16], index as u64);
+        assert_eq!(array.read::<u64>(chunk).unwrap(), expected);
+    }
+}
+
+/// The other process of the test below: writes the whole array again and again, with the number of
+/// the round in every voxel. Does nothing as a test of its own.
+#[test]
+fn writer_that_gets_killed() {
+    let Ok(path) = std::env::var(WRITER_PATH) else { return };
+    let array = create(Path::new(&path));
+    for round in 1u64.. {
+        for (index, chunk) in chunks(&array).iter().enumerate() {
+            // Voxels that do not compress to nothing, the same for all rounds but for the first.
+            let values = Array3::from_shape_fn([8, 16, 16], |(z, y, x)| {
+                let noise =
+                    ((z * 256 + y * 16 + x + index) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                if (z, y, x) == (0, 0, 0) { round } else { noise ^ round }
+            });
+            array.write(chunk, values.view()).unwrap();
+        }
+        println!("round {round}");
+    }
+}
+
+#[test]
+fn a_killed_writer_leaves_whole_chunks() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a");
+    for kill in 1..=5 {
+        let mut writer = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "concurrent::writer_that_gets_killed", "--nocapture"])
+            .env(WRITER_PATH, &path)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(writer.stdout.take().unwrap()).lines();
+        let rounds = lines.map_while(Result::ok).filter(|line| line.contains("round ")).take(kill);
+        assert_eq!(rounds.count(), kill, "the writer ended by itself");
+        writer.kill().unwrap();
+        writer.wait().unwrap();
+        // What a kill between writing and renaming leaves; no read may ever look at it.
+        std::fs::write(path.join("c/0/0/.daisy-tmp-1-1"), "half a chunk").unwrap();
+
+        let array = Array::open(&path).unwrap();
+        for (index, chunk) in chunks(&array).iter().enumerate() {
+            let values = array.read::<u64>(chunk).unwrap();
+            let round = values[[0, 0, 0]];
+            assert!(round >= 1, "chunk {index} was written in the first round");
+            for ((z, y, x), value) in
+                values.into_dimensionality::<ndarray::Ix3>().unwrap().indexed_iter()
+            {
+                let noise =
+                    ((z * 256 + y * 16 + x + index) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                assert!((z, y, x) == (0, 0, 0) || *value == noise ^ round, "a torn chunk");
+            }
+        }
+    }
+    // The next run overwrites everything, leftovers included.
+    let spec = ArraySpec::new([4], Dtype::U8);
+    let array = Array::create(&path, &spec, IfExists::Overwrite).unwrap();
+    assert_eq!(array.read::<u8>(array.roi()).unwrap().sum(), 0);
+}

@@ -1,0 +1,253 @@
+//! The conflicts inside one grid, prepared for speed.
+//!
+//! Per axis a cell is near the low border, near the high border, or between, where only its residue
+//! matters. All cells with the same class along every axis wait for, and are awaited by, cells at the
+//! same distances. These are found by brute force when a class first occurs, and kept as runs of
+//! consecutive cells along the fastest axis.
+
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use daisy_block::{Stencil, Tiling};
+use daisy_geometry::Coordinate;
+use smallvec::SmallVec;
+
+/// Conflicting cells at consecutive numbers, relative to the number of the cell in question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Run {
+    distance: i64,
+    len: u32,
+}
+
+impl Run {
+    /// The cells of the run around `cell`.
+    #[inline]
+    pub(super) const fn at(self, cell: u64) -> Range<u64> {
+        let start = cell.wrapping_add_signed(self.distance);
+        start..start + self.len as u64
+    }
+}
+
+/// See the module's text.
+#[derive(Clone, Debug)]
+pub(super) struct Conflict {
+    stencil: Stencil,
+    /// The index of the grid's first cell in the grid that the stencil was made for.
+    origin: Coordinate,
+    axes: SmallVec<[AxisClasses; 4]>,
+    /// One entry for each class; empty where there would be too many, then nothing is kept.
+    classes: Vec<Class>,
+    runs: Vec<Run>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct AxisClasses {
+    len: i64,
+    reach: i64,
+    period: i64,
+    num_classes: i64,
+    stride: i64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Class {
+    is_known: bool,
+    num_upstream: u32,
+    upstream: (u32, u32),
+    downstream: (u32, u32),
+}
+
+/// The largest number of offsets of all classes together that are kept.
+const MAX_KEPT: u64 = 1 << 22;
+
+impl AxisClasses {
+    #[inline]
+    const fn class(&self, index: i64) -> i64 {
+        if self.num_classes == self.len || index < self.reach {
+            return index;
+        }
+        let above = index - (self.len - self.reach);
+        if above >= 0 {
+            return self.reach + self.period + above;
+        }
+        self.reach + if self.period == 1 { 0 } else { (index - self.reach) % self.period }
+    }
+}
+
+impl Conflict {
+    pub(super) fn new(stencil: &Stencil, grid: &Tiling, origin: &Coordinate) -> Self {
+        let mut axes: SmallVec<[AxisClasses; 4]> = SmallVec::new();
+        let (mut num_classes, mut offsets) = (1_i64, 1_u64);
+        for (axis, conflicts) in grid.axes().iter().zip(stencil.axes()) {
+            let (len, reach) = (axis.num_cells(), conflicts.reach());
+            let classes = len.min(2 * reach + conflicts.period);
+            let period = conflicts.period;
+            axes.push(AxisClasses {
+                len,
+                reach,
+                period,
+                num_classes: classes,
+                stride: num_classes,
+            });
+            num_classes = num_classes.saturating_mul(classes.max(1));
+            offsets = offsets.saturating_mul(2 * reach.unsigned_abs() + 1);
+        }
+        let is_kept = num_classes.unsigned_abs().saturating_mul(offsets) <= MAX_KEPT;
+        let kept = if is_kept { num_classes as usize } else { 0 };
+        Self {
+            stencil: stencil.clone(),
+            origin: origin.clone(),
+            axes,
+            classes: alloc::vec![Class::default(); kept],
+            runs: Vec::new(),
+        }
+    }
+
+    pub(super) const fn stencil(&self) -> &Stencil {
+        &self.stencil
+    }
+
+    /// The level of a cell of the grid.
+    pub(super) fn level_at(&self, index: &[i64]) -> u64 {
+        let shifted = Coordinate::from_fn(index.len(), |axis| index[axis] + self.origin[axis]);
+        self.stencil.level_at(shifted.as_slice())
+    }
+
+    /// The largest number of cells that one cell may wait for.
+    pub(super) fn max_upstream(&self) -> u64 {
+        let hull = self
+            .axes
+            .iter()
+            .map(|axis| (2 * axis.reach.unsigned_abs() + 1).min(axis.len.unsigned_abs()));
+        hull.fold(1_u64, u64::saturating_mul)
+    }
+
+    /// How many cells the cell at `index` waits for.
+    #[inline]
+    pub(super) fn num_upstream(&mut self, grid: &Tiling, index: &[i64]) -> u32 {
+        let Some(class) = self.class_at(index) else {
+            let mut count = 0;
+            self.for_each_conflict(grid, index, |_, is_lower| count += u32::from(is_lower));
+            return count;
+        };
+        self.know(class, grid, index);
+        self.classes[class].num_upstream
+    }
+
+    /// The runs of cells that wait for the cell at `index`; [`Conflict::run`] gives each of them.
+    ///
+    /// They stay valid until the next call of this or of [`Conflict::upstream`].
+    #[inline]
+    pub(super) fn downstream(&mut self, grid: &Tiling, index: &[i64]) -> Range<usize> {
+        let class = self.class_at(index);
+        let class = self.find(class, grid, index);
+        class.downstream.0 as usize..class.downstream.1 as usize
+    }
+
+    /// The runs of cells that the cell at `index` waits for.
+    pub(super) fn upstream(&mut self, grid: &Tiling, index: &[i64]) -> Range<usize> {
+        let class = self.class_at(index);
+        let class = self.find(class, grid, index);
+        class.upstream.0 as usize..class.upstream.1 as usize
+    }
+
+    #[inline]
+    pub(super) fn run(&self, place: usize) -> Run {
+        self.runs[place]
+    }
+
+    #[inline]
+    fn class_at(&self, index: &[i64]) -> Option<usize> {
+        if self.classes.is_empty() {
+            return None;
+        }
+        let class = |(axis, &entry): (&AxisClasses, &i64)| axis.class(entry) * axis.stride;
+        Some(self.axes.iter().zip(index).map(class).sum::<i64>() as usize)
+    }
+
+    #[inline]
+    fn find(&mut self, class: Option<usize>, grid: &Tiling, index: &[i64]) -> Class {
+        match class {
+            Some(class) => {
+                self.know(class, grid, index);
+                self.classes[class]
+            }
+            None => {
+                self.runs.clear();
+                self.enumerate(grid, index)
+            }
+        }
+    }
+
+    #[inline]
+    fn know(&mut self, class: usize, grid: &Tiling, index: &[i64]) {
+        if !self.classes[class].is_known {
+            self.classes[class] = self.enumerate(grid, index);
+        }
+    }
+
+    /// Finds the runs of the class of `index` by looking at every cell within reach.
+    #[cold]
+    fn enumerate(&mut self, grid: &Tiling, index: &[i64]) -> Class {
+        let mut sides = [Vec::new(), Vec::new()];
+        let mut num_upstream = 0;
+        let own: i64 = number(grid, index);
+        self.for_each_conflict(grid, index, |other, is_lower| {
+            num_upstream += u32::from(is_lower);
+            let distance = number(grid, other) - own;
+            let side: &mut Vec<Run> = &mut sides[usize::from(is_lower)];
+            match side.last_mut() {
+                Some(run) if run.distance + i64::from(run.len) == distance => run.len += 1,
+                _ => side.push(Run { distance, len: 1 }),
+            }
+        });
+        let mut keep = |side: &[Run]| {
+            let start = self.runs.len() as u32;
+            self.runs.extend_from_slice(side);
+            (start, self.runs.len() as u32)
+        };
+        let [downstream, upstream] = &sides;
+        Class {
+            is_known: true,
+            num_upstream,
+            upstream: keep(upstream),
+            downstream: keep(downstream),
+        }
+    }
+
+    /// Every conflicting cell of the grid by ascending number, and whether it has a lower level.
+    fn for_each_conflict(&self, grid: &Tiling, index: &[i64], mut each: impl FnMut(&[i64], bool)) {
+        let level = self.level_at(index);
+        let mut other = Coordinate::from_slice(index);
+        let ends = |axis: usize| {
+            let AxisClasses { len, reach, .. } = self.axes[axis];
+            ((index[axis] - reach).max(0), (index[axis] + reach + 1).min(len))
+        };
+        for axis in 0..index.len() {
+            other[axis] = ends(axis).0;
+        }
+        loop {
+            let offset = Coordinate::from_fn(index.len(), |axis| other[axis] - index[axis]);
+            if self.stencil.conflicts(offset.as_slice()) {
+                each(other.as_slice(), self.level_at(other.as_slice()) < level);
+            }
+            let mut advanced = false;
+            for &axis in grid.sweep_axes().iter().rev() {
+                other[axis] += 1;
+                if other[axis] < ends(axis).1 {
+                    advanced = true;
+                    break;
+                }
+                other[axis] = ends(axis).0;
+            }
+            if !advanced {
+                return;
+            }
+        }
+    }
+}
+
+fn number(grid: &Tiling, index: &[i64]) -> i64 {
+    // Cell numbers stay below 2^62.
+    index.iter().zip(grid.strides()).map(|(entry, &stride)| entry * stride as i64).sum()
+}

@@ -1,0 +1,387 @@
+//! One task's share of the scheduler: its grid, its pages, and where its next ready block is.
+
+use alloc::{collections::BinaryHeap, vec::Vec};
+use core::{cmp::Reverse, ops::Range};
+
+use daisy_block::{CellBox, Order, Tiling};
+use daisy_geometry::Coordinate;
+use daisy_graph::{Roots, TaskNode};
+use roaring::RoaringTreemap;
+
+use super::{
+    conflict::Conflict,
+    mask::Mask,
+    pages::{PageState, Pages, Slot, cell_at, page_of, place_of},
+};
+use crate::counts::Tally;
+
+/// See the module's text. Cells are numbered as in `grid`, which may be a part of the task's grid.
+#[derive(Clone, Debug)]
+pub(super) struct Frontier {
+    /// The requested part of the task's grid.
+    pub(super) grid: Tiling,
+    /// The index of its first cell in the task's whole grid.
+    pub(super) origin: Coordinate,
+    /// Whether cells have the same numbers here and there.
+    pub(super) is_whole: bool,
+    pub(super) conflict: Option<Conflict>,
+    /// The upstream tasks whose blocks are awaited one by one: task and requested part of its grid.
+    pub(super) inputs: Vec<(usize, Tiling)>,
+    /// The tasks that await blocks of this one one by one.
+    pub(super) outputs: Vec<usize>,
+    /// The upstream tasks that every block here waits for as a whole.
+    pub(super) gates: Vec<usize>,
+    /// The tasks of which every block waits for all blocks here.
+    pub(super) gated: Vec<usize>,
+    pub(super) pages: Pages,
+    pub(super) tally: Tally,
+    /// Cells that were finished without anybody having been told: masked, taken over, not requested.
+    pub(super) closed: RoaringTreemap,
+    pub(super) mask: Option<Mask>,
+    source: Source,
+    queue: Queue,
+}
+
+/// Where blocks come from that no other block makes ready.
+#[derive(Clone, Debug)]
+enum Source {
+    /// Nothing is closed here or upstream, so they follow from the geometry.
+    Roots { roots: Roots, next: Option<u64> },
+    /// All pages before `next` were looked at.
+    Scan { next: u64 },
+}
+
+/// The ready cells in the order of hand-out.
+#[derive(Clone, Debug)]
+enum Queue {
+    /// Pages with ready cells; a page may stand here although it has none any more.
+    Pages(BinaryHeap<Reverse<u64>>),
+    /// Ready cells by key; a cell may stand here although it is not ready any more.
+    Cells { order: Order, heap: BinaryHeap<Reverse<(u128, u64)>>, retries: u64 },
+}
+
+/// Where the next block comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// A ready cell of a live page.
+    Ready(u64),
+    /// A root that was not touched yet.
+    Root(u64),
+    /// The page at this number must be looked at first.
+    Scan(u64),
+    /// There is none for the time being.
+    None,
+}
+
+/// What a frontier is made of.
+pub(super) struct Parts {
+    pub(super) grid: Tiling,
+    pub(super) origin: Coordinate,
+    pub(super) is_whole: bool,
+    pub(super) inputs: Vec<(usize, Tiling)>,
+    pub(super) gates: Vec<usize>,
+    pub(super) closed: RoaringTreemap,
+    pub(super) mask: Option<Mask>,
+    pub(super) order: Order,
+}
+
+impl Frontier {
+    pub(super) fn new(task: &TaskNode, parts: Parts) -> Self {
+        let Parts { grid, origin, is_whole, inputs, gates, closed, mask, order } = parts;
+        let conflict = task.stencil().map(|stencil| Conflict::new(stencil, &grid, &origin));
+        let waits = inputs.iter().map(|(_, upstream)| max_inputs(&grid, upstream));
+        let in_task = conflict.as_ref().map_or(0, Conflict::max_upstream);
+        let max_waits = waits.fold(in_task, u64::saturating_add);
+        let total = grid.num_cells() - closed.len();
+        Self {
+            pages: Pages::new(grid.num_cells(), max_waits),
+            tally: Tally::new(total),
+            grid,
+            origin,
+            is_whole,
+            conflict,
+            inputs,
+            outputs: Vec::new(),
+            gates,
+            gated: Vec::new(),
+            closed,
+            mask,
+            source: Source::Scan { next: 0 },
+            queue: match order {
+                Order::Sweep => Queue::Pages(BinaryHeap::new()),
+                Order::Level | Order::Morton => {
+                    Queue::Cells { order, heap: BinaryHeap::new(), retries: 0 }
+                }
+            },
+        }
+    }
+
+    /// The largest number of blocks that one block here may wait for, gates aside.
+    pub(super) fn max_waits(&self) -> u64 {
+        let waits = self.inputs.iter().map(|(_, upstream)| max_inputs(&self.grid, upstream));
+        waits.fold(self.conflict.as_ref().map_or(0, Conflict::max_upstream), u64::saturating_add)
+    }
+
+    /// Decides how blocks that wait for nothing are found; called once, before the first hand-out.
+    pub(super) fn begin(&mut self, scans: bool) {
+        let is_morton = matches!(self.queue, Queue::Cells { order: Order::Morton, .. });
+        if scans || is_morton {
+            return;
+        }
+        let boxes: Vec<CellBox> =
+            self.inputs.iter().map(|(_, up)| waiting(&self.grid, up)).collect();
+        let stencil = self.conflict.as_ref().map(Conflict::stencil);
+        let roots = Roots::new(&self.grid, stencil, self.origin.as_slice(), &boxes);
+        self.tally.ready += roots.num_cells();
+        self.source = Source::Roots { next: roots.next_from(0), roots };
+    }
+
+    /// Whether every page must be looked at for cells that wait for nothing.
+    pub(super) const fn scans(&self) -> bool {
+        matches!(self.source, Source::Scan { .. })
+    }
+
+    /// Whether there are pages that nobody looked at for cells that wait for nothing.
+    pub(super) fn has_unseen_pages(&self) -> bool {
+        matches!(self.source, Source::Scan { next } if next < self.pages.num_pages())
+    }
+
+    /// Whether there may be a block to hand out; looking for it may be needed.
+    pub(super) fn has_ready(&self) -> bool {
+        self.tally.ready > 0 || self.has_unseen_pages()
+    }
+
+    /// The block to be handed out next, if the order allows to say so already.
+    #[inline]
+    pub(super) fn next(&mut self) -> Next {
+        let ready = self.lowest_ready();
+        match (&self.source, &self.queue) {
+            (&Source::Scan { next }, Queue::Pages(_)) if next < self.pages.num_pages() => {
+                match ready {
+                    Some(cell) if page_of(cell) < next => Next::Ready(cell),
+                    _ => Next::Scan(next),
+                }
+            }
+            (&Source::Scan { next }, Queue::Cells { .. }) if next < self.pages.num_pages() => {
+                Next::Scan(next)
+            }
+            (&Source::Roots { next: Some(root), .. }, _) => match ready {
+                Some(cell) if self.precedes(cell, root) => Next::Ready(cell),
+                _ => Next::Root(root),
+            },
+            _ => ready.map_or(Next::None, Next::Ready),
+        }
+    }
+
+    /// The root that [`Frontier::next`] named has been looked at.
+    #[inline]
+    pub(super) fn pass_root(&mut self) {
+        if let Source::Roots { roots, next } = &mut self.source {
+            *next = next.and_then(|cell| roots.next_from(cell + 1));
+        }
+    }
+
+    /// The page that [`Frontier::next`] named has been looked at.
+    pub(super) const fn pass_page(&mut self) {
+        if let Source::Scan { next } = &mut self.source {
+            *next += 1;
+        }
+    }
+
+    /// Puts cells of a live page that have just become ready into the queue.
+    #[inline]
+    pub(super) fn enqueue(&mut self, slot: Slot, places: Range<usize>) {
+        let page = self.pages.page_mut(slot);
+        match &mut self.queue {
+            Queue::Pages(heap) => {
+                if page.num_ready > 0 && !page.is_queued {
+                    page.is_queued = true;
+                    heap.push(Reverse(page.number));
+                }
+            }
+            Queue::Cells { order, heap, .. } => {
+                for place in places.filter(|&place| page.is_ready(place)) {
+                    let cell = cell_at(page.number, place);
+                    let key = order_key(*order, &self.grid, self.conflict.as_ref(), cell);
+                    heap.push(Reverse((key, cell)));
+                }
+            }
+        }
+    }
+
+    /// Puts a block that was out back: behind all others by level, else into its own place.
+    pub(super) fn enqueue_again(&mut self, slot: Slot, place: usize) {
+        match &mut self.queue {
+            Queue::Cells { order: Order::Level, heap, retries } => {
+                let cell = cell_at(self.pages.page(slot).number, place);
+                heap.push(Reverse((u128::MAX / 2 + u128::from(*retries), cell)));
+                *retries += 1;
+            }
+            _ => self.enqueue(slot, place..place + 1),
+        }
+    }
+
+    /// The ready cell that is first in order.
+    #[inline]
+    fn lowest_ready(&mut self) -> Option<u64> {
+        match &mut self.queue {
+            Queue::Pages(heap) => loop {
+                let number = heap.peek()?.0;
+                if let PageState::Live(slot) = self.pages.state(number) {
+                    let page = self.pages.page_mut(slot);
+                    if page.num_ready > 0 {
+                        return page.first_ready().map(|place| cell_at(number, place));
+                    }
+                    page.is_queued = false;
+                }
+                heap.pop();
+            },
+            Queue::Cells { heap, .. } => loop {
+                let cell = heap.peek()?.0.1;
+                if let PageState::Live(slot) = self.pages.state(page_of(cell)) {
+                    if self.pages.page(slot).is_ready(place_of(cell)) {
+                        return Some(cell);
+                    }
+                }
+                heap.pop();
+            },
+        }
+    }
+
+    /// Whether a ready cell goes before a root.
+    fn precedes(&self, cell: u64, root: u64) -> bool {
+        match &self.queue {
+            Queue::Pages(_) => cell < root,
+            Queue::Cells { order, heap, .. } => {
+                let key = order_key(*order, &self.grid, self.conflict.as_ref(), root);
+                heap.peek().is_some_and(|first| first.0.0 < key)
+            }
+        }
+    }
+
+    /// The number of a cell here, from its number in the task's whole grid.
+    #[inline]
+    pub(super) fn local(&self, whole: &Tiling, cell: u64) -> Option<u64> {
+        if self.is_whole {
+            return (cell < self.grid.num_cells()).then_some(cell);
+        }
+        let index = whole.index(cell)?;
+        let shifted = Coordinate::from_fn(index.dims(), |axis| index[axis] - self.origin[axis]);
+        self.grid.cell_at(shifted.as_slice())
+    }
+
+    /// The number of a cell in the task's whole grid, from its number here.
+    #[inline]
+    pub(super) fn global(&self, whole: &Tiling, cell: u64) -> u64 {
+        if self.is_whole {
+            return cell;
+        }
+        let index = self
+            .grid
+            .index(cell)
+            .map(|index| Coordinate::from_fn(index.dims(), |axis| index[axis] + self.origin[axis]));
+        index.and_then(|index| whole.cell_at(index.as_slice())).unwrap_or(cell)
+    }
+
+    /// Writes into `waits` how many blocks each cell of a page waits for if nothing is closed.
+    pub(super) fn count_waits(&mut self, page: u64, waits: &mut Vec<u32>) {
+        waits.clear();
+        if self.conflict.is_none() && self.inputs.is_empty() {
+            return;
+        }
+        let cells = self.pages.cells_of(page);
+        let Some(mut index) = self.grid.index(cells.start) else { return };
+        let fastest = self.grid.sweep_axes().last().copied().unwrap_or(0);
+        let len = self.grid.axes()[fastest].num_cells();
+        let mut left = (cells.end - cells.start) as i64;
+        while left > 0 {
+            let row = index[fastest]..(index[fastest] + left).min(len);
+            left -= row.end - row.start;
+            self.count_row(&mut index, fastest, row, waits);
+            // On to the first cell of the next row.
+            index[fastest] = 0;
+            for &axis in self.grid.sweep_axes().iter().rev().skip(1) {
+                index[axis] += 1;
+                if index[axis] < self.grid.axes()[axis].num_cells() {
+                    break;
+                }
+                index[axis] = 0;
+            }
+        }
+    }
+
+    /// The same for consecutive cells along the fastest axis.
+    fn count_row(
+        &mut self,
+        index: &mut Coordinate,
+        fastest: usize,
+        row: Range<i64>,
+        waits: &mut Vec<u32>,
+    ) {
+        let start = waits.len();
+        match &mut self.conflict {
+            Some(conflict) => waits.extend(row.clone().map(|entry| {
+                index[fastest] = entry;
+                conflict.num_upstream(&self.grid, index.as_slice())
+            })),
+            None => waits.resize(start + (row.end - row.start) as usize, 0),
+        }
+        for (_, upstream) in &self.inputs {
+            let touched = |axis: usize, entry: i64| {
+                let cells = upstream.axes()[axis].written_in(&self.grid.axes()[axis].read(entry));
+                cells.end - cells.start
+            };
+            let others = (0..index.dims()).filter(|&axis| axis != fastest);
+            let rest: i64 = others.map(|axis| touched(axis, index[axis])).product();
+            if rest > 0 {
+                for (waits, entry) in waits[start..].iter_mut().zip(row.clone()) {
+                    // `Scheduler::new` refuses tasks for which this could leave 32 bits.
+                    *waits += (rest * touched(fastest, entry)) as u32;
+                }
+            }
+        }
+    }
+}
+
+/// The cells of `grid` that wait for at least one cell of `upstream`.
+fn waiting(grid: &Tiling, upstream: &Tiling) -> CellBox {
+    match upstream.written_by(&upstream.all_cells()) {
+        Some(roi) => grid.cells_reading(&roi),
+        None => CellBox::empty(grid.dims()),
+    }
+}
+
+/// The largest number of cells of `upstream` that one cell of `grid` may read.
+fn max_inputs(grid: &Tiling, upstream: &Tiling) -> u64 {
+    let along = |(axis, up): (&daisy_block::Axis, &daisy_block::Axis)| {
+        let read = axis.read(0);
+        let touched = (read.end - read.start - 1) / up.step() + 2;
+        touched.min(up.num_cells()).unsigned_abs()
+    };
+    grid.axes().iter().zip(upstream.axes()).map(along).fold(1, u64::saturating_mul)
+}
+
+/// The place of a cell in an order other than by number.
+fn order_key(order: Order, grid: &Tiling, conflict: Option<&Conflict>, cell: u64) -> u128 {
+    let Some(index) = grid.index(cell) else { return u128::MAX };
+    match order {
+        Order::Sweep => cell.into(),
+        Order::Level => {
+            let level = conflict.map_or(0, |conflict| conflict.level_at(index.as_slice()));
+            u128::from(level) << 64 | u128::from(cell)
+        }
+        Order::Morton => {
+            let mut key = 0_u128;
+            let bits = (0..64_u32).rev();
+            for bit in bits {
+                for (axis, entry) in grid.axes().iter().zip(index.iter()) {
+                    // Bits that no index along this axis has are left out: the key stays short.
+                    if axis.num_cells() - 1 >> bit.min(62) != 0 {
+                        key = key << 1 | u128::from(entry.unsigned_abs() >> bit.min(63) & 1);
+                    }
+                }
+            }
+            key
+        }
+    }
+}

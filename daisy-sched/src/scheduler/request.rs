@@ -1,0 +1,180 @@
+//! Which blocks are wanted, and the frontiers that follow.
+
+use alloc::vec::Vec;
+
+use daisy_block::{CellBox, Order, TaskId, Tiling};
+use daisy_geometry::{Coordinate, Roi};
+use daisy_graph::TaskGraph;
+use roaring::RoaringTreemap;
+use smallvec::SmallVec;
+
+use super::{
+    Scheduler, SchedulerOptions,
+    frontier::{Frontier, Parts},
+    mask::Mask,
+};
+use crate::SchedulerError;
+
+/// Which blocks of which tasks are wanted.
+///
+/// Whatever is requested is expanded to whole blocks and to exactly the upstream blocks that they
+/// read, directly or through others. Blocks that are not needed are not part of the run and not in
+/// any count; they do not hold up those that are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Request {
+    /// All blocks of the tasks that nothing is downstream of.
+    #[default]
+    LastTasks,
+    /// All blocks of all tasks, even of upstream tasks where nobody reads them.
+    Everything,
+    /// The blocks that write into these ROIs.
+    Rois(Vec<(TaskId, Roi)>),
+}
+
+/// One frontier for each task.
+pub(super) fn frontiers(
+    tasks: &TaskGraph,
+    options: &SchedulerOptions,
+) -> Result<Vec<Frontier>, SchedulerError> {
+    let wanted = wanted(tasks, &options.request)?;
+    let hulls: Vec<CellBox> =
+        tasks.ids().map(|task| hull(tasks, task, &wanted[task.index()])).collect();
+    let mut frontiers = Vec::new();
+    for task in tasks.ids() {
+        let node = &tasks[task];
+        let grid_of = |task: TaskId| {
+            let part = tasks[task].tiling().part(&hulls[task.index()]);
+            if options.order == Order::Level { part.row_major() } else { part }
+        };
+        let grid = grid_of(task);
+        if grid.num_cells() > Scheduler::MAX_BLOCKS {
+            return Err(SchedulerError::TooManyBlocks { task, limit: Scheduler::MAX_BLOCKS });
+        }
+        let hull = &hulls[task.index()];
+        let origin = Coordinate::from_fn(node.tiling().dims(), |axis| hull.axes()[axis].start);
+        let closed = not_wanted(&grid, &origin, &wanted[task.index()]);
+        let (gates, inputs): (Vec<_>, Vec<_>) = tasks
+            .upstream(task)
+            .iter()
+            .map(|&up| (up.index(), grid_of(up)))
+            .partition(|(_, up)| awaits_all(&grid, up));
+        let masked = options.masked.contains(&task).then(|| Mask::new(grid.all_cells()));
+        let parts = Parts {
+            is_whole: grid == *node.tiling(),
+            origin,
+            inputs,
+            gates: gates.into_iter().map(|(up, _)| up).collect(),
+            closed,
+            mask: masked.filter(|_| grid.num_cells() > 0),
+            order: options.order,
+            grid,
+        };
+        let frontier = Frontier::new(node, parts);
+        if frontier.max_waits() > u64::from(u32::MAX) {
+            return Err(SchedulerError::TooManyInputs { task, limit: u32::MAX.into() });
+        }
+        frontiers.push(frontier);
+    }
+    link(&mut frontiers);
+    Ok(frontiers)
+}
+
+/// Tells each upstream task who waits for it.
+fn link(frontiers: &mut [Frontier]) {
+    for task in 0..frontiers.len() {
+        for place in 0..frontiers[task].inputs.len() {
+            let up = frontiers[task].inputs[place].0;
+            frontiers[up].outputs.push(task);
+        }
+        for place in 0..frontiers[task].gates.len() {
+            let up = frontiers[task].gates[place];
+            frontiers[up].gated.push(task);
+        }
+    }
+}
+
+/// The boxes of blocks wanted of each task, upstream blocks included.
+fn wanted(tasks: &TaskGraph, request: &Request) -> Result<Vec<Vec<CellBox>>, SchedulerError> {
+    let mut wanted: Vec<Vec<CellBox>> = tasks.ids().map(|_| Vec::new()).collect();
+    let mut want = |task: TaskId, cells: CellBox| {
+        let boxes: &mut Vec<CellBox> = &mut wanted[task.index()];
+        if !cells.is_empty() && !boxes.iter().any(|known| known.intersect(&cells) == cells) {
+            boxes.push(cells);
+        }
+    };
+    match request {
+        Request::LastTasks => {
+            tasks.last_tasks().for_each(|task| want(task, tasks[task].tiling().all_cells()));
+        }
+        Request::Everything => {
+            tasks.ids().for_each(|task| want(task, tasks[task].tiling().all_cells()));
+        }
+        Request::Rois(rois) => {
+            for (task, roi) in rois {
+                let unknown =
+                    SchedulerError::UnknownTask { task: *task, num_tasks: tasks.num_tasks() };
+                let tiling = tasks.task(*task).map_err(|_| unknown)?.tiling();
+                let (expected, found) = (tiling.dims(), roi.dims());
+                if expected != found {
+                    return Err(SchedulerError::RequestDims { task: *task, expected, found });
+                }
+                want(*task, tiling.cells_writing(roi));
+            }
+        }
+    }
+    for task in tasks.topological_order().into_iter().rev() {
+        for cells in wanted[task.index()].clone() {
+            // Blocks lie side by side, so what the blocks of a box read is a box of upstream blocks.
+            let Some(roi) = tasks[task].tiling().read_by(&cells) else { continue };
+            for &up in tasks.upstream(task) {
+                let cells = tasks[up].tiling().cells_writing(&roi);
+                let boxes = &mut wanted[up.index()];
+                if !cells.is_empty() && !boxes.iter().any(|known| known.intersect(&cells) == cells)
+                {
+                    boxes.push(cells);
+                }
+            }
+        }
+    }
+    Ok(wanted)
+}
+
+/// The cells of a grid that lie in none of the wanted boxes.
+fn not_wanted(grid: &Tiling, origin: &Coordinate, wanted: &[CellBox]) -> RoaringTreemap {
+    let mut cells = RoaringTreemap::new();
+    if wanted.len() > 1 {
+        cells.insert_range(0..grid.num_cells());
+        for run in wanted.iter().flat_map(|cells| grid.runs_in(&shifted(cells, origin, -1))) {
+            cells.remove_range(run);
+        }
+    }
+    cells
+}
+
+fn hull(tasks: &TaskGraph, task: TaskId, boxes: &[CellBox]) -> CellBox {
+    let none = CellBox::empty(tasks[task].tiling().dims());
+    boxes.iter().fold(none, |hull, cells| hull.hull(cells))
+}
+
+/// Whether every cell of `grid` reads every cell of `upstream`.
+fn awaits_all(grid: &Tiling, upstream: &Tiling) -> bool {
+    if grid.num_cells() == 0 || upstream.num_cells() == 0 {
+        return false;
+    }
+    grid.axes().iter().zip(upstream.axes()).all(|(here, there)| {
+        // Read intervals only ever move up, so the first and the last cell decide.
+        let all = 0..there.num_cells();
+        [0, here.num_cells() - 1].iter().all(|&end| there.written_in(&here.read(end)) == all)
+    })
+}
+
+/// A box moved by `origin`, once up or down.
+pub(super) fn shifted(cells: &CellBox, origin: &Coordinate, sign: i64) -> CellBox {
+    let axes: SmallVec<[_; 4]> = cells
+        .axes()
+        .iter()
+        .zip(origin.iter())
+        .map(|(range, entry)| range.start + sign * entry..range.end + sign * entry)
+        .collect();
+    CellBox::new(axes)
+}

@@ -1,0 +1,354 @@
+//! Random whole runs: every block that can run runs once, none too early, and the counts are right.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use daisy_block::{BlockKey, Order, TaskId};
+use daisy_sched::{Counts, Failure, Request, Scheduler, SchedulerOptions, Verdict};
+use proptest::prelude::*;
+
+use crate::oracle::{NaiveBlock, Pipeline, meet, pipelines};
+
+/// How one run goes: which blocks fail, are finished beforehand or masked, and in which order.
+#[derive(Clone, Debug)]
+struct Script {
+    seed: u64,
+    order: Order,
+    everything: bool,
+    roi_request: bool,
+    fails_of_16: u64,
+    finished_of_16: u64,
+    masked: bool,
+    in_flight: usize,
+    max_retries: u32,
+    count_all_orphans: bool,
+}
+
+fn scripts() -> impl Strategy<Value = Script> {
+    let order = prop_oneof![Just(Order::Sweep), Just(Order::Level), Just(Order::Morton)];
+    let odds = || prop_oneof![3 => Just(0_u64), 1 => 1_u64..8];
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+    (any::<u64>(), order, flags, odds(), odds(), 1_usize..9, 0_u32..3).prop_map(
+        |(seed, order, flags, fails, finished, in_flight, max_retries)| Script {
+            seed,
+            order,
+            everything: flags.0,
+            roi_request: flags.1 && !flags.0,
+            fails_of_16: fails,
+            finished_of_16: finished,
+            masked: flags.2,
+            in_flight,
+            max_retries,
+            count_all_orphans: flags.3,
+        },
+    )
+}
+
+/// The oracle: one entry for each block, everything recomputed from scratch.
+struct Model {
+    blocks: Vec<NaiveBlock>,
+    keys: Vec<BlockKey>,
+    place: BTreeMap<BlockKey, usize>,
+    upstream: Vec<BTreeSet<usize>>,
+    requested: Vec<bool>,
+    masked: Vec<bool>,
+    state: Vec<State>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Waiting,
+    Out,
+    Completed,
+    Skipped,
+    Failed,
+    Orphaned,
+}
+
+fn dice(seed: u64, salt: u64, block: usize) -> u64 {
+    let mut x = seed ^ salt.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ (block as u64) << 20;
+    x = (x ^ x >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    x = (x ^ x >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+    x ^ x >> 31
+}
+
+impl Model {
+    fn new(pipeline: &Pipeline, script: &Script, scheduler: &Scheduler, request: &Request) -> Self {
+        let blocks = pipeline.blocks();
+        let keys = pipeline.keys(scheduler.graph().tasks(), &blocks);
+        let upstream = pipeline.upstream(&blocks);
+        let is_last = |task: usize| pipeline.edges.iter().all(|&(up, _)| up != task);
+        let mut requested: Vec<bool> = blocks
+            .iter()
+            .map(|block| match request {
+                Request::LastTasks => is_last(block.task),
+                Request::Everything => true,
+                Request::Rois(rois) => rois.iter().any(|(task, roi)| {
+                    let ends: Vec<(i64, i64)> = (0..roi.dims())
+                        .map(|a| (roi.begin_at(a).unwrap(), roi.end_at(a).unwrap()))
+                        .collect();
+                    task.index() == block.task && !roi.is_empty() && meet(&ends, &block.write)
+                }),
+            })
+            .collect();
+        // Tasks only read tasks of lower numbers, and blocks are listed by task.
+        for place in (0..blocks.len()).rev() {
+            if requested[place] {
+                // Conflicts only order blocks; they are not inputs.
+                let inputs = upstream[place].iter();
+                for &up in inputs.filter(|&&up| blocks[up].task != blocks[place].task) {
+                    requested[up] = true;
+                }
+            }
+        }
+        let masked = (0..blocks.len())
+            .map(|place| {
+                script.masked && blocks[place].task % 2 == 0 && mask(script, &blocks[place].write)
+            })
+            .collect();
+        let state = vec![State::Waiting; blocks.len()];
+        let place = keys.iter().enumerate().map(|(place, &key)| (key, place)).collect();
+        Self { blocks, keys, place, upstream, requested, masked, state }
+    }
+
+    fn is_settled(&self, place: usize) -> bool {
+        !self.requested[place] || matches!(self.state[place], State::Completed | State::Skipped)
+    }
+
+    fn may_run(&self, place: usize) -> bool {
+        self.requested[place]
+            && self.state[place] == State::Waiting
+            && self.upstream[place].iter().all(|&up| self.is_settled(up))
+    }
+
+    /// Orphans everything that waits for something that will never be done.
+    fn orphan(&mut self) {
+        loop {
+            let lost = (0..self.blocks.len()).find(|&place| {
+                self.requested[place]
+                    && self.state[place] == State::Waiting
+                    && self.upstream[place].iter().any(|&up| {
+                        self.requested[up]
+                            && matches!(self.state[up], State::Failed | State::Orphaned)
+                    })
+            });
+            let Some(lost) = lost else { return };
+            self.state[lost] = State::Orphaned;
+        }
+    }
+
+    /// Compares the counts of all tasks. Blocks that nobody looked at yet may be masked, and are
+    /// only then known to be ready: so ready, pending and skipped are compared where nothing is open.
+    fn compare(&self, scheduler: &Scheduler, at_end: bool) -> Result<(), TestCaseError> {
+        let tasks = self.blocks.iter().map(|block| block.task).max().map_or(0, |last| last + 1);
+        for task in 0..tasks {
+            let counts = scheduler.counts(TaskId::new(task as u32)).unwrap();
+            let count = |state: State| {
+                let is_counted = |&place: &usize| {
+                    self.blocks[place].task == task
+                        && self.requested[place]
+                        && self.state[place] == state
+                };
+                (0..self.blocks.len()).filter(is_counted).count() as u64
+            };
+            let states = [
+                State::Waiting,
+                State::Out,
+                State::Completed,
+                State::Skipped,
+                State::Failed,
+                State::Orphaned,
+            ];
+            let Counts { total, ready, processing, completed, skipped, failed, orphaned, pending } =
+                counts;
+            prop_assert_eq!(total, states.iter().map(|&state| count(state)).sum::<u64>());
+            prop_assert_eq!(
+                total,
+                ready + processing + completed + skipped + failed + orphaned + pending
+            );
+            prop_assert_eq!(processing, count(State::Out));
+            prop_assert_eq!(completed, count(State::Completed));
+            prop_assert_eq!(failed, count(State::Failed));
+            prop_assert_eq!(orphaned, count(State::Orphaned));
+            if at_end || !self.masked.iter().any(|&masked| masked) {
+                prop_assert_eq!(skipped, count(State::Skipped));
+                prop_assert_eq!(ready + pending, count(State::Waiting));
+            }
+            if at_end {
+                prop_assert_eq!(ready, 0);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A mask that hides one side of a plane, and some single voxels.
+fn mask(script: &Script, write: &[(i64, i64)]) -> bool {
+    let cut = (script.seed % 19) as i64 - 9;
+    write.iter().map(|range| range.1).sum::<i64>() < cut
+        || dice(script.seed, 5, write.iter().map(|r| r.0.unsigned_abs() as usize).sum()) % 16 == 0
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 10_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whole_runs_agree_with_brute_force(pipeline in pipelines(), script in scripts()) {
+        run(&pipeline, &script)?;
+    }
+}
+
+fn run(pipeline: &Pipeline, script: &Script) -> Result<(), TestCaseError> {
+    let request = if script.everything {
+        Request::Everything
+    } else if script.roi_request {
+        let rois = pipeline
+            .tasks
+            .iter()
+            .enumerate()
+            .filter(|(task, _)| dice(script.seed, 7, *task) % 2 == 0);
+        let rois = rois.flat_map(|(task, spec)| {
+            let total = spec.layout().total_write_roi();
+            let by = (dice(script.seed, 8, task) % 7) as i64 - 3;
+            [
+                (TaskId::new(task as u32), total.grow(-3, -2).shift(by)),
+                (TaskId::new(task as u32), total.grow(-2, -4).shift(-by)),
+            ]
+        });
+        Request::Rois(rois.collect())
+    } else {
+        Request::LastTasks
+    };
+    let masked = |task: &usize| script.masked && task % 2 == 0;
+    let options = SchedulerOptions {
+        order: script.order,
+        request: request.clone(),
+        count_all_orphans: script.count_all_orphans,
+        max_retries: vec![script.max_retries; pipeline.tasks.len()],
+        masked: (0..pipeline.tasks.len())
+            .filter(masked)
+            .map(|task| TaskId::new(task as u32))
+            .collect(),
+    };
+    let mut scheduler = Scheduler::new(pipeline.graph(), options).unwrap();
+    let mut model = Model::new(pipeline, script, &scheduler, &request);
+    for place in 0..model.blocks.len() {
+        if dice(script.seed, 1, place) % 16 < script.finished_of_16 {
+            let key = model.keys[place];
+            let taken = scheduler.take_over(key.task, key.cell..key.cell + 1).unwrap();
+            prop_assert_eq!(taken, u64::from(model.requested[place]));
+            model.state[place] = State::Skipped;
+        }
+    }
+    // Masked blocks are never known to fail, and do not hold anybody up once they were looked at.
+    let mut out: Vec<BlockKey> = Vec::new();
+    let mut attempts: BTreeMap<BlockKey, u32> = BTreeMap::new();
+    for step in 0.. {
+        prop_assert!(step < 100_000, "the run does not end");
+        while out.len() < script.in_flight {
+            let Some(key) = acquire(&mut scheduler, &mut model)? else { break };
+            let place = *model.place.get(&key).expect("a block that exists");
+            prop_assert!(model.may_run(place), "{key} too early, twice or not asked for");
+            prop_assert!(!model.masked[place], "{key} is masked");
+            model.state[place] = State::Out;
+            out.push(key);
+        }
+        model.compare(&scheduler, false)?;
+        if out.is_empty() {
+            break;
+        }
+        let key = out.swap_remove(dice(script.seed, 2, step) as usize % out.len());
+        settle(&mut scheduler, &mut model, script, key, &mut attempts)?;
+        prop_assert!(scheduler.complete(key).is_err(), "a second release");
+    }
+    prop_assert!(scheduler.is_done());
+    for place in 0..model.blocks.len() {
+        prop_assert!(
+            !model.may_run(place) || model.masked[place],
+            "{} never ran",
+            model.keys[place]
+        );
+    }
+    model.compare(&scheduler, true)?;
+    for task in 0..pipeline.tasks.len() {
+        prop_assert!(scheduler.is_task_done(TaskId::new(task as u32)).unwrap());
+    }
+    let orphans: u64 = scheduler.take_orphans().iter().map(|(_, run)| run.end - run.start).sum();
+    prop_assert_eq!(
+        orphans,
+        model
+            .state
+            .iter()
+            .zip(&model.requested)
+            .filter(|(s, r)| **s == State::Orphaned && **r)
+            .count() as u64
+    );
+    Ok(())
+}
+
+/// Acquires a block, answering whatever is asked on the way.
+fn acquire(
+    scheduler: &mut Scheduler,
+    model: &mut Model,
+) -> Result<Option<BlockKey>, TestCaseError> {
+    loop {
+        let key = scheduler.acquire();
+        if key.is_some() {
+            return Ok(key);
+        }
+        let Some(question) = scheduler.question() else { return Ok(None) };
+        let inside: Vec<usize> = (0..model.blocks.len())
+            .filter(|&place| {
+                model.blocks[place].task == question.task.index()
+                    && question.cells.contains(&model.blocks[place].index)
+            })
+            .collect();
+        let masked = inside.iter().filter(|&&place| model.masked[place]).count();
+        let verdict = match masked {
+            0 => Verdict::None,
+            count if count == inside.len() => Verdict::All,
+            _ => Verdict::Part,
+        };
+        prop_assert!(
+            inside.iter().all(|&place| model.state[place] != State::Out || !model.masked[place])
+        );
+        scheduler.answer(question.task, &question.cells, verdict).unwrap();
+        prop_assert!(scheduler.answer(question.task, &question.cells, verdict).is_err());
+        if verdict == Verdict::All {
+            for place in inside {
+                if model.state[place] == State::Waiting {
+                    model.state[place] = State::Skipped;
+                }
+            }
+        }
+    }
+}
+
+/// Releases a block, failing it now and then.
+fn settle(
+    scheduler: &mut Scheduler,
+    model: &mut Model,
+    script: &Script,
+    key: BlockKey,
+    attempts: &mut BTreeMap<BlockKey, u32>,
+) -> Result<(), TestCaseError> {
+    let place = model.place[&key];
+    let tried = attempts.entry(key).or_insert(0);
+    *tried += 1;
+    if dice(script.seed, 3 + u64::from(*tried), place) % 16 >= script.fails_of_16 {
+        scheduler.complete(key).unwrap();
+        model.state[place] = State::Completed;
+        return Ok(());
+    }
+    let failure = scheduler.fail(key).unwrap();
+    if *tried <= script.max_retries {
+        prop_assert_eq!(failure, Failure::Retry { attempts: *tried });
+        model.state[place] = State::Waiting;
+    } else {
+        prop_assert_eq!(failure, Failure::Final { attempts: *tried });
+        model.state[place] = State::Failed;
+        if script.count_all_orphans {
+            model.orphan();
+        }
+    }
+    Ok(())
+}
