@@ -107,7 +107,7 @@ fn first(workload: &str, blocks: i64) -> Result<Outcome, Error> {
     let options = SchedulerOptions { request: Request::Everything, ..Default::default() };
     let mut scheduler = Scheduler::new(tasks, options)?;
     let key = scheduler.acquire().ok_or("no block")?;
-    black_box(scheduler.block(key));
+    black_box(&scheduler.block(key));
     let first_block_s = start.elapsed().as_secs_f64();
     Ok(Outcome { first_block_s, ..Outcome::since(start, workload, 1, 1) })
 }
@@ -116,7 +116,7 @@ fn run_singly(scheduler: &mut Scheduler, first: BlockKey) -> Result<u64, Error> 
     let mut next = Some(first);
     let mut blocks = 0;
     while let Some(key) = next {
-        black_box(scheduler.block(key));
+        black_box(&scheduler.block(key));
         scheduler.complete(key)?;
         blocks += 1;
         next = acquire(scheduler)?;
@@ -127,14 +127,14 @@ fn run_singly(scheduler: &mut Scheduler, first: BlockKey) -> Result<u64, Error> 
 /// `window` blocks are in flight and are released in random order.
 fn run_window(scheduler: &mut Scheduler, first: BlockKey, window: usize) -> Result<u64, Error> {
     let mut out = Vec::with_capacity(window);
-    black_box(scheduler.block(first));
+    black_box(&scheduler.block(first));
     out.push(first);
     let mut blocks = 0;
     let mut random = 0x9E37_79B9_7F4A_7C15_u64;
     loop {
         while out.len() < window {
             let Some(key) = acquire(scheduler)? else { break };
-            black_box(scheduler.block(key));
+            black_box(&scheduler.block(key));
             out.push(key);
         }
         if out.is_empty() {
@@ -153,15 +153,23 @@ fn run_window(scheduler: &mut Scheduler, first: BlockKey, window: usize) -> Resu
 /// Acquires a block; where a mask is asked for, keeps a ball of 1 % of the blocks.
 #[inline]
 fn acquire(scheduler: &mut Scheduler) -> Result<Option<BlockKey>, Error> {
-    loop {
-        if let Some(key) = scheduler.acquire() {
-            return Ok(Some(key));
-        }
-        let Some(question) = scheduler.question() else { return Ok(None) };
+    match scheduler.acquire() {
+        Some(key) => Ok(Some(key)),
+        None => answer_and_acquire(scheduler),
+    }
+}
+
+#[cold]
+fn answer_and_acquire(scheduler: &mut Scheduler) -> Result<Option<BlockKey>, Error> {
+    while let Some(question) = scheduler.question() {
         let side = scheduler.graph().tasks()[question.task].tiling().grid_shape()[0];
         let verdict = ball(&question, side as f64);
         scheduler.answer(question.task, &question.cells, verdict)?;
+        if let Some(key) = scheduler.acquire() {
+            return Ok(Some(key));
+        }
     }
+    Ok(None)
 }
 
 /// A ball in the middle of a cube that holds 1 % of its volume.

@@ -49,6 +49,11 @@ impl Axis {
         begin - self.context_lo..(begin + self.step + self.context_hi).min(self.read_limit)
     }
 
+    fn uncut_read(&self, index: i64) -> Range<i64> {
+        let begin = self.begin + index * self.step;
+        begin - self.context_lo..begin + self.step + self.context_hi
+    }
+
     /// The cells whose write interval meets `interval`.
     ///
     /// `interval` must lie within [`Roi::LIMIT`](daisy_geometry::Roi::LIMIT); an empty one meets nothing.
@@ -86,5 +91,81 @@ impl Axis {
             return 0..0;
         }
         start..end
+    }
+}
+
+/// Which cells of one axis are met by each cell of another: [`Axis::reading`] or
+/// [`Axis::written_in`], prepared so that the common case needs no division.
+///
+/// ```
+/// use daisy_block::{Crossing, Fit, Layout, Tiling};
+/// use daisy_geometry::Roi;
+///
+/// let tiling = |width| -> Result<Tiling, Box<dyn std::error::Error>> {
+///     let block = Roi::new([0], [width])?;
+///     Ok(Tiling::new(&Layout::new(Roi::new([0], [12])?, block.clone(), block, Fit::Valid)?))
+/// };
+/// let (up, down) = (tiling(2)?, tiling(6)?);
+/// assert_eq!(Crossing::inputs(&down.axes()[0], &up.axes()[0]).cells(1), 3..6);
+/// assert_eq!(Crossing::readers(&up.axes()[0], &down.axes()[0]).cells(2), 0..1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Crossing {
+    from: Axis,
+    to: Axis,
+    is_reader: bool,
+    /// Cells of `to` from one cell of `from` to the next; 0 where that is no whole number.
+    ratio: i64,
+    /// What cell 0 meets, not clipped to the grid.
+    first: i64,
+    end: i64,
+}
+
+impl Crossing {
+    /// The cells of `upstream` that a cell of `downstream` reads.
+    #[must_use]
+    pub fn inputs(downstream: &Axis, upstream: &Axis) -> Self {
+        let read = downstream.uncut_read(0);
+        let first = div_floor(read.start - upstream.begin, upstream.step);
+        let end = div_ceil(read.end - upstream.begin, upstream.step);
+        Self::new(downstream, upstream, false, first..end)
+    }
+
+    /// The cells of `downstream` that read what a cell of `upstream` writes.
+    #[must_use]
+    pub fn readers(upstream: &Axis, downstream: &Axis) -> Self {
+        let write = upstream.begin..upstream.begin + upstream.step;
+        let first =
+            div_floor(write.start - downstream.begin - downstream.context_hi, downstream.step);
+        let end = div_ceil(write.end - downstream.begin + downstream.context_lo, downstream.step);
+        Self::new(upstream, downstream, true, first..end)
+    }
+
+    fn new(from: &Axis, to: &Axis, is_reader: bool, met: Range<i64>) -> Self {
+        let ratio = if from.step % to.step == 0 { from.step / to.step } else { 0 };
+        Self { from: *from, to: *to, is_reader, ratio, first: met.start, end: met.end }
+    }
+
+    /// The cells met by a cell of the first axis.
+    #[inline]
+    #[must_use]
+    pub fn cells(&self, index: i64) -> Range<i64> {
+        let first = self.first + index * self.ratio;
+        // The last cell on either side may be cut.
+        if self.ratio > 0 && index + 1 < self.from.cells && first + 1 < self.to.cells {
+            let start = first.max(0);
+            let end = (self.end + index * self.ratio).min(self.to.cells);
+            return if start < end { start..end } else { 0..0 };
+        }
+        self.cells_by_division(index)
+    }
+
+    fn cells_by_division(&self, index: i64) -> Range<i64> {
+        if self.is_reader {
+            self.to.reading(&self.from.write(index))
+        } else {
+            self.to.written_in(&self.from.read(index))
+        }
     }
 }

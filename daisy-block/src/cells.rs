@@ -139,6 +139,7 @@ pub struct CellRuns {
 
 impl CellRuns {
     /// `axes` are range, stride and length of the grid, with the slowest axis first.
+    #[inline]
     pub(crate) fn new(axes: impl DoubleEndedIterator<Item = (Range<i64>, u64, i64)>) -> Self {
         let mut outer: SmallVec<[(Range<i64>, u64, i64); 4]> = SmallVec::new();
         let mut is_inside = true;

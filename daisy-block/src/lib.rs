@@ -13,6 +13,7 @@ mod draw;
 mod error;
 mod fit;
 mod ids;
+mod lanes;
 mod layout;
 mod order;
 mod plan;
@@ -20,7 +21,7 @@ mod status;
 mod stencil;
 mod tiling;
 
-pub use axis::Axis;
+pub use axis::{Axis, Crossing};
 pub use block::Block;
 pub use cantor::cantor_number;
 pub use cells::{CellBox, CellRuns};

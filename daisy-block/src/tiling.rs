@@ -3,7 +3,10 @@
 use daisy_geometry::{Coordinate, Roi};
 use smallvec::SmallVec;
 
-use crate::{Axis, Block, BlockKey, CellBox, CellRuns, Layout, LayoutError, TaskId, cantor_number};
+use crate::{
+    Axis, Block, BlockKey, CellBox, CellRuns, Layout, LayoutError, TaskId, cantor_number,
+    lanes::Lanes,
+};
 
 /// The grid of blocks of one [`Layout`].
 ///
@@ -31,6 +34,8 @@ pub struct Tiling {
     /// The axes from slowest to fastest.
     sweep: SmallVec<[usize; 4]>,
     num_cells: u64,
+    /// The same once more for speed, where there are few enough axes.
+    lanes: Option<Lanes>,
 }
 
 impl Tiling {
@@ -84,7 +89,8 @@ impl Tiling {
             strides[axis] = num_cells;
             num_cells *= axes[axis].cells.unsigned_abs();
         }
-        Self { axes, strides, sweep, num_cells }
+        let lanes = Lanes::new(&axes, &strides);
+        Self { axes, strides, sweep, num_cells, lanes }
     }
 
     /// The number of axes.
@@ -128,19 +134,23 @@ impl Tiling {
     #[inline]
     #[must_use]
     pub fn index(&self, cell: u64) -> Option<Coordinate> {
-        (cell < self.num_cells).then(|| {
-            let mut index = Coordinate::zeros(self.dims());
-            let entries = index.as_mut_slice();
-            let strides = self.strides.as_slice();
-            let mut rest = cell;
-            for &axis in self.sweep.as_slice() {
-                let stride = strides[axis];
-                let entry = if stride == 1 { rest } else { rest / stride };
-                rest -= entry * stride;
-                entries[axis] = entry.cast_signed();
-            }
-            index
-        })
+        if cell >= self.num_cells {
+            return None;
+        }
+        if let Some(lanes) = &self.lanes {
+            return Some(lanes.index(cell));
+        }
+        let mut index = Coordinate::zeros(self.axes.len());
+        let entries = index.as_mut_slice();
+        let strides = self.strides.as_slice();
+        let mut rest = cell;
+        for &axis in self.sweep.as_slice() {
+            let stride = strides[axis];
+            let entry = if stride == 1 { rest } else { rest / stride };
+            rest -= entry * stride;
+            entries[axis] = entry.cast_signed();
+        }
+        Some(index)
     }
 
     /// The number of the cell at a grid index, one entry per axis.
@@ -176,6 +186,9 @@ impl Tiling {
     #[inline]
     #[must_use]
     pub fn block(&self, task: TaskId, cell: u64) -> Option<Block> {
+        if let Some(lanes) = self.lanes.as_ref().filter(|_| cell < self.num_cells) {
+            return lanes.block(BlockKey::new(task, cell));
+        }
         let mut index = self.index(cell)?;
         let read_roi = self.roi(&index, Axis::read)?;
         let write_roi = self.roi(&index, Axis::write)?;
@@ -232,10 +245,15 @@ impl Tiling {
     #[must_use]
     pub fn runs_in(&self, cells: &CellBox) -> CellRuns {
         let inside = cells.intersect(&self.all_cells());
-        CellRuns::new(self.sweep.iter().map(|&axis| {
-            let range = inside.axes().get(axis).cloned().unwrap_or(0..0);
-            (range, self.strides[axis], self.axes[axis].cells)
-        }))
+        self.runs_along(|axis| inside.axes().get(axis).cloned().unwrap_or(0..0))
+    }
+
+    /// The same for a box given as a range of indices along each axis, which must lie in the grid.
+    #[inline]
+    pub fn runs_along(&self, range: impl Fn(usize) -> core::ops::Range<i64>) -> CellRuns {
+        let (strides, axes) = (self.strides.as_slice(), self.axes.as_slice());
+        let along = |&axis: &usize| (range(axis), strides[axis], axes[axis].cells);
+        CellRuns::new(self.sweep.as_slice().iter().map(along))
     }
 
     /// What the blocks of a box write together; `None` for an empty box.
@@ -269,18 +287,15 @@ impl Tiling {
     }
 
     /// The ROI made of one interval per axis.
-    #[inline]
     fn roi(
         &self,
         index: &Coordinate,
         side: impl Fn(&Axis, i64) -> core::ops::Range<i64>,
     ) -> Option<Roi> {
-        let (axes, index) = (self.axes.as_slice(), index.as_slice());
-        let interval = |axis: usize| {
-            let interval = side(&axes[axis], index[axis]);
-            (interval.start, interval.end)
-        };
-        Roi::from_intervals(axes.len(), interval).ok()
+        let side = |axis: usize| side(&self.axes[axis], index[axis]);
+        let begin = Coordinate::from_fn(self.dims(), |axis| side(axis).start);
+        let end = Coordinate::from_fn(self.dims(), |axis| side(axis).end);
+        Roi::from_begin_end(begin, end).ok()
     }
 
     fn cells_meeting(

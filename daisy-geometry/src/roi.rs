@@ -17,9 +17,9 @@ mod sets;
 mod snap;
 mod transform;
 
+use alloc::vec::Vec;
 use core::fmt;
 
-use alloc::vec::Vec;
 
 pub use self::points::Points;
 pub use self::snap::Snap;
@@ -125,16 +125,12 @@ impl Roi {
         Ok(Self { begin, end })
     }
 
-    /// A ROI bounded along each of `dims` axes, each computed from its number as `(begin, end)`.
-    ///
-    /// The fastest way to make a ROI: no allocation and no copy for up to
-    /// [`INLINE_AXES`](crate::INLINE_AXES) axes.
+    /// The ROI `[begin, end)` of a number of axes known beforehand: the fastest way to make one.
     ///
     /// ```
     /// use daisy_geometry::Roi;
     ///
-    /// let steps = Roi::from_intervals(2, |axis| (-10 * axis as i64, 5))?;
-    /// assert_eq!(steps, Roi::from_begin_end([0, -10], [5, 5])?);
+    /// assert_eq!(Roi::from_arrays([0, -10], [5, 5])?, Roi::from_begin_end([0, -10], [5, 5])?);
     /// # Ok::<(), daisy_geometry::GeometryError>(())
     /// ```
     ///
@@ -142,27 +138,16 @@ impl Roi {
     ///
     /// [`GeometryError::Overflow`] if a bound is beyond [`LIMIT`](Self::LIMIT).
     #[inline]
-    pub fn from_intervals(
-        dims: usize,
-        mut interval: impl FnMut(usize) -> (i64, i64),
+    pub fn from_arrays<const N: usize>(
+        begin: [i64; N],
+        end: [i64; N],
     ) -> Result<Self, GeometryError> {
-        if dims > INLINE_AXES {
-            let (begin, end): (Vec<i64>, Vec<i64>) = (0..dims).map(interval).unzip();
-            return Self::from_begin_end(begin, end);
-        }
-        let (mut begin, mut end) = ([0; INLINE_AXES], [0; INLINE_AXES]);
-        let mut is_within = true;
-        for (axis, (begin, end)) in begin.iter_mut().zip(&mut end).enumerate() {
-            if axis < dims {
-                (*begin, *end) = interval(axis);
-                is_within &= within_limit(*begin) & within_limit(*end);
-            }
-        }
-        if !is_within {
+        // Without a branch for each bound.
+        let is_within = |all: bool, bound: &i64| all & within_limit(*bound);
+        if !begin.iter().chain(&end).fold(true, is_within) {
             return Err(GeometryError::Overflow { op: "a bound of a ROI" });
         }
-        let begin = Coordinate::from_inline(dims, begin);
-        Ok(Self { begin, end: Coordinate::from_inline(dims, end) })
+        Ok(Self { begin: begin.into(), end: end.into() })
     }
 
     /// A ROI axis by axis: `Some((offset, shape))`, or `None` for an unbounded one.

@@ -10,6 +10,8 @@ use smallvec::SmallVec;
 pub struct Lattice {
     /// Slowest axis first.
     axes: SmallVec<[Progression; 4]>,
+    /// The number of cells of the grid along the fastest axis.
+    fastest_len: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +58,9 @@ impl Lattice {
             let range = within.axes().get(axis).cloned().unwrap_or(0..0);
             Progression::new(&range, residue(axis), tiling.strides()[axis])
         });
-        Self { axes: axes.collect() }
+        let fastest_len =
+            tiling.sweep_axes().last().map_or(1, |&axis| tiling.axes()[axis].num_cells());
+        Self { axes: axes.collect(), fastest_len: fastest_len.unsigned_abs().max(1) }
     }
 
     /// The number of cells.
@@ -94,6 +98,17 @@ impl Lattice {
             rest -= start;
         }
         Some(taken)
+    }
+
+    /// The same with the cells that follow at equal distances: first, distance and last one.
+    #[inline]
+    #[must_use]
+    pub fn run_from(&self, cell: u64) -> Option<(u64, u64, u64)> {
+        let first = self.next_from(cell)?;
+        let fastest = self.axes.last()?;
+        let entry = first % (fastest.stride * self.fastest_len);
+        let left = fastest.count - 1 - fastest.place_from(entry);
+        Some((first, fastest.distance, first + left * fastest.distance))
     }
 
     /// The cells, ascending.

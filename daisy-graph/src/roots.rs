@@ -57,6 +57,16 @@ impl Roots {
         self.lattices.iter().filter_map(|lattice| lattice.next_from(cell)).min()
     }
 
+    /// The same with the roots that follow at equal distances: first, distance and last one.
+    #[must_use]
+    pub fn run_from(&self, cell: u64) -> Option<(u64, u64, u64)> {
+        match &self.lattices[..] {
+            [only] => only.run_from(cell),
+            // Others may have roots in between.
+            _ => self.next_from(cell).map(|first| (first, 1, first)),
+        }
+    }
+
     /// The roots, ascending.
     pub fn iter(&self) -> impl Iterator<Item = u64> + '_ {
         core::iter::successors(self.next_from(0), |&cell| self.next_from(cell + 1))

@@ -6,7 +6,7 @@ use core::ops::Range;
 use core::slice;
 
 use super::{Axes, Coordinate};
-use crate::{GeometryError, Scalar};
+use crate::{GeometryError, INLINE_AXES, Scalar};
 
 impl<T: Scalar> FromIterator<T> for Coordinate<T> {
     #[inline]
@@ -27,7 +27,14 @@ impl<T: Scalar> Extend<T> for Coordinate<T> {
 impl<T: Scalar, const N: usize> From<[T; N]> for Coordinate<T> {
     #[inline]
     fn from(axes: [T; N]) -> Self {
-        Self::from_slice(&axes)
+        if N > INLINE_AXES {
+            return Self::from_slice(&axes);
+        }
+        let mut inline = [T::zero(); INLINE_AXES];
+        for (inline, value) in inline.iter_mut().zip(axes) {
+            *inline = value;
+        }
+        Self::from_inline(N, inline)
     }
 }
 

@@ -11,7 +11,7 @@ use daisy_geometry::Coordinate;
 
 use super::{
     Scheduler,
-    frontier::Frontier,
+    frontier::{Edge, Frontier},
     pages::{PageState, Slot, cell_at, place_of, split},
 };
 
@@ -96,7 +96,7 @@ impl Scheduler {
         }
         let Some(roi) = self.tasks[task].grid.written_by(cells) else { return };
         for place in 0..self.tasks[task].outputs.len() {
-            let reader = self.tasks[task].outputs[place];
+            let reader = self.tasks[task].outputs[place].task;
             let readers = self.tasks[reader].grid.cells_reading(&roi);
             self.recount(reader, &readers);
         }
@@ -165,9 +165,8 @@ impl Scheduler {
                 sum += run.map_or(0, |run| count(self, task, run.at(cell)));
             }
         }
-        for (up, grid) in &self.tasks[task].inputs {
-            let cells = self.tasks[task].inputs_of(grid, index, None);
-            sum += grid.runs_in(&cells).map(|run| count(self, *up, run)).sum::<u64>();
+        for edge in &self.tasks[task].inputs {
+            sum += edge.runs(index.as_slice()).map(|run| count(self, edge.task, run)).sum::<u64>();
         }
         // No larger than the static count, which fits.
         sum as u32
@@ -243,12 +242,18 @@ impl Scheduler {
                 return true;
             }
         }
-        frontier.inputs.iter().filter(|(up, _)| !self.tasks[*up].closed.is_empty()).any(
-            |(up, grid)| {
-                let cells = frontier.inputs_of(grid, index, Some(row));
-                grid.runs_in(&cells).any(|run| self.num_closed(*up, &run) > 0)
-            },
-        )
+        let is_closed = |edge: &&Edge| !self.tasks[edge.task].closed.is_empty();
+        frontier.inputs.iter().filter(is_closed).any(|edge| {
+            let along = |axis: usize| {
+                if axis != fastest {
+                    return edge.crossings[axis].cells(index[axis]);
+                }
+                let here = &frontier.grid.axes()[axis];
+                let read = here.read(row.start).start..here.read(row.end - 1).end;
+                edge.grid.axes()[axis].written_in(&read)
+            };
+            edge.grid.runs_along(along).any(|run| self.num_closed(edge.task, &run) > 0)
+        })
     }
 }
 
@@ -275,23 +280,5 @@ impl Frontier {
             self.pages.close(number);
         }
         finished
-    }
-
-    /// The cells of an upstream grid that the cell at `index` reads; with `row`, that the cells read
-    /// whose entries along the fastest axis are those of `row`.
-    fn inputs_of(
-        &self,
-        upstream: &daisy_block::Tiling,
-        index: &Coordinate,
-        row: Option<&Range<i64>>,
-    ) -> CellBox {
-        let fastest = self.grid.sweep_axes().last().copied().unwrap_or(0);
-        let axes = self.grid.axes().iter().zip(upstream.axes()).enumerate();
-        CellBox::new(axes.map(|(axis, (here, there))| match row.filter(|_| axis == fastest) {
-            None => there.written_in(&here.read(index[axis])),
-            Some(row) => {
-                there.written_in(&(here.read(row.start).start..here.read(row.end - 1).end))
-            }
-        }))
     }
 }

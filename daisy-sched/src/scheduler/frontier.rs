@@ -3,32 +3,35 @@
 use alloc::{collections::BinaryHeap, vec::Vec};
 use core::{cmp::Reverse, ops::Range};
 
-use daisy_block::{CellBox, Order, Tiling};
+use daisy_block::{CellBox, CellRuns, Crossing, Order, Tiling};
 use daisy_geometry::Coordinate;
 use daisy_graph::{Roots, TaskNode};
 use roaring::RoaringTreemap;
+use smallvec::SmallVec;
 
 use super::{
     conflict::Conflict,
     mask::Mask,
-    pages::{PageState, Pages, Slot, cell_at, page_of, place_of},
+    pages::{PAGE_CELLS, PageState, Pages, Slot, cell_at, page_of, place_of},
 };
 use crate::counts::Tally;
 
 /// See the module's text. Cells are numbered as in `grid`, which may be a part of the task's grid.
 #[derive(Clone, Debug)]
 pub(super) struct Frontier {
-    /// The requested part of the task's grid.
+    /// The task's whole grid.
+    pub(super) whole: Tiling,
+    /// The requested part of it.
     pub(super) grid: Tiling,
-    /// The index of its first cell in the task's whole grid.
+    /// The index of its first cell in the whole grid.
     pub(super) origin: Coordinate,
     /// Whether cells have the same numbers here and there.
     pub(super) is_whole: bool,
     pub(super) conflict: Option<Conflict>,
-    /// The upstream tasks whose blocks are awaited one by one: task and requested part of its grid.
-    pub(super) inputs: Vec<(usize, Tiling)>,
+    /// The upstream tasks whose blocks are awaited one by one.
+    pub(super) inputs: Vec<Edge>,
     /// The tasks that await blocks of this one one by one.
-    pub(super) outputs: Vec<usize>,
+    pub(super) outputs: Vec<Edge>,
     /// The upstream tasks that every block here waits for as a whole.
     pub(super) gates: Vec<usize>,
     /// The tasks of which every block waits for all blocks here.
@@ -42,11 +45,51 @@ pub(super) struct Frontier {
     queue: Queue,
 }
 
+/// A neighbouring task whose blocks wait for single blocks here, or the other way round.
+#[derive(Clone, Debug)]
+pub(super) struct Edge {
+    /// The neighbour.
+    pub(super) task: usize,
+    /// The requested part of its grid.
+    pub(super) grid: Tiling,
+    /// Which cells of it a cell here reads, or is read by, along each axis.
+    pub(super) crossings: SmallVec<[Crossing; 4]>,
+}
+
+impl Edge {
+    /// The edge to an upstream task.
+    pub(super) fn input(task: usize, here: &Tiling, grid: Tiling) -> Self {
+        let axes = here.axes().iter().zip(grid.axes());
+        let crossings = axes.map(|(here, there)| Crossing::inputs(here, there)).collect();
+        Self { task, grid, crossings }
+    }
+
+    /// The edge to a downstream task.
+    pub(super) fn output(task: usize, here: &Tiling, grid: Tiling) -> Self {
+        let axes = here.axes().iter().zip(grid.axes());
+        let crossings = axes.map(|(here, there)| Crossing::readers(here, there)).collect();
+        Self { task, grid, crossings }
+    }
+
+    /// The neighbour's cells that the cell at `index` reads, or is read by.
+    #[inline]
+    pub(super) fn runs(&self, index: &[i64]) -> CellRuns {
+        let crossings = self.crossings.as_slice();
+        self.grid.runs_along(|axis| crossings[axis].cells(index[axis]))
+    }
+}
+
 /// Where blocks come from that no other block makes ready.
 #[derive(Clone, Debug)]
 enum Source {
     /// Nothing is closed here or upstream, so they follow from the geometry.
-    Roots { roots: Roots, next: Option<u64> },
+    Roots {
+        roots: Roots,
+        next: Option<u64>,
+        /// Up to `last` the roots lie `distance` apart.
+        distance: u64,
+        last: u64,
+    },
     /// All pages before `next` were looked at.
     Scan { next: u64 },
 }
@@ -60,16 +103,28 @@ enum Queue {
     Cells { order: Order, heap: BinaryHeap<Reverse<(u128, u64)>>, retries: u64 },
 }
 
+/// What [`Frontier::take`] came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// This block is out now; it still counts as ready.
+    Block(u64),
+    /// This page must be made live first.
+    Open(u64),
+    /// The blocks of this box must be asked for first.
+    Ask(CellBox),
+    /// There is none for the time being.
+    None,
+}
+
 /// Where the next block comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Next {
+enum Next {
     /// A ready cell of a live page.
     Ready(u64),
     /// A root that was not touched yet.
     Root(u64),
     /// The page at this number must be looked at first.
     Scan(u64),
-    /// There is none for the time being.
     None,
 }
 
@@ -78,7 +133,7 @@ pub(super) struct Parts {
     pub(super) grid: Tiling,
     pub(super) origin: Coordinate,
     pub(super) is_whole: bool,
-    pub(super) inputs: Vec<(usize, Tiling)>,
+    pub(super) inputs: Vec<Edge>,
     pub(super) gates: Vec<usize>,
     pub(super) closed: RoaringTreemap,
     pub(super) mask: Option<Mask>,
@@ -89,11 +144,12 @@ impl Frontier {
     pub(super) fn new(task: &TaskNode, parts: Parts) -> Self {
         let Parts { grid, origin, is_whole, inputs, gates, closed, mask, order } = parts;
         let conflict = task.stencil().map(|stencil| Conflict::new(stencil, &grid, &origin));
-        let waits = inputs.iter().map(|(_, upstream)| max_inputs(&grid, upstream));
+        let waits = inputs.iter().map(|edge| max_inputs(&grid, &edge.grid));
         let in_task = conflict.as_ref().map_or(0, Conflict::max_upstream);
         let max_waits = waits.fold(in_task, u64::saturating_add);
         let total = grid.num_cells() - closed.len();
         Self {
+            whole: task.tiling().clone(),
             pages: Pages::new(grid.num_cells(), max_waits),
             tally: Tally::new(total),
             grid,
@@ -118,7 +174,7 @@ impl Frontier {
 
     /// The largest number of blocks that one block here may wait for, gates aside.
     pub(super) fn max_waits(&self) -> u64 {
-        let waits = self.inputs.iter().map(|(_, upstream)| max_inputs(&self.grid, upstream));
+        let waits = self.inputs.iter().map(|edge| max_inputs(&self.grid, &edge.grid));
         waits.fold(self.conflict.as_ref().map_or(0, Conflict::max_upstream), u64::saturating_add)
     }
 
@@ -129,11 +185,12 @@ impl Frontier {
             return;
         }
         let boxes: Vec<CellBox> =
-            self.inputs.iter().map(|(_, up)| waiting(&self.grid, up)).collect();
+            self.inputs.iter().map(|edge| waiting(&self.grid, &edge.grid)).collect();
         let stencil = self.conflict.as_ref().map(Conflict::stencil);
         let roots = Roots::new(&self.grid, stencil, self.origin.as_slice(), &boxes);
         self.tally.ready += roots.num_cells();
-        self.source = Source::Roots { next: roots.next_from(0), roots };
+        self.source = Source::Roots { roots, next: None, distance: 1, last: 0 };
+        self.find_roots(0);
     }
 
     /// Whether every page must be looked at for cells that wait for nothing.
@@ -151,41 +208,115 @@ impl Frontier {
         self.tally.ready > 0 || self.has_unseen_pages()
     }
 
+    /// Takes the next ready block out of its queue.
+    #[inline]
+    pub(super) fn take(&mut self) -> Taken {
+        let next = self.next();
+        let (cell, is_root) = match next {
+            Next::Ready(cell) => (cell, false),
+            Next::Root(cell) => (cell, true),
+            Next::Scan(page) => {
+                self.pass_page();
+                return Taken::Open(page);
+            }
+            Next::None => return Taken::None,
+        };
+        if self.mask.is_some() {
+            if let Some(cells) = self.question(cell) {
+                return Taken::Ask(cells);
+            }
+        }
+        // The page of a root may be absent; it is not done, since the root was not touched.
+        let PageState::Live(slot) = self.pages.state(page_of(cell)) else {
+            return Taken::Open(page_of(cell));
+        };
+        let page = self.pages.page_mut(slot);
+        page.set_out(place_of(cell));
+        if is_root {
+            self.pass_root(cell);
+        } else {
+            page.clear_ready(place_of(cell));
+        }
+        Taken::Block(cell)
+    }
+
     /// The block to be handed out next, if the order allows to say so already.
     #[inline]
-    pub(super) fn next(&mut self) -> Next {
+    fn next(&mut self) -> Next {
         let ready = self.lowest_ready();
-        match (&self.source, &self.queue) {
-            (&Source::Scan { next }, Queue::Pages(_)) if next < self.pages.num_pages() => {
-                match ready {
-                    Some(cell) if page_of(cell) < next => Next::Ready(cell),
-                    _ => Next::Scan(next),
-                }
-            }
-            (&Source::Scan { next }, Queue::Cells { .. }) if next < self.pages.num_pages() => {
-                Next::Scan(next)
-            }
-            (&Source::Roots { next: Some(root), .. }, _) => match ready {
-                Some(cell) if self.precedes(cell, root) => Next::Ready(cell),
-                _ => Next::Root(root),
+        match &self.source {
+            Source::Roots { next: Some(root), .. } => match ready {
+                Some(cell) if self.precedes(cell, *root) => Next::Ready(cell),
+                _ => Next::Root(*root),
+            },
+            &Source::Scan { next } if next < self.pages.num_pages() => match (&self.queue, ready) {
+                (Queue::Pages(_), Some(cell)) if page_of(cell) < next => Next::Ready(cell),
+                _ => Next::Scan(next),
             },
             _ => ready.map_or(Next::None, Next::Ready),
         }
     }
 
-    /// The root that [`Frontier::next`] named has been looked at.
+    /// The root that [`Frontier::next`] named is out.
     #[inline]
-    pub(super) fn pass_root(&mut self) {
-        if let Source::Roots { roots, next } = &mut self.source {
-            *next = next.and_then(|cell| roots.next_from(cell + 1));
+    fn pass_root(&mut self, cell: u64) {
+        if let Source::Roots { next, distance, last, .. } = &mut self.source {
+            if cell < *last {
+                *next = Some(cell + *distance);
+            } else {
+                self.find_roots(cell + 1);
+            }
         }
     }
 
-    /// The page that [`Frontier::next`] named has been looked at.
-    pub(super) const fn pass_page(&mut self) {
+    /// The page that [`Frontier::next`] named is about to be looked at.
+    const fn pass_page(&mut self) {
         if let Source::Scan { next } = &mut self.source {
             *next += 1;
         }
+    }
+
+    /// The box that the mask must be asked for before a cell is handed out.
+    #[inline(never)]
+    fn question(&mut self, cell: u64) -> Option<CellBox> {
+        let index = self.grid.index(cell)?;
+        self.mask.as_mut()?.question(index.as_slice())
+    }
+
+    /// Finds the roots from `cell` on.
+    #[inline(never)]
+    fn find_roots(&mut self, cell: u64) {
+        if let Source::Roots { roots, next, distance, last } = &mut self.source {
+            let run = roots.run_from(cell);
+            (*distance, *last) = run.map_or((1, 0), |(_, distance, last)| (distance, last));
+            *next = run.map(|(first, ..)| first);
+        }
+    }
+
+    /// The place of a cell of this grid if it is out.
+    #[inline]
+    pub(super) fn find_out(&self, cell: u64) -> Option<Slot> {
+        match self.pages.state(page_of(cell)) {
+            PageState::Live(slot) if self.pages.page(slot).is_out(place_of(cell)) => Some(slot),
+            _ => None,
+        }
+    }
+
+    /// A block that is out is finished, whatever the outcome.
+    #[inline]
+    pub(super) fn finish(&mut self, cell: u64, slot: Slot) {
+        let page = self.pages.page_mut(slot);
+        page.clear_out(place_of(cell));
+        page.finish(place_of(cell));
+        if page.is_done() {
+            self.pages.close(page_of(cell));
+        }
+    }
+
+    /// Whether nobody waits for a single block here.
+    #[inline]
+    pub(super) fn is_unwatched(&self) -> bool {
+        self.conflict.is_none() && self.outputs.is_empty()
     }
 
     /// Puts cells of a live page that have just become ready into the queue.
@@ -261,26 +392,59 @@ impl Frontier {
 
     /// The number of a cell here, from its number in the task's whole grid.
     #[inline]
-    pub(super) fn local(&self, whole: &Tiling, cell: u64) -> Option<u64> {
+    pub(super) fn local(&self, cell: u64) -> Option<u64> {
         if self.is_whole {
             return (cell < self.grid.num_cells()).then_some(cell);
         }
-        let index = whole.index(cell)?;
-        let shifted = Coordinate::from_fn(index.dims(), |axis| index[axis] - self.origin[axis]);
-        self.grid.cell_at(shifted.as_slice())
+        self.moved(&self.whole, &self.grid, -1, cell)
     }
 
     /// The number of a cell in the task's whole grid, from its number here.
     #[inline]
-    pub(super) fn global(&self, whole: &Tiling, cell: u64) -> u64 {
+    pub(super) fn global(&self, cell: u64) -> u64 {
         if self.is_whole {
             return cell;
         }
-        let index = self
-            .grid
-            .index(cell)
-            .map(|index| Coordinate::from_fn(index.dims(), |axis| index[axis] + self.origin[axis]));
-        index.and_then(|index| whole.cell_at(index.as_slice())).unwrap_or(cell)
+        self.moved(&self.grid, &self.whole, 1, cell).unwrap_or(cell)
+    }
+
+    /// The number in another grid of the cell whose index is off by the origin.
+    #[cold]
+    fn moved(&self, from: &Tiling, to: &Tiling, sign: i64, cell: u64) -> Option<u64> {
+        let index = from.index(cell)?;
+        let moved = |axis: usize| index[axis] + sign * self.origin[axis];
+        to.cell_at(Coordinate::from_fn(index.dims(), moved).as_slice())
+    }
+
+    /// Each cell of a run waits for one block less; the run is shortened by what has been done.
+    ///
+    /// Returns the page that the scheduler must open first, if there is one.
+    #[inline]
+    pub(super) fn push(&mut self, run: &mut Range<u64>, waits: &mut Vec<u32>) -> Option<u64> {
+        while run.start < run.end {
+            let page = page_of(run.start);
+            let first = place_of(run.start);
+            let len = (run.end - run.start).min((PAGE_CELLS - first) as u64);
+            let slot = match self.pages.state(page) {
+                PageState::Live(slot) => Some(slot),
+                PageState::Done => None,
+                PageState::Absent if self.scans() => return Some(page),
+                PageState::Absent => {
+                    self.count_waits(page, waits);
+                    Some(self.pages.open(page, waits))
+                }
+            };
+            if let Some(slot) = slot {
+                let places = first..first + len as usize;
+                let became_ready = self.pages.page_mut(slot).arrive(places.clone());
+                if became_ready > 0 {
+                    self.tally.ready += u64::from(became_ready);
+                    self.enqueue(slot, places);
+                }
+            }
+            run.start += len;
+        }
+        None
     }
 
     /// Writes into `waits` how many blocks each cell of a page waits for if nothing is closed.
@@ -326,9 +490,9 @@ impl Frontier {
             })),
             None => waits.resize(start + (row.end - row.start) as usize, 0),
         }
-        for (_, upstream) in &self.inputs {
+        for edge in &self.inputs {
             let touched = |axis: usize, entry: i64| {
-                let cells = upstream.axes()[axis].written_in(&self.grid.axes()[axis].read(entry));
+                let cells = edge.crossings[axis].cells(entry);
                 cells.end - cells.start
             };
             let others = (0..index.dims()).filter(|&axis| axis != fastest);

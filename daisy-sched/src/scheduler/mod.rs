@@ -20,8 +20,8 @@ use daisy_graph::{DependencyGraph, TaskGraph};
 use roaring::RoaringTreemap;
 
 use self::{
-    frontier::{Frontier, Next},
-    pages::{PageState, Slot, page_of, place_of, split},
+    frontier::{Frontier, Taken},
+    pages::{PageState, Slot, page_of, place_of},
 };
 use crate::{Counts, SchedulerError, counts::Out};
 
@@ -200,15 +200,18 @@ impl Scheduler {
             return Err(SchedulerError::AlreadyStarted);
         }
         self.check_task(task)?;
-        let whole = self.graph.tasks()[task].tiling();
         let frontier = &mut self.tasks[task.index()];
-        let taken = if frontier.is_whole {
-            frontier.closed.insert_range(cells.start..cells.end.min(whole.num_cells()))
+        let cells = cells.start..cells.end.min(frontier.whole.num_cells());
+        let mut taken = 0;
+        if frontier.is_whole {
+            taken = frontier.closed.insert_range(cells);
         } else {
-            let local = cells.filter_map(|cell| frontier.local(whole, cell));
-            let local: Vec<u64> = local.collect();
-            local.into_iter().map(|cell| u64::from(frontier.closed.insert(cell))).sum()
-        };
+            for cell in cells {
+                if let Some(cell) = frontier.local(cell) {
+                    taken += u64::from(frontier.closed.insert(cell));
+                }
+            }
+        }
         frontier.tally.skip_untouched(taken);
         self.refresh_all();
         Ok(taken)
@@ -395,7 +398,7 @@ impl Scheduler {
     #[inline]
     #[must_use]
     pub fn block(&self, key: BlockKey) -> Option<Block> {
-        self.graph.tasks().task(key.task).ok()?.tiling().block(key.task, key.cell)
+        self.tasks.get(key.task.index())?.whole.block(key.task, key.cell)
     }
 
     /// The counts of one task.
@@ -453,8 +456,8 @@ impl Scheduler {
             let is_special = |other: usize| {
                 self.tasks[other].mask.is_some() || !self.tasks[other].closed.is_empty()
             };
-            let scans =
-                is_special(task) || self.tasks[task].inputs.iter().any(|&(up, _)| is_special(up));
+            let scans = is_special(task)
+                || self.tasks[task].inputs.iter().any(|edge| is_special(edge.task));
             self.tasks[task].begin(scans);
         }
         self.refresh_all();
@@ -471,62 +474,41 @@ impl Scheduler {
     #[inline]
     fn take(&mut self, task: usize) -> Option<BlockKey> {
         loop {
-            let next = self.tasks[task].next();
-            let cell = match next {
-                Next::Ready(cell) | Next::Root(cell) => cell,
-                Next::Scan(page) => {
-                    if self.tasks[task].pages.state(page) == PageState::Absent {
-                        self.open_page(task, page);
+            let frontier = &mut self.tasks[task];
+            match frontier.take() {
+                Taken::Block(cell) => {
+                    let key = BlockKey::new(id(task), frontier.global(cell));
+                    if frontier.tally.ready == 1 {
+                        // The caller takes the last one off the count.
+                        self.close_if_empty(task);
                     }
-                    self.tasks[task].pass_page();
-                    continue;
+                    return Some(key);
                 }
-                Next::None => {
+                Taken::Open(page) => self.look_at(task, page),
+                Taken::Ask(cells) => {
+                    self.ask(task, &cells);
+                    return None;
+                }
+                Taken::None => {
                     self.refresh(task);
                     return None;
                 }
-            };
-            if self.must_ask(task, cell) {
-                return None;
             }
-            let slot = match self.tasks[task].pages.state(page_of(cell)) {
-                PageState::Live(slot) => Some(slot),
-                PageState::Absent => self.open_page(task, page_of(cell)),
-                PageState::Done => None,
-            };
-            let frontier = &mut self.tasks[task];
-            let is_root = matches!(next, Next::Root(_));
-            if is_root {
-                frontier.pass_root();
-            }
-            let Some(slot) = slot else { continue };
-            let page = frontier.pages.page_mut(slot);
-            if !is_root {
-                page.clear_ready(place_of(cell));
-            }
-            page.set_out(place_of(cell));
-            let key = BlockKey::new(
-                id(task),
-                frontier.global(self.graph.tasks()[id(task)].tiling(), cell),
-            );
-            if frontier.tally.ready == 1 {
-                // The caller takes the last one off the count.
-                self.close_if_empty(task);
-            }
-            return Some(key);
         }
     }
 
-    /// Whether the mask must be asked before `cell` can be handed out; the question is noted.
-    fn must_ask(&mut self, task: usize, cell: u64) -> bool {
-        let frontier = &mut self.tasks[task];
-        let Some(mask) = &mut frontier.mask else { return false };
-        let Some(index) = frontier.grid.index(cell) else { return false };
-        let Some(cells) = mask.question(index.as_slice()) else { return false };
-        let roi = frontier.grid.written_by(&cells);
-        let cells = request::shifted(&cells, &frontier.origin, 1);
+    fn look_at(&mut self, task: usize, page: u64) {
+        if self.tasks[task].pages.state(page) == PageState::Absent {
+            self.open_page(task, page);
+        }
+    }
+
+    /// Notes that the mask must be asked for a box.
+    fn ask(&mut self, task: usize, cells: &CellBox) {
+        let frontier = &self.tasks[task];
+        let roi = frontier.grid.written_by(cells);
+        let cells = request::shifted(cells, &frontier.origin, 1);
         self.question = roi.map(|roi| Question { task: id(task), cells, roi });
-        self.question.is_some()
     }
 
     // ---- outcomes ----
@@ -559,45 +541,22 @@ impl Scheduler {
     /// A block that is out is finished, whatever the outcome.
     #[inline]
     fn finish(&mut self, task: usize, cell: u64, slot: Slot) {
-        let pages = &mut self.tasks[task].pages;
-        let page = pages.page_mut(slot);
-        page.clear_out(place_of(cell));
-        page.finish(place_of(cell));
-        if page.is_done() {
-            pages.close(page_of(cell));
-        }
+        self.tasks[task].finish(cell, slot);
         if !self.attempts.is_empty() {
-            let whole = self.graph.tasks()[id(task)].tiling();
-            let key = BlockKey::new(id(task), self.tasks[task].global(whole, cell));
-            self.attempts.remove(&key);
+            self.attempts.remove(&BlockKey::new(id(task), self.tasks[task].global(cell)));
         }
     }
 
     /// Everything that waits for a completed or skipped block waits for one block less.
     #[inline]
     fn propagate(&mut self, task: usize, cell: u64) {
-        let frontier = &mut self.tasks[task];
-        if frontier.conflict.is_some() || !frontier.outputs.is_empty() {
-            let Some(index) = frontier.grid.index(cell) else { return };
-            if let Some(conflict) = &mut frontier.conflict {
-                let runs = conflict.downstream(&frontier.grid, index.as_slice());
-                for place in runs {
-                    let run =
-                        self.tasks[task].conflict.as_ref().map(|conflict| conflict.run(place));
-                    if let Some(run) = run {
-                        self.push(task, run.at(cell));
-                    }
-                }
-                self.refresh(task);
-            }
+        if !self.tasks[task].is_unwatched() {
+            let Some(index) = self.tasks[task].grid.index(cell) else { return };
+            self.push_in_task(task, cell, index.as_slice());
             for output in 0..self.tasks[task].outputs.len() {
-                let reader = self.tasks[task].outputs[output];
-                let cells = {
-                    let (from, to) = (&self.tasks[task].grid, &self.tasks[reader].grid);
-                    let axes = from.axes().iter().zip(to.axes()).zip(index.as_slice());
-                    CellBox::new(axes.map(|((from, to), &entry)| to.reading(&from.write(entry))))
-                };
-                for run in self.tasks[reader].grid.runs_in(&cells) {
+                let edge = &self.tasks[task].outputs[output];
+                let reader = edge.task;
+                for run in edge.runs(index.as_slice()) {
                     self.push(reader, run);
                 }
                 self.refresh(reader);
@@ -608,24 +567,27 @@ impl Scheduler {
         }
     }
 
+    /// What conflicts with a finished cell and has a higher level waits for one block less.
+    #[inline]
+    fn push_in_task(&mut self, task: usize, cell: u64, index: &[i64]) {
+        let frontier = &mut self.tasks[task];
+        let Some(conflict) = &mut frontier.conflict else { return };
+        for place in conflict.downstream(&frontier.grid, index) {
+            let frontier = &mut self.tasks[task];
+            let Some(conflict) = &frontier.conflict else { return };
+            let mut run = conflict.run(place).at(cell);
+            while let Some(page) = self.tasks[task].push(&mut run, &mut self.waits) {
+                self.open_page(task, page);
+            }
+        }
+        self.refresh(task);
+    }
+
     /// Each cell of a run waits for one block less.
     #[inline]
-    fn push(&mut self, task: usize, run: Range<u64>) {
-        for (page, places) in split(run) {
-            let slot = match self.tasks[task].pages.state(page) {
-                PageState::Live(slot) => slot,
-                PageState::Done => continue,
-                PageState::Absent => match self.open_page(task, page) {
-                    Some(slot) => slot,
-                    None => continue,
-                },
-            };
-            let frontier = &mut self.tasks[task];
-            let became_ready = frontier.pages.page_mut(slot).arrive(places.clone());
-            if became_ready > 0 {
-                frontier.tally.ready += u64::from(became_ready);
-                frontier.enqueue(slot, places);
-            }
+    fn push(&mut self, task: usize, mut run: Range<u64>) {
+        while let Some(page) = self.tasks[task].push(&mut run, &mut self.waits) {
+            self.open_page(task, page);
         }
     }
 
@@ -672,14 +634,10 @@ impl Scheduler {
     #[inline]
     fn locate(&self, key: BlockKey) -> Result<(u64, Slot, Out), SchedulerError> {
         let unknown = SchedulerError::UnknownBlock { block: key };
+        let Some(frontier) = self.tasks.get(key.task.index()) else { return Err(unknown) };
+        let Some(cell) = frontier.local(key.cell) else { return Err(unknown) };
         let wrong = SchedulerError::WrongState { block: key, expected: "acquired" };
-        let Ok(task) = self.graph.tasks().task(key.task) else { return Err(unknown) };
-        let frontier = &self.tasks[key.task.index()];
-        let cell = frontier.local(task.tiling(), key.cell).ok_or(unknown)?;
-        let PageState::Live(slot) = frontier.pages.state(page_of(cell)) else { return Err(wrong) };
-        if !frontier.pages.page(slot).is_out(place_of(cell)) {
-            return Err(wrong);
-        }
+        let Some(slot) = frontier.find_out(cell) else { return Err(wrong) };
         let state = if self.elsewhere.is_empty() { None } else { self.elsewhere.get(&key) };
         Ok((cell, slot, state.copied().unwrap_or(Out::Processing)))
     }
@@ -741,7 +699,7 @@ impl Scheduler {
             self.refresh(self.tasks[task].gated[place]);
         }
         for place in 0..self.tasks[task].outputs.len() {
-            self.refresh(self.tasks[task].outputs[place]);
+            self.refresh(self.tasks[task].outputs[place].task);
         }
     }
 

@@ -3,8 +3,6 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use daisy_block::CellBox;
-
 use super::{
     Scheduler, id,
     pages::{PageState, cell_at, split},
@@ -45,12 +43,9 @@ impl Scheduler {
             }
         }
         for place in 0..self.tasks[task].outputs.len() {
-            let reader = self.tasks[task].outputs[place];
-            let (from, to) = (&self.tasks[task].grid, &self.tasks[reader].grid);
-            let axes = from.axes().iter().zip(to.axes()).zip(index.as_slice());
-            let cells =
-                CellBox::new(axes.map(|((from, to), &entry)| to.reading(&from.write(entry))));
-            for run in self.tasks[reader].grid.runs_in(&cells) {
+            let edge = &self.tasks[task].outputs[place];
+            let reader = edge.task;
+            for run in edge.runs(index.as_slice()) {
                 self.orphan(reader, run, work);
             }
         }
@@ -85,7 +80,6 @@ impl Scheduler {
 
     /// Notes orphans in the numbers of the task's whole grid, neighbouring runs as one.
     fn report_orphans(&mut self, task: usize, run: Range<u64>) {
-        let whole = self.graph.tasks()[id(task)].tiling();
         let frontier = &self.tasks[task];
         let mut note = |start: u64, end: u64| match self.orphans.last_mut() {
             Some((last, cells)) if *last == id(task) && cells.end == start => cells.end = end,
@@ -96,7 +90,7 @@ impl Scheduler {
             return;
         }
         for cell in run {
-            let cell = frontier.global(whole, cell);
+            let cell = frontier.global(cell);
             note(cell, cell + 1);
         }
     }

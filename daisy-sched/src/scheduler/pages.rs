@@ -39,7 +39,7 @@ pub(super) type Slot = u32;
 enum Width {
     None,
     Byte,
-    Word,
+    Long,
 }
 
 #[derive(Clone, Debug)]
@@ -73,9 +73,10 @@ pub(super) enum PageState {
 pub(super) struct Page {
     /// The place of the page in its grid.
     pub(super) number: u64,
-    ready: Box<[u64]>,
-    out: Box<[u64]>,
-    finished: Box<[u64]>,
+    /// The bits of 64 cells each.
+    words: Box<[Word]>,
+    /// One bit for each word with a ready cell.
+    summary: u64,
     waits: Waits,
     /// How many cells are ready.
     pub(super) num_ready: u32,
@@ -85,11 +86,19 @@ pub(super) struct Page {
     pub(super) is_queued: bool,
 }
 
+/// Three bits for each of 64 cells.
+#[derive(Clone, Copy, Debug, Default)]
+struct Word {
+    ready: u64,
+    out: u64,
+    finished: u64,
+}
+
 #[derive(Clone, Debug)]
 enum Waits {
     None,
     Byte(Box<[u8]>),
-    Word(Box<[u32]>),
+    Long(Box<[u32]>),
 }
 
 /// The page that a cell belongs to.
@@ -134,7 +143,7 @@ impl Pages {
         let width = match max_waits {
             0 => Width::None,
             1..=255 => Width::Byte,
-            _ => Width::Word,
+            _ => Width::Long,
         };
         Self { num_cells, width, chunks: Vec::new(), slots: Vec::new(), free: Vec::new() }
     }
@@ -219,16 +228,14 @@ impl Pages {
 
 impl Page {
     fn new(cells: usize, width: Width) -> Self {
-        let bits = || vec![0; cells.div_ceil(64)].into_boxed_slice();
         Self {
             number: 0,
-            ready: bits(),
-            out: bits(),
-            finished: bits(),
+            words: vec![Word::default(); cells.div_ceil(64)].into_boxed_slice(),
+            summary: 0,
             waits: match width {
                 Width::None => Waits::None,
                 Width::Byte => Waits::Byte(vec![0; cells].into_boxed_slice()),
-                Width::Word => Waits::Word(vec![0; cells].into_boxed_slice()),
+                Width::Long => Waits::Long(vec![0; cells].into_boxed_slice()),
             },
             num_ready: 0,
             left: 0,
@@ -237,17 +244,16 @@ impl Page {
     }
 
     fn reset(&mut self, number: u64, cells: u32, waits: &[u32]) {
-        if self.ready.is_empty() {
+        if self.words.is_empty() {
             *self = Self::new(PAGE_CELLS, self.waits.width());
         }
-        self.ready.fill(0);
-        self.out.fill(0);
-        self.finished.fill(0);
+        self.words.fill(Word::default());
+        self.summary = 0;
         match &mut self.waits {
             Waits::None => {}
             // The width was chosen so that every counter fits.
             Waits::Byte(old) => old.iter_mut().zip(waits).for_each(|(old, &new)| *old = new as u8),
-            Waits::Word(old) => old.iter_mut().zip(waits).for_each(|(old, &new)| *old = new),
+            Waits::Long(old) => old.iter_mut().zip(waits).for_each(|(old, &new)| *old = new),
         }
         (self.number, self.left, self.num_ready, self.is_queued) = (number, cells, 0, false);
     }
@@ -260,17 +266,17 @@ impl Page {
 
     #[inline]
     pub(super) fn is_ready(&self, place: usize) -> bool {
-        bit(&self.ready, place)
+        self.words[place / 64].ready & bit(place) != 0
     }
 
     #[inline]
     pub(super) fn is_out(&self, place: usize) -> bool {
-        bit(&self.out, place)
+        self.words[place / 64].out & bit(place) != 0
     }
 
     #[inline]
     pub(super) fn is_finished(&self, place: usize) -> bool {
-        bit(&self.finished, place)
+        self.words[place / 64].finished & bit(place) != 0
     }
 
     /// Whether every cell is finished.
@@ -279,39 +285,45 @@ impl Page {
         self.left == 0
     }
 
-    /// The lowest ready cell not below `from`.
+    /// The lowest ready cell.
     #[inline]
     pub(super) fn first_ready(&self) -> Option<usize> {
-        let word = self.ready.iter().position(|&word| word != 0)?;
-        Some(word * 64 + self.ready[word].trailing_zeros() as usize)
+        let word = self.summary.trailing_zeros() as usize;
+        let ready = self.words.get(word)?.ready;
+        Some(word * 64 + ready.trailing_zeros() as usize)
     }
 
     #[inline]
     pub(super) fn set_ready(&mut self, place: usize) {
-        set(&mut self.ready, place);
+        self.words[place / 64].ready |= bit(place);
+        self.summary |= bit(place / 64);
         self.num_ready += 1;
     }
 
     #[inline]
     pub(super) fn clear_ready(&mut self, place: usize) {
-        clear(&mut self.ready, place);
+        let word = &mut self.words[place / 64];
+        word.ready &= !bit(place);
+        if word.ready == 0 {
+            self.summary &= !bit(place / 64);
+        }
         self.num_ready -= 1;
     }
 
     #[inline]
     pub(super) fn set_out(&mut self, place: usize) {
-        set(&mut self.out, place);
+        self.words[place / 64].out |= bit(place);
     }
 
     #[inline]
     pub(super) fn clear_out(&mut self, place: usize) {
-        clear(&mut self.out, place);
+        self.words[place / 64].out &= !bit(place);
     }
 
     /// Marks a cell that was not finished as finished.
     #[inline]
     pub(super) fn finish(&mut self, place: usize) {
-        set(&mut self.finished, place);
+        self.words[place / 64].finished |= bit(place);
         self.left -= 1;
     }
 
@@ -325,7 +337,7 @@ impl Page {
         match &self.waits {
             Waits::None => 0,
             Waits::Byte(waits) => waits[place].into(),
-            Waits::Word(waits) => waits[place],
+            Waits::Long(waits) => waits[place],
         }
     }
 
@@ -334,7 +346,7 @@ impl Page {
         match &mut self.waits {
             Waits::None => {}
             Waits::Byte(waits) => waits[place] = count as u8,
-            Waits::Word(waits) => waits[place] = count,
+            Waits::Long(waits) => waits[place] = count,
         }
     }
 
@@ -344,24 +356,64 @@ impl Page {
     #[inline]
     pub(super) fn arrive(&mut self, places: Range<usize>) -> u32 {
         let before = self.num_ready;
-        for place in places {
-            let left = match &mut self.waits {
-                Waits::None => return 0,
-                Waits::Byte(waits) => {
-                    waits[place] -= 1;
-                    u32::from(waits[place])
+        match &mut self.waits {
+            Waits::None => {}
+            Waits::Byte(waits) => {
+                let len = places.len();
+                let window = waits.get_mut(places.start..places.start + 8);
+                if let Some(Ok(window)) = window.filter(|_| len <= 8).map(<&mut [u8; 8]>::try_from)
+                {
+                    let mut zeros = decrement(window, len);
+                    while zeros != 0 {
+                        self.become_free(places.start + zeros.trailing_zeros() as usize / 8);
+                        zeros &= zeros - 1;
+                    }
+                } else {
+                    for place in places {
+                        if let Waits::Byte(waits) = &mut self.waits {
+                            waits[place] -= 1;
+                            if waits[place] == 0 {
+                                self.become_free(place);
+                            }
+                        }
+                    }
                 }
-                Waits::Word(waits) => {
-                    waits[place] -= 1;
-                    waits[place]
+            }
+            Waits::Long(_) => {
+                for place in places {
+                    if let Waits::Long(waits) = &mut self.waits {
+                        waits[place] -= 1;
+                        if waits[place] == 0 {
+                            self.become_free(place);
+                        }
+                    }
                 }
-            };
-            if left == 0 && !self.is_finished(place) {
-                self.set_ready(place);
             }
         }
         self.num_ready - before
     }
+
+    /// A cell waits for nothing any more.
+    #[inline]
+    fn become_free(&mut self, place: usize) {
+        if !self.is_finished(place) {
+            self.set_ready(place);
+        }
+    }
+}
+
+/// Takes one off the first `len` of eight counters at once; none of them is zero.
+///
+/// Returns the highest bit of each of them that is zero then.
+#[inline]
+fn decrement(counters: &mut [u8; 8], len: usize) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let used = u64::MAX >> (64 - 8 * len);
+    let left = u64::from_le_bytes(*counters) - (ONES & used);
+    *counters = left.to_le_bytes();
+    // A byte is zero if neither its highest bit is set nor adding to the others carries into it.
+    let low = (left & (ONES * 0x7F)) + ONES * 0x7F;
+    !(low | left) & (ONES * 0x80) & used
 }
 
 impl Waits {
@@ -369,22 +421,12 @@ impl Waits {
         match self {
             Self::None => Width::None,
             Self::Byte(_) => Width::Byte,
-            Self::Word(_) => Width::Word,
+            Self::Long(_) => Width::Long,
         }
     }
 }
 
 #[inline]
-fn bit(bits: &[u64], place: usize) -> bool {
-    bits[place / 64] >> (place % 64) & 1 == 1
-}
-
-#[inline]
-fn set(bits: &mut [u64], place: usize) {
-    bits[place / 64] |= 1 << (place % 64);
-}
-
-#[inline]
-fn clear(bits: &mut [u64], place: usize) {
-    bits[place / 64] &= !(1 << (place % 64));
+const fn bit(place: usize) -> u64 {
+    1 << (place % 64)
 }

@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 use super::{
     Scheduler, SchedulerOptions,
-    frontier::{Frontier, Parts},
+    frontier::{Edge, Frontier, Parts},
     mask::Mask,
 };
 use crate::SchedulerError;
@@ -56,14 +56,14 @@ pub(super) fn frontiers(
         let (gates, inputs): (Vec<_>, Vec<_>) = tasks
             .upstream(task)
             .iter()
-            .map(|&up| (up.index(), grid_of(up)))
-            .partition(|(_, up)| awaits_all(&grid, up));
+            .map(|&up| Edge::input(up.index(), &grid, grid_of(up)))
+            .partition(|edge| awaits_all(&grid, &edge.grid));
         let masked = options.masked.contains(&task).then(|| Mask::new(grid.all_cells()));
         let parts = Parts {
             is_whole: grid == *node.tiling(),
             origin,
             inputs,
-            gates: gates.into_iter().map(|(up, _)| up).collect(),
+            gates: gates.into_iter().map(|edge| edge.task).collect(),
             closed,
             mask: masked.filter(|_| grid.num_cells() > 0),
             order: options.order,
@@ -83,8 +83,9 @@ pub(super) fn frontiers(
 fn link(frontiers: &mut [Frontier]) {
     for task in 0..frontiers.len() {
         for place in 0..frontiers[task].inputs.len() {
-            let up = frontiers[task].inputs[place].0;
-            frontiers[up].outputs.push(task);
+            let up = frontiers[task].inputs[place].task;
+            let edge = Edge::output(task, &frontiers[up].grid, frontiers[task].grid.clone());
+            frontiers[up].outputs.push(edge);
         }
         for place in 0..frontiers[task].gates.len() {
             let up = frontiers[task].gates[place];
