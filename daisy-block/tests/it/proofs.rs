@@ -1,0 +1,104 @@
+//! Coverage and chunk alignment, voxel by voxel and pair by pair.
+
+use std::collections::BTreeMap;
+
+use daisy_block::{Coverage, Fit, Stencil, Tiling, shared_chunk};
+use daisy_geometry::Coordinate;
+use proptest::prelude::*;
+
+use crate::layouts::{NaiveBlock, blocks, ends, layouts, meet};
+
+/// All voxels of a box.
+fn voxels(ends: &[(i64, i64)]) -> Vec<Vec<i64>> {
+    ends.iter().fold(vec![vec![]], |points, &(begin, end)| {
+        let extend = |point: &Vec<i64>| (begin..end).map(|v| [&point[..], &[v]].concat()).collect();
+        points.iter().flat_map(|point| -> Vec<Vec<i64>> { extend(point) }).collect()
+    })
+}
+
+fn conflict(a: &NaiveBlock, b: &NaiveBlock) -> bool {
+    meet(&a.read, &b.write) || meet(&b.read, &a.write)
+}
+
+/// The chunks that a block writes, as indices along each axis.
+fn chunks(block: &NaiveBlock, origin: &[i64], shape: &[i64]) -> Vec<(i64, i64)> {
+    let along = |axis: usize| {
+        let (begin, end) = block.write[axis];
+        let of = |at: i64| (at - origin[axis]).div_euclid(shape[axis]);
+        (of(begin), of(end - 1) + 1)
+    };
+    (0..block.write.len()).map(along).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn coverage_is_right_about_every_voxel(layout in layouts(1..=3)) {
+        let coverage = Coverage::of(&layout);
+        let mut written: BTreeMap<Vec<i64>, usize> = BTreeMap::new();
+        for block in blocks(&layout) {
+            for voxel in voxels(&block.write) {
+                *written.entry(voxel).or_default() += 1;
+            }
+        }
+        prop_assert!(written.values().all(|&times| times == 1));
+        let total = layout.total_write_roi();
+        let mut is_complete = true;
+        if !total.is_empty() {
+            for voxel in voxels(&ends(&total)) {
+                let missed = coverage.missed.iter().filter(|m| m.roi.contains_point(&voxel)).count();
+                prop_assert_eq!(missed, usize::from(!written.contains_key(&voxel)), "{:?}", voxel);
+                is_complete &= written.contains_key(&voxel);
+            }
+        }
+        prop_assert_eq!(coverage.is_complete(), is_complete);
+        prop_assert!(layout.fit() == Fit::Valid || is_complete);
+        prop_assert_eq!(!coverage.to_string().starts_with("every voxel"), !is_complete);
+        let outside = written.keys().any(|voxel| !total.contains_point(voxel));
+        prop_assert_eq!(!coverage.overhangs.is_empty(), outside);
+    }
+
+    #[test]
+    fn shared_chunks_agree_with_comparing_all_pairs(
+        layout in layouts(1..=3),
+        origin in prop::collection::vec(-5_i64..5, 3),
+        shape in prop::collection::vec(1_i64..9, 3),
+        with_conflict in any::<bool>(),
+    ) {
+        let dims = layout.dims();
+        let tiling = Tiling::new(&layout);
+        let stencil = Stencil::new(&tiling);
+        let grid = (Coordinate::from_slice(&origin[..dims]), Coordinate::from_slice(&shape[..dims]));
+        let found = shared_chunk(&tiling, with_conflict.then_some(&stencil), &grid).unwrap();
+        let all = blocks(&layout);
+        // Where a block is cut at the high end, the borders in between are still where they would be.
+        let mut expected = false;
+        for (place, a) in all.iter().enumerate() {
+            for b in &all[..place] {
+                let chunks = |block| chunks(block, &origin, &shape);
+                expected |= meet(&chunks(a), &chunks(b)) && !(with_conflict && conflict(a, b));
+            }
+        }
+        prop_assert_eq!(found.is_some(), expected, "{:?}", found);
+        if let Some(found) = found {
+            let (smaller, larger) = found.good_write_shapes;
+            prop_assert_eq!(larger % found.chunk_shape, 0);
+            prop_assert!(larger >= found.write_shape.min(found.chunk_shape));
+            prop_assert!(smaller.is_none_or(|s| s % found.chunk_shape == 0 && s <= found.write_shape && s > 0));
+            prop_assert_eq!((found.write_shape, found.chunk_shape), (layout.write_shape()[found.axis], shape[found.axis]));
+        }
+    }
+}
+
+#[test]
+fn a_chunk_grid_of_another_dimension_or_without_extent_is_refused() {
+    let roi = |end| daisy_geometry::Roi::from_begin_end([0], [end]).unwrap();
+    let layout = daisy_block::Layout::new(roi(30), roi(10), roi(10), Fit::Valid).unwrap();
+    let tiling = Tiling::new(&layout);
+    for (origin, shape) in [(vec![0, 0], vec![4, 4]), (vec![0], vec![0])] {
+        let grid = (Coordinate::from(origin), Coordinate::from(shape));
+        let error = shared_chunk(&tiling, None, &grid).unwrap_err();
+        assert!(error.to_string().contains("chunk"), "{error}");
+    }
+}
