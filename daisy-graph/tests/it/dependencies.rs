@@ -18,7 +18,7 @@ proptest! {
 }
 
 /// Compares blocks, upstream, downstream, roots and levels of one pipeline.
-fn check(pipeline: &Pipeline) -> Result<(), TestCaseError> {
+pub(crate) fn check(pipeline: &Pipeline) -> Result<(), TestCaseError> {
     let graph = DependencyGraph::new(pipeline.graph());
     let blocks = pipeline.blocks();
     let keys = pipeline.keys(graph.tasks(), &blocks);

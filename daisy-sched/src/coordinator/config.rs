@@ -39,6 +39,14 @@ impl Default for CoordinatorConfig {
     }
 }
 
+impl CoordinatorConfig {
+    /// The wait after so many failures, at least one: doubled each time, up to the longest.
+    pub(super) fn backoff_of(&self, failures: u32) -> u64 {
+        let doublings = failures.saturating_sub(1).min(63);
+        self.backoff_ms.saturating_mul(1 << doublings).min(self.max_backoff_ms)
+    }
+}
+
 /// What a coordinator has to know about one task.
 #[derive(Clone, Debug)]
 pub struct TaskConfig {

@@ -107,7 +107,9 @@ impl fmt::Display for CoordinatorError {
             Self::UnknownWorker { worker } => {
                 write!(f, "there is no worker {worker} any more; let it end")
             }
-            Self::WorkerState { worker, expected } => write!(f, "worker {worker} is not {expected}"),
+            Self::WorkerState { worker, expected } => {
+                write!(f, "worker {worker} is not {expected}")
+            }
             Self::WrongTask { worker, expected, found } => {
                 write!(f, "worker {worker} was started for task {expected}, not for task {found}")
             }

@@ -1,46 +1,152 @@
 //! The scheduler together with leases, workers, retries, checks, budgets and timers.
+//!
+//! Every input ends in one method of the file its subject belongs to; what it changes is followed by
+//! [`Coordinator::move_on`], which hands out what became ready and ends what is over.
 
+mod budget;
+mod checks;
 mod config;
+mod endings;
 mod error;
+mod handout;
+#[cfg(debug_assertions)]
+mod invariants;
 mod io;
+mod lease;
+mod numbered;
 mod report;
+mod roster;
+mod tasks;
+mod timers;
 
-use alloc::collections::VecDeque;
+use alloc::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    vec::Vec,
+};
 
-use daisy_block::TaskId;
+use daisy_block::{BlockKey, TaskId};
 
+use self::{
+    budget::Budget, checks::Checks, lease::OpenLease, numbered::Numbered, roster::Worker,
+    tasks::TaskRow, timers::Timers,
+};
 use crate::{Counts, Moment, Scheduler};
 
 pub use self::{
     config::{CoordinatorConfig, TaskConfig},
     error::CoordinatorError,
     io::{
-        Cause, CheckId, Ending, FailureCause, Finding, Input, KillReason, Lease, LeaseId, Outcome, Output,
-        PutBackReason, Reason, Settlement, Stage, TaskEnding, WorkerId, WorkerKind,
+        Cause, CheckId, Ending, FailureCause, Finding, Input, KillReason, Lease, LeaseId, Outcome,
+        Output, PutBackReason, Reason, Settlement, Stage, TaskEnding, WorkerId, WorkerKind,
     },
     report::TaskReport,
 };
 
-/// See the crate's text.
+/// Runs a scheduler's blocks on workers that come and go: leases, retries, time limits, checks,
+/// budgets. It does nothing by itself; the crate's text says how it is driven.
+///
+/// - [`Coordinator::new`], then drain [`Coordinator::poll_output`].
+/// - [`Coordinator::handle`] takes in *one* thing that happened; drain again after each.
+/// - [`Coordinator::next_deadline`] says when to give [`Input::Timeout`].
+/// - [`Coordinator::counts`], [`Coordinator::report`] and [`Coordinator::scheduler`] look inside.
+///
+/// # Cost
+/// A grant and its outcome cost O(1) and O(log idle workers) beside the scheduler's own work, and
+/// allocate nothing once all tables have their size. An outcome looks at its own task, the tasks
+/// directly downstream, and of the workers at those that it can feed.
 #[derive(Clone, Debug)]
 pub struct Coordinator {
     scheduler: Scheduler,
+    config: CoordinatorConfig,
+    /// The latest moment that any input came with.
+    now: Moment,
+    ids: Vec<TaskId>,
+    tasks: Vec<TaskRow>,
+    leases: Numbered<OpenLease>,
+    workers: Numbered<Worker>,
+    checks: Checks,
+    /// Blocks in their back-off, and its end.
+    parked: BTreeMap<BlockKey, Moment>,
+    /// Blocks of which one killed its worker, perhaps: each is lent to a worker that has nothing else.
+    suspects: BTreeSet<BlockKey>,
+    budget: Budget,
+    timers: Timers,
     outputs: VecDeque<Output>,
+    num_out: u64,
+    num_late: u64,
+    open_tasks: usize,
+    is_draining: bool,
+    is_done: bool,
+    #[cfg(debug_assertions)]
+    num_inputs: u64,
 }
 
 impl Coordinator {
     /// The largest number of blocks of which a worker's wish is remembered.
     pub const MAX_WANTED: u32 = 4_096;
+    /// The largest epoch: ids have 24 bits for it, and 40 for what is counted.
+    pub const MAX_EPOCH: u32 = Numbered::<OpenLease>::MAX_EPOCH;
 
-    /// A coordinator of all blocks of a scheduler of which none was acquired.
+    /// A coordinator of all blocks of a scheduler of which none is acquired.
     ///
-    /// There are outputs to drain before the first input.
+    /// There are outputs to drain before the first input: workers to start, tasks without blocks.
     ///
     /// # Errors
     /// [`CoordinatorError`]: what is wrong with the configuration.
     pub fn new(scheduler: Scheduler, config: CoordinatorConfig) -> Result<Self, CoordinatorError> {
-        let _ = config;
-        Ok(Self { scheduler, outputs: VecDeque::new() })
+        let ids: Vec<TaskId> = scheduler.graph().tasks().ids().collect();
+        if config.epoch > Self::MAX_EPOCH {
+            return Err(CoordinatorError::EpochTooLarge { epoch: config.epoch });
+        }
+        if config.tasks.len() > ids.len() {
+            let (num_tasks, found) = (ids.len(), config.tasks.len());
+            return Err(CoordinatorError::TooManyTasks { num_tasks, found });
+        }
+        let mut tasks = Vec::new();
+        for &task in &ids {
+            if scheduler.counts(task)?.processing > 0 {
+                return Err(CoordinatorError::BlocksOut { task });
+            }
+            tasks.push(TaskRow::new(&scheduler, task, &config)?);
+        }
+        let mut budget = Budget::new(&config);
+        let from_upstream = scheduler.graph().tasks().topological_order();
+        let is_needy = |task: &TaskId| !tasks[task.index()].needs.is_empty();
+        budget.needy = from_upstream.into_iter().rev().filter(is_needy).collect();
+        let mut coordinator = Self {
+            now: Moment::ZERO,
+            open_tasks: ids.len(),
+            leases: Numbered::new(config.epoch),
+            workers: Numbered::new(config.epoch),
+            checks: Checks::new(config.epoch),
+            parked: BTreeMap::new(),
+            suspects: BTreeSet::new(),
+            timers: Timers::default(),
+            outputs: VecDeque::new(),
+            num_out: 0,
+            num_late: 0,
+            is_draining: false,
+            is_done: false,
+            #[cfg(debug_assertions)]
+            num_inputs: 0,
+            scheduler,
+            config,
+            ids,
+            tasks,
+            budget,
+        };
+        coordinator.begin()?;
+        Ok(coordinator)
+    }
+
+    fn begin(&mut self) -> Result<(), CoordinatorError> {
+        for place in 0..self.ids.len() {
+            let task = self.ids[place];
+            self.hand_out_of(task, None)?;
+            self.end_if_over(task)?;
+        }
+        self.end_run_if_over();
+        Ok(())
     }
 
     /// Takes in one thing that happened; drain [`Coordinator::poll_output`] after it.
@@ -50,24 +156,35 @@ impl Coordinator {
     /// # Errors
     /// [`CoordinatorError`] for an input that makes no sense; it has changed nothing.
     pub fn handle(&mut self, now: Moment, input: Input) -> Result<(), CoordinatorError> {
-        let _ = (now, input);
-        Ok(())
+        self.now = self.now.max(now);
+        let result = match input {
+            Input::Settle { worker, lease, outcome } => self.settle(worker, lease, outcome),
+            Input::Want { worker, blocks } => self.want(worker, blocks),
+            Input::Timeout => self.expire(),
+            Input::Joined { worker, task, kind } => self.join(worker, task, kind),
+            Input::Started { worker, lease } => self.begun(worker, lease),
+            Input::Ended { worker, ending } => self.ended(worker, ending),
+            Input::Disconnected { worker } => self.disconnect(worker),
+            Input::Reconnected { worker } => self.reconnect(worker),
+            Input::Heard { worker } => self.hear(worker),
+            Input::Revoke { worker } => self.revoke(worker),
+            Input::Checked { check, finding } => self.checked(check, finding),
+            Input::Answered { question, verdict } => self.answered(&question, verdict),
+            Input::Drain => self.drain(),
+            Input::Abandon { task } => {
+                self.check_task(task).and_then(|()| self.stop_task(task, TaskEnding::Abandoned))
+            }
+        };
+        self.end_run_if_over();
+        #[cfg(debug_assertions)]
+        self.check_invariants();
+        result
     }
 
-    /// The next thing to do.
+    /// The next thing to do or to make known, in the order in which it came about.
     #[inline]
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
-    }
-
-    /// When to give [`Input::Timeout`], and what for.
-    pub fn next_deadline(&mut self) -> Option<(Moment, Reason)> {
-        None
-    }
-
-    /// An id for a worker that comes by itself.
-    pub fn name_worker(&mut self) -> WorkerId {
-        WorkerId(0)
     }
 
     /// The scheduler inside.
@@ -76,11 +193,24 @@ impl Coordinator {
         &self.scheduler
     }
 
+    /// The configuration it was made with.
+    #[must_use]
+    pub const fn config(&self) -> &CoordinatorConfig {
+        &self.config
+    }
+
+    /// The latest moment that any input came with.
+    #[must_use]
+    pub const fn now(&self) -> Moment {
+        self.now
+    }
+
     /// The counts of one task.
     ///
     /// # Errors
     /// [`CoordinatorError::UnknownTask`].
     pub fn counts(&self, task: TaskId) -> Result<Counts, CoordinatorError> {
+        self.check_task(task)?;
         Ok(self.scheduler.counts(task)?)
     }
 
@@ -90,27 +220,48 @@ impl Coordinator {
     /// [`CoordinatorError::UnknownTask`].
     pub fn report(&self, task: TaskId) -> Result<TaskReport, CoordinatorError> {
         let counts = self.counts(task)?;
+        let row = &self.tasks[task.index()];
         Ok(TaskReport {
             counts,
-            ending: None,
-            failed_attempts: 0,
-            timeouts: 0,
-            failed_checks: 0,
-            first_check_error: None,
-            workers: 0,
-            early_ends: 0,
+            stop: row.stop,
+            ending: row.ending,
+            failed_attempts: row.failed_attempts,
+            timeouts: row.timeouts,
+            failed_checks: row.failed_checks,
+            first_check_error: row.first_check_error,
+            workers: row.joined,
+            early_ends: row.early_ends,
         })
+    }
+
+    /// Open leases: blocks that count as processing, of all tasks.
+    #[must_use]
+    pub const fn num_out(&self) -> u64 {
+        self.num_out
     }
 
     /// Outcomes that came for leases that were over.
     #[must_use]
     pub const fn num_late(&self) -> u64 {
-        0
+        self.num_late
+    }
+
+    /// Whether [`Input::Drain`] was given.
+    #[must_use]
+    pub const fn is_draining(&self) -> bool {
+        self.is_draining
     }
 
     /// Whether [`Output::Done`] was put out.
     #[must_use]
     pub const fn is_done(&self) -> bool {
-        false
+        self.is_done
+    }
+
+    fn check_task(&self, task: TaskId) -> Result<(), CoordinatorError> {
+        if task.index() < self.tasks.len() {
+            return Ok(());
+        }
+        Err(CoordinatorError::UnknownTask { task, num_tasks: self.tasks.len() })
     }
 }

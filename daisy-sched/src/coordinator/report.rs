@@ -8,6 +8,8 @@ use crate::Counts;
 pub struct TaskReport {
     /// Its blocks by state.
     pub counts: Counts,
+    /// Why nothing more of it is handed out although there may be more; what is out may finish.
+    pub stop: Option<TaskEnding>,
     /// Why it ended; None while it runs.
     pub ending: Option<TaskEnding>,
     /// Failed attempts, those of blocks that came through later included.

@@ -11,8 +11,9 @@ use daisy_geometry::Coordinate;
 
 use super::{
     Scheduler,
-    frontier::{Edge, Frontier},
-    pages::{PageState, Slot, cell_at, place_of, split},
+    edge::Edge,
+    frontier::Frontier,
+    pages::{PageState, Slot, cell_at, page_of, place_of, split},
 };
 
 /// Boxes up to this size are skipped block by block, which is cheaper than counting around them.
@@ -42,7 +43,7 @@ impl Scheduler {
     }
 
     fn skip_untouched(&mut self, task: usize, cell: u64) {
-        let page = super::page_of(cell);
+        let page = page_of(cell);
         let slot = match self.tasks[task].pages.state(page) {
             PageState::Live(slot) => slot,
             PageState::Done => return,
@@ -202,16 +203,12 @@ impl Scheduler {
         row: Range<i64>,
         waits: &mut [u32],
     ) {
-        if !self.is_closed_near(task, index, &row) {
+        if self.is_closed_row(task, index, &row) || !self.is_closed_near(task, index, &row) {
             return;
         }
         let fastest = self.tasks[task].grid.sweep_axes().last().copied().unwrap_or(0);
         if let [waits] = waits {
             index[fastest] = row.start;
-            let cell = self.tasks[task].grid.cell_at(index.as_slice());
-            if cell.is_none_or(|cell| self.tasks[task].closed.contains(cell)) {
-                return;
-            }
             *waits -= self.sum_upstream(task, index, &|scheduler, other, run| {
                 scheduler.num_closed(other, &run)
             });
@@ -221,6 +218,17 @@ impl Scheduler {
         let (lower, upper) = waits.split_at_mut((middle - row.start) as usize);
         self.subtract_row(task, index, row.start..middle, lower);
         self.subtract_row(task, index, middle..row.end, upper);
+    }
+
+    /// Whether all of the cells at `index`, the entry along the fastest axis taken from `row`, are
+    /// closed themselves; then nobody asks what they wait for.
+    fn is_closed_row(&self, task: usize, index: &mut Coordinate, row: &Range<i64>) -> bool {
+        let grid = &self.tasks[task].grid;
+        let fastest = grid.sweep_axes().last().copied().unwrap_or(0);
+        index[fastest] = row.start;
+        let first = grid.cell_at(index.as_slice()).unwrap_or(0);
+        let len = (row.end - row.start) as u64;
+        self.num_closed(task, &(first..first + len)) == len
     }
 
     /// Whether one of the cells at `index`, its entry along the fastest axis taken from `row`, may

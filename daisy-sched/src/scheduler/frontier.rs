@@ -3,14 +3,14 @@
 use alloc::{collections::BinaryHeap, vec::Vec};
 use core::{cmp::Reverse, ops::Range};
 
-use daisy_block::{CellBox, CellRuns, Crossing, Order, Tiling};
+use daisy_block::{CellBox, Order, Tiling};
 use daisy_geometry::Coordinate;
 use daisy_graph::{Roots, TaskNode};
 use roaring::RoaringTreemap;
-use smallvec::SmallVec;
 
 use super::{
     conflict::Conflict,
+    edge::{Edge, max_inputs, waiting},
     mask::Mask,
     pages::{PAGE_CELLS, PageState, Pages, Slot, cell_at, page_of, place_of},
 };
@@ -43,40 +43,6 @@ pub(super) struct Frontier {
     pub(super) mask: Option<Mask>,
     source: Source,
     queue: Queue,
-}
-
-/// A neighbouring task whose blocks wait for single blocks here, or the other way round.
-#[derive(Clone, Debug)]
-pub(super) struct Edge {
-    /// The neighbour.
-    pub(super) task: usize,
-    /// The requested part of its grid.
-    pub(super) grid: Tiling,
-    /// Which cells of it a cell here reads, or is read by, along each axis.
-    pub(super) crossings: SmallVec<[Crossing; 4]>,
-}
-
-impl Edge {
-    /// The edge to an upstream task.
-    pub(super) fn input(task: usize, here: &Tiling, grid: Tiling) -> Self {
-        let axes = here.axes().iter().zip(grid.axes());
-        let crossings = axes.map(|(here, there)| Crossing::inputs(here, there)).collect();
-        Self { task, grid, crossings }
-    }
-
-    /// The edge to a downstream task.
-    pub(super) fn output(task: usize, here: &Tiling, grid: Tiling) -> Self {
-        let axes = here.axes().iter().zip(grid.axes());
-        let crossings = axes.map(|(here, there)| Crossing::readers(here, there)).collect();
-        Self { task, grid, crossings }
-    }
-
-    /// The neighbour's cells that the cell at `index` reads, or is read by.
-    #[inline]
-    pub(super) fn runs(&self, index: &[i64]) -> CellRuns {
-        let crossings = self.crossings.as_slice();
-        self.grid.runs_along(|axis| crossings[axis].cells(index[axis]))
-    }
 }
 
 /// Where blocks come from that no other block makes ready.
@@ -216,15 +182,18 @@ impl Frontier {
             Next::Ready(cell) => (cell, false),
             Next::Root(cell) => (cell, true),
             Next::Scan(page) => {
+                if let Some(cells) = self.question_before(page) {
+                    return Taken::Ask(cells);
+                }
                 self.pass_page();
                 return Taken::Open(page);
             }
             Next::None => return Taken::None,
         };
-        if self.mask.is_some() {
-            if let Some(cells) = self.question(cell) {
-                return Taken::Ask(cells);
-            }
+        if self.mask.is_some()
+            && let Some(cells) = self.question(cell)
+        {
+            return Taken::Ask(cells);
         }
         // The page of a root may be absent; it is not done, since the root was not touched.
         let PageState::Live(slot) = self.pages.state(page_of(cell)) else {
@@ -281,6 +250,31 @@ impl Frontier {
     fn question(&mut self, cell: u64) -> Option<CellBox> {
         let index = self.grid.index(cell)?;
         self.mask.as_mut()?.question(index.as_slice())
+    }
+
+    /// The box that the mask must be asked for before a page is opened: so that pages of masked boxes
+    /// never are.
+    fn question_before(&mut self, page: u64) -> Option<CellBox> {
+        if self.mask.is_none() || self.pages.state(page) != PageState::Absent {
+            return None;
+        }
+        let cell = self.first_not_closed(self.pages.cells_of(page))?;
+        self.question(cell)
+    }
+
+    /// The first cell of a run that is not closed.
+    fn first_not_closed(&self, run: Range<u64>) -> Option<u64> {
+        let is_closed = |end: u64| self.closed.range_cardinality(run.start..end) == end - run.start;
+        let (mut closed, mut open) = (run.start, run.end);
+        if is_closed(open) {
+            return None;
+        }
+        // All before `closed` is closed, something before `open` is not.
+        while open - closed > 1 {
+            let middle = closed + (open - closed) / 2;
+            if is_closed(middle) { closed = middle } else { open = middle }
+        }
+        Some(closed)
     }
 
     /// Finds the roots from `cell` on.
@@ -369,10 +363,10 @@ impl Frontier {
             },
             Queue::Cells { heap, .. } => loop {
                 let cell = heap.peek()?.0.1;
-                if let PageState::Live(slot) = self.pages.state(page_of(cell)) {
-                    if self.pages.page(slot).is_ready(place_of(cell)) {
-                        return Some(cell);
-                    }
+                if let PageState::Live(slot) = self.pages.state(page_of(cell))
+                    && self.pages.page(slot).is_ready(place_of(cell))
+                {
+                    return Some(cell);
                 }
                 heap.pop();
             },
@@ -446,83 +440,6 @@ impl Frontier {
         }
         None
     }
-
-    /// Writes into `waits` how many blocks each cell of a page waits for if nothing is closed.
-    pub(super) fn count_waits(&mut self, page: u64, waits: &mut Vec<u32>) {
-        waits.clear();
-        if self.conflict.is_none() && self.inputs.is_empty() {
-            return;
-        }
-        let cells = self.pages.cells_of(page);
-        let Some(mut index) = self.grid.index(cells.start) else { return };
-        let fastest = self.grid.sweep_axes().last().copied().unwrap_or(0);
-        let len = self.grid.axes()[fastest].num_cells();
-        let mut left = (cells.end - cells.start) as i64;
-        while left > 0 {
-            let row = index[fastest]..(index[fastest] + left).min(len);
-            left -= row.end - row.start;
-            self.count_row(&mut index, fastest, row, waits);
-            // On to the first cell of the next row.
-            index[fastest] = 0;
-            for &axis in self.grid.sweep_axes().iter().rev().skip(1) {
-                index[axis] += 1;
-                if index[axis] < self.grid.axes()[axis].num_cells() {
-                    break;
-                }
-                index[axis] = 0;
-            }
-        }
-    }
-
-    /// The same for consecutive cells along the fastest axis.
-    fn count_row(
-        &mut self,
-        index: &mut Coordinate,
-        fastest: usize,
-        row: Range<i64>,
-        waits: &mut Vec<u32>,
-    ) {
-        let start = waits.len();
-        match &mut self.conflict {
-            Some(conflict) => waits.extend(row.clone().map(|entry| {
-                index[fastest] = entry;
-                conflict.num_upstream(&self.grid, index.as_slice())
-            })),
-            None => waits.resize(start + (row.end - row.start) as usize, 0),
-        }
-        for edge in &self.inputs {
-            let touched = |axis: usize, entry: i64| {
-                let cells = edge.crossings[axis].cells(entry);
-                cells.end - cells.start
-            };
-            let others = (0..index.dims()).filter(|&axis| axis != fastest);
-            let rest: i64 = others.map(|axis| touched(axis, index[axis])).product();
-            if rest > 0 {
-                for (waits, entry) in waits[start..].iter_mut().zip(row.clone()) {
-                    // `Scheduler::new` refuses tasks for which this could leave 32 bits.
-                    *waits += (rest * touched(fastest, entry)) as u32;
-                }
-            }
-        }
-    }
-}
-
-/// The cells of `grid` that wait for at least one cell of `upstream`.
-fn waiting(grid: &Tiling, upstream: &Tiling) -> CellBox {
-    match upstream.written_by(&upstream.all_cells()) {
-        Some(roi) => grid.cells_reading(&roi),
-        None => CellBox::empty(grid.dims()),
-    }
-}
-
-/// The largest number of cells of `upstream` that one cell of `grid` may read.
-fn max_inputs(grid: &Tiling, upstream: &Tiling) -> u64 {
-    let along = |(axis, up): (&daisy_block::Axis, &daisy_block::Axis)| {
-        let read = axis.read(0);
-        let touched = (read.end - read.start - 1) / up.step() + 2;
-        touched.min(up.num_cells()).unsigned_abs()
-    };
-    grid.axes().iter().zip(upstream.axes()).map(along).fold(1, u64::saturating_mul)
 }
 
 /// The place of a cell in an order other than by number.
@@ -540,7 +457,7 @@ fn order_key(order: Order, grid: &Tiling, conflict: Option<&Conflict>, cell: u64
             for bit in bits {
                 for (axis, entry) in grid.axes().iter().zip(index.iter()) {
                     // Bits that no index along this axis has are left out: the key stays short.
-                    if axis.num_cells() - 1 >> bit.min(62) != 0 {
+                    if (axis.num_cells() - 1) >> bit.min(62) != 0 {
                         key = key << 1 | u128::from(entry.unsigned_abs() >> bit.min(63) & 1);
                     }
                 }

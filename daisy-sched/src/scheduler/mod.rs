@@ -2,85 +2,31 @@
 
 mod closed;
 mod conflict;
+mod edge;
 mod frontier;
 mod mask;
+mod options;
 mod orphans;
 mod pages;
 mod request;
+mod state;
+mod steps;
 
-use alloc::{
-    collections::{BTreeMap, BTreeSet},
-    vec::Vec,
-};
+use alloc::{collections::BTreeMap, vec::Vec};
 use core::ops::Range;
 
-use daisy_block::{Block, BlockKey, CellBox, Order, TaskId};
-use daisy_geometry::Roi;
+use daisy_block::{Block, BlockKey, CellBox, TaskId};
 use daisy_graph::{DependencyGraph, TaskGraph};
 use roaring::RoaringTreemap;
 
-use self::{
-    frontier::{Frontier, Taken},
-    pages::{PageState, Slot, page_of, place_of},
-};
+use self::{frontier::Frontier, pages::place_of};
 use crate::{Counts, SchedulerError, counts::Out};
 
-pub use self::{mask::Verdict, request::Request};
-
-/// How a [`Scheduler`] works; the default is what most runs want.
-#[derive(Clone, Debug)]
-pub struct SchedulerOptions {
-    /// The hand-out order among blocks that may run.
-    pub order: Order,
-    /// Which blocks are wanted.
-    pub request: Request,
-    /// Whether blocks that can never run are found and counted as orphaned. Else they stay pending,
-    /// which saves the walk over everything downstream of a failed block.
-    pub count_all_orphans: bool,
-    /// How often a block of each task may be tried again after its first failure; tasks beyond the
-    /// end of the list have the default of 2.
-    pub max_retries: Vec<u32>,
-    /// The tasks of which blocks may be masked: [`Scheduler::question`] asks.
-    pub masked: BTreeSet<TaskId>,
-}
-
-impl Default for SchedulerOptions {
-    fn default() -> Self {
-        Self {
-            order: Order::Sweep,
-            request: Request::LastTasks,
-            count_all_orphans: true,
-            max_retries: Vec::new(),
-            masked: BTreeSet::new(),
-        }
-    }
-}
-
-/// What has become of a block that failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Failure {
-    /// It will be tried again after so many failed attempts.
-    Retry {
-        /// Failed attempts so far.
-        attempts: u32,
-    },
-    /// It has failed for good after so many attempts.
-    Final {
-        /// Failed attempts.
-        attempts: u32,
-    },
-}
-
-/// A box of blocks of which somebody must say what is masked before one of them can be handed out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Question {
-    /// The task.
-    pub task: TaskId,
-    /// The box, in grid indices of the task.
-    pub cells: CellBox,
-    /// What the blocks of the box write together.
-    pub roi: Roi,
-}
+pub use self::{
+    mask::Verdict,
+    options::{Failure, Question, SchedulerOptions},
+    request::Request,
+};
 
 /// Hands out blocks that may run, and keeps count of every block of every task.
 ///
@@ -437,276 +383,6 @@ impl Scheduler {
             }
         }
         Ok(is_done[task.index()])
-    }
-
-    // ---- hand-out ----
-
-    /// Decides once, before the first hand-out, how each task finds the blocks that wait for nothing.
-    #[inline]
-    fn begin(&mut self) {
-        if !self.has_begun {
-            self.begin_now();
-        }
-    }
-
-    #[cold]
-    fn begin_now(&mut self) {
-        self.has_begun = true;
-        for task in 0..self.tasks.len() {
-            let is_special = |other: usize| {
-                self.tasks[other].mask.is_some() || !self.tasks[other].closed.is_empty()
-            };
-            let scans = is_special(task)
-                || self.tasks[task].inputs.iter().any(|edge| is_special(edge.task));
-            self.tasks[task].begin(scans);
-        }
-        self.refresh_all();
-    }
-
-    fn take_if_open(&mut self, task: TaskId) -> Option<BlockKey> {
-        if self.tasks.len() <= task.index() || !self.is_open(task.index()) {
-            return None;
-        }
-        self.take(task.index())
-    }
-
-    /// Takes the next ready block of an open task out of its queue; the caller counts it.
-    #[inline]
-    fn take(&mut self, task: usize) -> Option<BlockKey> {
-        loop {
-            let frontier = &mut self.tasks[task];
-            match frontier.take() {
-                Taken::Block(cell) => {
-                    let key = BlockKey::new(id(task), frontier.global(cell));
-                    if frontier.tally.ready == 1 {
-                        // The caller takes the last one off the count.
-                        self.close_if_empty(task);
-                    }
-                    return Some(key);
-                }
-                Taken::Open(page) => self.look_at(task, page),
-                Taken::Ask(cells) => {
-                    self.ask(task, &cells);
-                    return None;
-                }
-                Taken::None => {
-                    self.refresh(task);
-                    return None;
-                }
-            }
-        }
-    }
-
-    fn look_at(&mut self, task: usize, page: u64) {
-        if self.tasks[task].pages.state(page) == PageState::Absent {
-            self.open_page(task, page);
-        }
-    }
-
-    /// Notes that the mask must be asked for a box.
-    fn ask(&mut self, task: usize, cells: &CellBox) {
-        let frontier = &self.tasks[task];
-        let roi = frontier.grid.written_by(cells);
-        let cells = request::shifted(cells, &frontier.origin, 1);
-        self.question = roi.map(|roi| Question { task: id(task), cells, roi });
-    }
-
-    // ---- outcomes ----
-
-    fn fail_attempt(&mut self, key: BlockKey) -> Result<Failure, SchedulerError> {
-        let (cell, slot) = self.expect(key, Out::Processing, "at work")?;
-        let attempts = self.attempts.entry(key).or_insert(0);
-        *attempts += 1;
-        let attempts = *attempts;
-        let max_retries = self.options.max_retries.get(key.task.index()).copied().unwrap_or(2);
-        if attempts <= max_retries {
-            return Ok(Failure::Retry { attempts });
-        }
-        self.bury(key, cell, slot);
-        Ok(Failure::Final { attempts })
-    }
-
-    /// A block has failed for good; what waits for it will never run.
-    fn bury(&mut self, key: BlockKey, cell: u64, slot: Slot) {
-        let task = key.task.index();
-        self.attempts.remove(&key);
-        self.tasks[task].tally.fail();
-        self.dead[task].insert(cell);
-        self.finish(task, cell, slot);
-        if self.options.count_all_orphans {
-            self.orphan_downstream(task, cell);
-        }
-    }
-
-    /// A block that is out is finished, whatever the outcome.
-    #[inline]
-    fn finish(&mut self, task: usize, cell: u64, slot: Slot) {
-        self.tasks[task].finish(cell, slot);
-        if !self.attempts.is_empty() {
-            self.attempts.remove(&BlockKey::new(id(task), self.tasks[task].global(cell)));
-        }
-    }
-
-    /// Everything that waits for a completed or skipped block waits for one block less.
-    #[inline]
-    fn propagate(&mut self, task: usize, cell: u64) {
-        if !self.tasks[task].is_unwatched() {
-            let Some(index) = self.tasks[task].grid.index(cell) else { return };
-            self.push_in_task(task, cell, index.as_slice());
-            for output in 0..self.tasks[task].outputs.len() {
-                let edge = &self.tasks[task].outputs[output];
-                let reader = edge.task;
-                for run in edge.runs(index.as_slice()) {
-                    self.push(reader, run);
-                }
-                self.refresh(reader);
-            }
-        }
-        if self.tasks[task].tally.unfinished() == 0 {
-            self.refresh_around(task);
-        }
-    }
-
-    /// What conflicts with a finished cell and has a higher level waits for one block less.
-    #[inline]
-    fn push_in_task(&mut self, task: usize, cell: u64, index: &[i64]) {
-        let frontier = &mut self.tasks[task];
-        let Some(conflict) = &mut frontier.conflict else { return };
-        for place in conflict.downstream(&frontier.grid, index) {
-            let frontier = &mut self.tasks[task];
-            let Some(conflict) = &frontier.conflict else { return };
-            let mut run = conflict.run(place).at(cell);
-            while let Some(page) = self.tasks[task].push(&mut run, &mut self.waits) {
-                self.open_page(task, page);
-            }
-        }
-        self.refresh(task);
-    }
-
-    /// Each cell of a run waits for one block less.
-    #[inline]
-    fn push(&mut self, task: usize, mut run: Range<u64>) {
-        while let Some(page) = self.tasks[task].push(&mut run, &mut self.waits) {
-            self.open_page(task, page);
-        }
-    }
-
-    /// Makes an absent page live, or done if all of its cells are closed.
-    fn open_page(&mut self, task: usize, page: u64) -> Option<Slot> {
-        let cells = self.tasks[task].pages.cells_of(page);
-        let num_closed = self.num_closed(task, &cells);
-        if num_closed == cells.end - cells.start {
-            self.tasks[task].pages.close(page);
-            return None;
-        }
-        let mut waits = core::mem::take(&mut self.waits);
-        self.tasks[task].count_waits(page, &mut waits);
-        if self.tasks[task].scans() {
-            self.subtract_closed(task, page, &mut waits);
-        }
-        let frontier = &mut self.tasks[task];
-        let slot = frontier.pages.open(page, &waits);
-        let opened = frontier.pages.page_mut(slot);
-        if num_closed > 0 {
-            for cell in cells.clone().filter(|&cell| frontier.closed.contains(cell)) {
-                opened.finish(place_of(cell));
-            }
-        }
-        if frontier.scans() {
-            let opened = frontier.pages.page_mut(slot);
-            let places = 0..(cells.end - cells.start) as usize;
-            for place in places.clone() {
-                let is_free = waits.get(place).is_none_or(|&count| count == 0);
-                if is_free && !opened.is_finished(place) {
-                    opened.set_ready(place);
-                }
-            }
-            frontier.tally.ready += u64::from(opened.num_ready);
-            frontier.enqueue(slot, places);
-        }
-        self.waits = waits;
-        Some(slot)
-    }
-
-    // ---- state ----
-
-    /// The place of a block that is out, and where it is.
-    #[inline]
-    fn locate(&self, key: BlockKey) -> Result<(u64, Slot, Out), SchedulerError> {
-        let unknown = SchedulerError::UnknownBlock { block: key };
-        let Some(frontier) = self.tasks.get(key.task.index()) else { return Err(unknown) };
-        let Some(cell) = frontier.local(key.cell) else { return Err(unknown) };
-        let wrong = SchedulerError::WrongState { block: key, expected: "acquired" };
-        let Some(slot) = frontier.find_out(cell) else { return Err(wrong) };
-        let state = if self.elsewhere.is_empty() { None } else { self.elsewhere.get(&key) };
-        Ok((cell, slot, state.copied().unwrap_or(Out::Processing)))
-    }
-
-    #[inline]
-    fn expect(
-        &self,
-        key: BlockKey,
-        expected: Out,
-        name: &'static str,
-    ) -> Result<(u64, Slot), SchedulerError> {
-        let (cell, slot, state) = self.locate(key)?;
-        if state != expected {
-            return Err(SchedulerError::WrongState { block: key, expected: name });
-        }
-        Ok((cell, slot))
-    }
-
-    fn check_task(&self, task: TaskId) -> Result<(), SchedulerError> {
-        if task.index() < self.tasks.len() {
-            return Ok(());
-        }
-        Err(SchedulerError::UnknownTask { task, num_tasks: self.tasks.len() })
-    }
-
-    fn gates_are_open(&self, task: usize) -> bool {
-        self.tasks[task].gates.iter().all(|&gate| self.tasks[gate].tally.unfinished() == 0)
-    }
-
-    #[inline]
-    fn is_open(&self, task: usize) -> bool {
-        let rank = self.rank[task];
-        self.open[rank / 64] >> (rank % 64) & 1 == 1
-    }
-
-    /// Notes whether a task may have a block to hand out.
-    #[inline]
-    fn refresh(&mut self, task: usize) {
-        let rank = self.rank[task];
-        let bit = 1 << (rank % 64);
-        if self.tasks[task].has_ready() && self.gates_are_open(task) {
-            self.open[rank / 64] |= bit;
-        } else {
-            self.open[rank / 64] &= !bit;
-        }
-    }
-
-    fn close_if_empty(&mut self, task: usize) {
-        // `has_ready` still counts the block being taken; only pages to be looked at keep it open.
-        let rank = self.rank[task];
-        if !self.tasks[task].has_unseen_pages() {
-            self.open[rank / 64] &= !(1 << (rank % 64));
-        }
-    }
-
-    fn refresh_around(&mut self, task: usize) {
-        self.refresh(task);
-        for place in 0..self.tasks[task].gated.len() {
-            self.refresh(self.tasks[task].gated[place]);
-        }
-        for place in 0..self.tasks[task].outputs.len() {
-            self.refresh(self.tasks[task].outputs[place].task);
-        }
-    }
-
-    fn refresh_all(&mut self) {
-        for task in 0..self.tasks.len() {
-            self.refresh(task);
-        }
     }
 }
 

@@ -10,7 +10,8 @@ use smallvec::SmallVec;
 
 use super::{
     Scheduler, SchedulerOptions,
-    frontier::{Edge, Frontier, Parts},
+    edge::Edge,
+    frontier::{Frontier, Parts},
     mask::Mask,
 };
 use crate::SchedulerError;

@@ -10,20 +10,20 @@ use crate::oracle::{NaiveBlock, Pipeline, meet, pipelines};
 
 /// How one run goes: which blocks fail, are finished beforehand or masked, and in which order.
 #[derive(Clone, Debug)]
-struct Script {
-    seed: u64,
-    order: Order,
-    everything: bool,
-    roi_request: bool,
-    fails_of_16: u64,
-    finished_of_16: u64,
-    masked: bool,
-    in_flight: usize,
-    max_retries: u32,
-    count_all_orphans: bool,
+pub(crate) struct Script {
+    pub(crate) seed: u64,
+    pub(crate) order: Order,
+    pub(crate) everything: bool,
+    pub(crate) roi_request: bool,
+    pub(crate) fails_of_16: u64,
+    pub(crate) finished_of_16: u64,
+    pub(crate) masked: bool,
+    pub(crate) in_flight: usize,
+    pub(crate) max_retries: u32,
+    pub(crate) count_all_orphans: bool,
 }
 
-fn scripts() -> impl Strategy<Value = Script> {
+pub(crate) fn scripts() -> impl Strategy<Value = Script> {
     let order = prop_oneof![Just(Order::Sweep), Just(Order::Level), Just(Order::Morton)];
     let odds = || prop_oneof![3 => Just(0_u64), 1 => 1_u64..8];
     let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
@@ -44,27 +44,31 @@ fn scripts() -> impl Strategy<Value = Script> {
 }
 
 /// The oracle: one entry for each block, everything recomputed from scratch.
-struct Model {
-    blocks: Vec<NaiveBlock>,
-    keys: Vec<BlockKey>,
-    place: BTreeMap<BlockKey, usize>,
-    upstream: Vec<BTreeSet<usize>>,
-    requested: Vec<bool>,
-    masked: Vec<bool>,
-    state: Vec<State>,
+pub(crate) struct Model {
+    pub(crate) blocks: Vec<NaiveBlock>,
+    pub(crate) keys: Vec<BlockKey>,
+    pub(crate) place: BTreeMap<BlockKey, usize>,
+    pub(crate) upstream: Vec<BTreeSet<usize>>,
+    pub(crate) requested: Vec<bool>,
+    pub(crate) masked: Vec<bool>,
+    pub(crate) state: Vec<State>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+pub(crate) enum State {
     Waiting,
+    /// Taken to be checked: still counts as ready.
+    Held,
     Out,
+    /// Waits for the end of its back-off: counts as pending.
+    Parked,
     Completed,
     Skipped,
     Failed,
     Orphaned,
 }
 
-fn dice(seed: u64, salt: u64, block: usize) -> u64 {
+pub(crate) fn dice(seed: u64, salt: u64, block: usize) -> u64 {
     let mut x = seed ^ salt.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ (block as u64) << 20;
     x = (x ^ x >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     x = (x ^ x >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -72,7 +76,12 @@ fn dice(seed: u64, salt: u64, block: usize) -> u64 {
 }
 
 impl Model {
-    fn new(pipeline: &Pipeline, script: &Script, scheduler: &Scheduler, request: &Request) -> Self {
+    pub(crate) fn new(
+        pipeline: &Pipeline,
+        script: &Script,
+        scheduler: &Scheduler,
+        request: &Request,
+    ) -> Self {
         let blocks = pipeline.blocks();
         let keys = pipeline.keys(scheduler.graph().tasks(), &blocks);
         let upstream = pipeline.upstream(&blocks);
@@ -114,14 +123,14 @@ impl Model {
         !self.requested[place] || matches!(self.state[place], State::Completed | State::Skipped)
     }
 
-    fn may_run(&self, place: usize) -> bool {
+    pub(crate) fn may_run(&self, place: usize) -> bool {
         self.requested[place]
             && self.state[place] == State::Waiting
             && self.upstream[place].iter().all(|&up| self.is_settled(up))
     }
 
     /// Orphans everything that waits for something that will never be done.
-    fn orphan(&mut self) {
+    pub(crate) fn orphan(&mut self) {
         loop {
             let lost = (0..self.blocks.len()).find(|&place| {
                 self.requested[place]
@@ -138,7 +147,7 @@ impl Model {
 
     /// Compares the counts of all tasks. Blocks that nobody looked at yet may be masked, and are
     /// only then known to be ready: so ready, pending and skipped are compared where nothing is open.
-    fn compare(&self, scheduler: &Scheduler, at_end: bool) -> Result<(), TestCaseError> {
+    pub(crate) fn compare(&self, scheduler: &Scheduler, at_end: bool) -> Result<(), TestCaseError> {
         let tasks = self.blocks.iter().map(|block| block.task).max().map_or(0, |last| last + 1);
         for task in 0..tasks {
             let counts = scheduler.counts(TaskId::new(task as u32)).unwrap();
@@ -152,6 +161,8 @@ impl Model {
             };
             let states = [
                 State::Waiting,
+                State::Held,
+                State::Parked,
                 State::Out,
                 State::Completed,
                 State::Skipped,
@@ -171,7 +182,9 @@ impl Model {
             prop_assert_eq!(orphaned, count(State::Orphaned));
             if at_end || !self.masked.iter().any(|&masked| masked) {
                 prop_assert_eq!(skipped, count(State::Skipped));
-                prop_assert_eq!(ready + pending, count(State::Waiting));
+                let waiting = [State::Waiting, State::Held, State::Parked];
+                prop_assert_eq!(ready + pending, waiting.map(count).iter().sum::<u64>());
+                prop_assert!(ready >= count(State::Held) && pending >= count(State::Parked));
             }
             if at_end {
                 prop_assert_eq!(ready, 0);
@@ -197,7 +210,7 @@ proptest! {
     }
 }
 
-fn run(pipeline: &Pipeline, script: &Script) -> Result<(), TestCaseError> {
+pub(crate) fn run(pipeline: &Pipeline, script: &Script) -> Result<(), TestCaseError> {
     let request = if script.everything {
         Request::Everything
     } else if script.roi_request {

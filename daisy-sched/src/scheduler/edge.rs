@@ -1,0 +1,123 @@
+//! What a block waits for: edges to neighbouring tasks, and the counters that follow.
+
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use daisy_block::{CellBox, CellRuns, Crossing, Tiling};
+use daisy_geometry::Coordinate;
+use smallvec::SmallVec;
+
+use super::frontier::Frontier;
+
+/// A neighbouring task whose blocks wait for single blocks here, or the other way round.
+#[derive(Clone, Debug)]
+pub(super) struct Edge {
+    /// The neighbour.
+    pub(super) task: usize,
+    /// The requested part of its grid.
+    pub(super) grid: Tiling,
+    /// Which cells of it a cell here reads, or is read by, along each axis.
+    pub(super) crossings: SmallVec<[Crossing; 4]>,
+}
+
+impl Edge {
+    /// The edge to an upstream task.
+    pub(super) fn input(task: usize, here: &Tiling, grid: Tiling) -> Self {
+        let axes = here.axes().iter().zip(grid.axes());
+        let crossings = axes.map(|(here, there)| Crossing::inputs(here, there)).collect();
+        Self { task, grid, crossings }
+    }
+
+    /// The edge to a downstream task.
+    pub(super) fn output(task: usize, here: &Tiling, grid: Tiling) -> Self {
+        let axes = here.axes().iter().zip(grid.axes());
+        let crossings = axes.map(|(here, there)| Crossing::readers(here, there)).collect();
+        Self { task, grid, crossings }
+    }
+
+    /// The neighbour's cells that the cell at `index` reads, or is read by.
+    #[inline]
+    pub(super) fn runs(&self, index: &[i64]) -> CellRuns {
+        let crossings = self.crossings.as_slice();
+        self.grid.runs_along(|axis| crossings[axis].cells(index[axis]))
+    }
+}
+
+impl Frontier {
+    /// Writes into `waits` how many blocks each cell of a page waits for if nothing is closed.
+    pub(super) fn count_waits(&mut self, page: u64, waits: &mut Vec<u32>) {
+        waits.clear();
+        if self.conflict.is_none() && self.inputs.is_empty() {
+            return;
+        }
+        let cells = self.pages.cells_of(page);
+        let Some(mut index) = self.grid.index(cells.start) else { return };
+        let fastest = self.grid.sweep_axes().last().copied().unwrap_or(0);
+        let len = self.grid.axes()[fastest].num_cells();
+        let mut left = (cells.end - cells.start) as i64;
+        while left > 0 {
+            let row = index[fastest]..(index[fastest] + left).min(len);
+            left -= row.end - row.start;
+            self.count_row(&mut index, fastest, row, waits);
+            // On to the first cell of the next row.
+            index[fastest] = 0;
+            for &axis in self.grid.sweep_axes().iter().rev().skip(1) {
+                index[axis] += 1;
+                if index[axis] < self.grid.axes()[axis].num_cells() {
+                    break;
+                }
+                index[axis] = 0;
+            }
+        }
+    }
+
+    /// The same for consecutive cells along the fastest axis.
+    fn count_row(
+        &mut self,
+        index: &mut Coordinate,
+        fastest: usize,
+        row: Range<i64>,
+        waits: &mut Vec<u32>,
+    ) {
+        let start = waits.len();
+        match &mut self.conflict {
+            Some(conflict) => waits.extend(row.clone().map(|entry| {
+                index[fastest] = entry;
+                conflict.num_upstream(&self.grid, index.as_slice())
+            })),
+            None => waits.resize(start + (row.end - row.start) as usize, 0),
+        }
+        for edge in &self.inputs {
+            let touched = |axis: usize, entry: i64| {
+                let cells = edge.crossings[axis].cells(entry);
+                cells.end - cells.start
+            };
+            let others = (0..index.dims()).filter(|&axis| axis != fastest);
+            let rest: i64 = others.map(|axis| touched(axis, index[axis])).product();
+            if rest > 0 {
+                for (waits, entry) in waits[start..].iter_mut().zip(row.clone()) {
+                    // `Scheduler::new` refuses tasks for which this could leave 32 bits.
+                    *waits += (rest * touched(fastest, entry)) as u32;
+                }
+            }
+        }
+    }
+}
+
+/// The cells of `grid` that wait for at least one cell of `upstream`.
+pub(super) fn waiting(grid: &Tiling, upstream: &Tiling) -> CellBox {
+    match upstream.written_by(&upstream.all_cells()) {
+        Some(roi) => grid.cells_reading(&roi),
+        None => CellBox::empty(grid.dims()),
+    }
+}
+
+/// The largest number of cells of `upstream` that one cell of `grid` may read.
+pub(super) fn max_inputs(grid: &Tiling, upstream: &Tiling) -> u64 {
+    let along = |(axis, up): (&daisy_block::Axis, &daisy_block::Axis)| {
+        let read = axis.read(0);
+        let touched = (read.end - read.start - 1) / up.step() + 2;
+        touched.min(up.num_cells()).unsigned_abs()
+    };
+    grid.axes().iter().zip(upstream.axes()).map(along).fold(1, u64::saturating_mul)
+}

@@ -1,0 +1,87 @@
+//! Where a block is, and which tasks have something to hand out.
+
+use daisy_block::{BlockKey, TaskId};
+
+use super::{Scheduler, pages::Slot};
+use crate::{SchedulerError, counts::Out};
+
+impl Scheduler {
+    /// The place of a block that is out, and where it is.
+    #[inline]
+    pub(super) fn locate(&self, key: BlockKey) -> Result<(u64, Slot, Out), SchedulerError> {
+        let unknown = SchedulerError::UnknownBlock { block: key };
+        let Some(frontier) = self.tasks.get(key.task.index()) else { return Err(unknown) };
+        let Some(cell) = frontier.local(key.cell) else { return Err(unknown) };
+        let wrong = SchedulerError::WrongState { block: key, expected: "acquired" };
+        let Some(slot) = frontier.find_out(cell) else { return Err(wrong) };
+        let state = if self.elsewhere.is_empty() { None } else { self.elsewhere.get(&key) };
+        Ok((cell, slot, state.copied().unwrap_or(Out::Processing)))
+    }
+
+    #[inline]
+    pub(super) fn expect(
+        &self,
+        key: BlockKey,
+        expected: Out,
+        name: &'static str,
+    ) -> Result<(u64, Slot), SchedulerError> {
+        let (cell, slot, state) = self.locate(key)?;
+        if state != expected {
+            return Err(SchedulerError::WrongState { block: key, expected: name });
+        }
+        Ok((cell, slot))
+    }
+
+    pub(super) fn check_task(&self, task: TaskId) -> Result<(), SchedulerError> {
+        if task.index() < self.tasks.len() {
+            return Ok(());
+        }
+        Err(SchedulerError::UnknownTask { task, num_tasks: self.tasks.len() })
+    }
+
+    pub(super) fn gates_are_open(&self, task: usize) -> bool {
+        self.tasks[task].gates.iter().all(|&gate| self.tasks[gate].tally.unfinished() == 0)
+    }
+
+    #[inline]
+    pub(super) fn is_open(&self, task: usize) -> bool {
+        let rank = self.rank[task];
+        self.open[rank / 64] >> (rank % 64) & 1 == 1
+    }
+
+    /// Notes whether a task may have a block to hand out.
+    #[inline]
+    pub(super) fn refresh(&mut self, task: usize) {
+        let rank = self.rank[task];
+        let bit = 1 << (rank % 64);
+        if self.tasks[task].has_ready() && self.gates_are_open(task) {
+            self.open[rank / 64] |= bit;
+        } else {
+            self.open[rank / 64] &= !bit;
+        }
+    }
+
+    pub(super) fn close_if_empty(&mut self, task: usize) {
+        // `has_ready` still counts the block being taken; only pages to be looked at keep it open.
+        let rank = self.rank[task];
+        if !self.tasks[task].has_unseen_pages() {
+            self.open[rank / 64] &= !(1 << (rank % 64));
+        }
+    }
+
+    pub(super) fn refresh_around(&mut self, task: usize) {
+        self.refresh(task);
+        for place in 0..self.tasks[task].gated.len() {
+            self.refresh(self.tasks[task].gated[place]);
+        }
+        for place in 0..self.tasks[task].outputs.len() {
+            self.refresh(self.tasks[task].outputs[place].task);
+        }
+    }
+
+    pub(super) fn refresh_all(&mut self) {
+        for task in 0..self.tasks.len() {
+            self.refresh(task);
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The coordinator: transcripts of what goes in and comes out, and random operations beside a model.
+
+mod model;
+mod play;
+mod transcripts;
+mod world;

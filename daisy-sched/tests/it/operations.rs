@@ -1,0 +1,257 @@
+//! Random sequences of calls, nonsense included, beside the naive model: every call does what the
+//! model says or is refused, and a refused call changes nothing.
+
+use daisy_block::{BlockKey, CellBox, Order, TaskId};
+use daisy_sched::{Failure, Request, Scheduler, SchedulerError, SchedulerOptions, Verdict};
+use proptest::prelude::*;
+
+use crate::{
+    oracle::{Pipeline, pipelines},
+    runs::{Model, Script, State},
+};
+
+/// One call; numbers pick a block or a task, existing or not.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Call {
+    Acquire,
+    AcquireFrom(u8),
+    Hold(u8),
+    Start(u16),
+    Complete(u16),
+    Skip(u16),
+    PutBack(u16),
+    Fail(u16),
+    FailAndPark(u16),
+    FailForGood(u16),
+    TakeOver(u16),
+    Answer(u8),
+}
+
+fn calls() -> impl Strategy<Value = Vec<Call>> {
+    let call = prop_oneof![
+        4 => Just(Call::Acquire),
+        2 => any::<u8>().prop_map(Call::AcquireFrom),
+        3 => any::<u8>().prop_map(Call::Hold),
+        3 => any::<u16>().prop_map(Call::Start),
+        5 => any::<u16>().prop_map(Call::Complete),
+        2 => any::<u16>().prop_map(Call::Skip),
+        2 => any::<u16>().prop_map(Call::PutBack),
+        2 => any::<u16>().prop_map(Call::Fail),
+        2 => any::<u16>().prop_map(Call::FailAndPark),
+        1 => any::<u16>().prop_map(Call::FailForGood),
+        1 => any::<u16>().prop_map(Call::TakeOver),
+        1 => any::<u8>().prop_map(Call::Answer),
+    ];
+    prop::collection::vec(call, 0..120)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_call_does_what_the_model_says(pipeline in pipelines(), calls in calls()) {
+        apply(&pipeline, &calls)?;
+    }
+}
+
+/// How often a block may be tried again here.
+const MAX_RETRIES: u32 = 1;
+
+pub(crate) fn apply(pipeline: &Pipeline, calls: &[Call]) -> Result<(), TestCaseError> {
+    let options = SchedulerOptions {
+        request: Request::Everything,
+        max_retries: vec![MAX_RETRIES; pipeline.tasks.len()],
+        ..SchedulerOptions::default()
+    };
+    let mut scheduler = Scheduler::new(pipeline.graph(), options).unwrap();
+    let script = Script {
+        seed: 0,
+        order: Order::Sweep,
+        everything: true,
+        roi_request: false,
+        fails_of_16: 0,
+        finished_of_16: 0,
+        masked: false,
+        in_flight: 1,
+        max_retries: MAX_RETRIES,
+        count_all_orphans: true,
+    };
+    let mut model = Model::new(pipeline, &script, &scheduler, &Request::Everything);
+    let mut player = Player { attempts: vec![0; model.blocks.len()], has_begun: false };
+    for &call in calls {
+        player.play(&mut scheduler, &mut model, call)?;
+        model.compare(&scheduler, false)?;
+    }
+    Ok(())
+}
+
+struct Player {
+    attempts: Vec<u32>,
+    has_begun: bool,
+}
+
+impl Player {
+    fn play(
+        &mut self,
+        scheduler: &mut Scheduler,
+        model: &mut Model,
+        call: Call,
+    ) -> Result<(), TestCaseError> {
+        match call {
+            Call::Acquire => {
+                self.has_begun = true;
+                let key = scheduler.acquire();
+                taken(model, key, None, State::Out)
+            }
+            Call::AcquireFrom(task) => {
+                self.has_begun = true;
+                let task = TaskId::new(u32::from(task % 6));
+                let key = scheduler.acquire_from(task);
+                taken(model, key, Some(task), State::Out)
+            }
+            Call::Hold(task) => {
+                self.has_begun = true;
+                let task = TaskId::new(u32::from(task % 6));
+                let key = scheduler.hold_from(task);
+                taken(model, key, Some(task), State::Held)
+            }
+            Call::TakeOver(number) => {
+                let (key, place) = pick(model, number);
+                let result = scheduler.take_over(key.task, key.cell..key.cell.saturating_add(1));
+                if self.has_begun {
+                    prop_assert_eq!(result, Err(SchedulerError::AlreadyStarted));
+                } else if let Some(place) = place {
+                    prop_assert_eq!(result, Ok(u64::from(model.state[place] == State::Waiting)));
+                    model.state[place] = State::Skipped;
+                } else {
+                    prop_assert!(matches!(result, Ok(0) | Err(_)));
+                }
+                Ok(())
+            }
+            Call::Answer(task) => {
+                let task = TaskId::new(u32::from(task % 6));
+                let answer = scheduler.answer(task, &CellBox::new([0..1]), Verdict::All);
+                prop_assert!(answer.is_err());
+                Ok(())
+            }
+            Call::Start(number) => {
+                one(model, number, &[State::Held], State::Out, |key| scheduler.start(key))
+            }
+            Call::Complete(number) => {
+                one(model, number, &[State::Out], State::Completed, |key| scheduler.complete(key))
+            }
+            Call::Skip(number) => {
+                one(model, number, &[State::Held, State::Out], State::Skipped, |key| {
+                    scheduler.skip(key)
+                })
+            }
+            Call::PutBack(number) => {
+                let from = [State::Held, State::Out, State::Parked];
+                one(model, number, &from, State::Waiting, |key| scheduler.put_back(key))
+            }
+            Call::FailForGood(number) => {
+                one(model, number, &[State::Out], State::Failed, |key| {
+                    scheduler.fail_for_good(key)
+                })?;
+                model.orphan();
+                Ok(())
+            }
+            Call::Fail(number) => {
+                self.fail(model, number, State::Waiting, |key| scheduler.fail(key))
+            }
+            Call::FailAndPark(number) => {
+                self.fail(model, number, State::Parked, |key| scheduler.fail_and_park(key))
+            }
+        }
+    }
+
+    fn fail(
+        &mut self,
+        model: &mut Model,
+        number: u16,
+        retried: State,
+        call: impl FnOnce(BlockKey) -> Result<Failure, SchedulerError>,
+    ) -> Result<(), TestCaseError> {
+        let (key, place) = pick(model, number);
+        let result = call(key);
+        let Some(place) = place.filter(|&place| model.state[place] == State::Out) else {
+            prop_assert!(result.is_err());
+            return Ok(());
+        };
+        self.attempts[place] += 1;
+        let attempts = self.attempts[place];
+        if attempts <= MAX_RETRIES {
+            prop_assert_eq!(result, Ok(Failure::Retry { attempts }));
+            model.state[place] = retried;
+        } else {
+            prop_assert_eq!(result, Ok(Failure::Final { attempts }));
+            model.state[place] = State::Failed;
+            model.orphan();
+        }
+        Ok(())
+    }
+}
+
+/// A block was given out or not; a task with a block that may run never gives none.
+fn taken(
+    model: &mut Model,
+    key: Option<BlockKey>,
+    task: Option<TaskId>,
+    state: State,
+) -> Result<(), TestCaseError> {
+    let is_candidate = |place: usize| {
+        task.is_none_or(|task| model.keys[place].task == task) && model.may_run(place)
+    };
+    match key {
+        Some(key) => {
+            let place = model.place[&key];
+            prop_assert!(is_candidate(place), "{} may not run", key);
+            model.state[place] = state;
+        }
+        None => {
+            let missed = (0..model.blocks.len()).find(|&place| is_candidate(place));
+            prop_assert_eq!(missed, None);
+        }
+    }
+    Ok(())
+}
+
+/// A call about one block that is allowed from some states only.
+fn one(
+    model: &mut Model,
+    number: u16,
+    from: &[State],
+    to: State,
+    call: impl FnOnce(BlockKey) -> Result<(), SchedulerError>,
+) -> Result<(), TestCaseError> {
+    let (key, place) = pick(model, number);
+    let result = call(key);
+    match place.filter(|&place| from.contains(&model.state[place])) {
+        Some(place) => {
+            prop_assert_eq!(result, Ok(()));
+            model.state[place] = to;
+        }
+        None => prop_assert!(result.is_err()),
+    }
+    Ok(())
+}
+
+/// A block by number: mostly one that is out, at times any other, or one that does not exist.
+fn pick(model: &Model, number: u16) -> (BlockKey, Option<usize>) {
+    let number = usize::from(number);
+    let away = [State::Held, State::Out, State::Parked];
+    let out: Vec<usize> =
+        (0..model.blocks.len()).filter(|&place| away.contains(&model.state[place])).collect();
+    match number % 16 {
+        0 => (BlockKey::new(TaskId::new(number as u32 / 16 % 7), u64::MAX - number as u64), None),
+        1..=3 if !model.keys.is_empty() => {
+            let place = number / 16 % model.keys.len();
+            (model.keys[place], Some(place))
+        }
+        _ if !out.is_empty() => {
+            let place = out[number / 16 % out.len()];
+            (model.keys[place], Some(place))
+        }
+        _ => (BlockKey::new(TaskId::new(9), 0), None),
+    }
+}
