@@ -151,13 +151,13 @@ impl Scheduler {
     }
 
     /// Adds up something over the runs of cells, of any task, that a cell waits for.
-    fn sum_upstream(
+    pub(super) fn sum_upstream(
         &mut self,
         task: usize,
         index: &Coordinate,
         count: &dyn Fn(&Self, usize, Range<u64>) -> u64,
     ) -> u32 {
-        let mut sum = 0;
+        let mut sum = self.sum_inputs(task, index, count);
         let frontier = &mut self.tasks[task];
         let cell = frontier.grid.cell_at(index.as_slice()).unwrap_or(0);
         if let Some(conflict) = &mut frontier.conflict {
@@ -166,102 +166,21 @@ impl Scheduler {
                 sum += run.map_or(0, |run| count(self, task, run.at(cell)));
             }
         }
-        for edge in &self.tasks[task].inputs {
-            sum += edge.runs(index.as_slice()).map(|run| count(self, edge.task, run)).sum::<u64>();
-        }
         // No larger than the static count, which fits.
         sum as u32
     }
 
-    /// Takes closed blocks off what the cells of a page wait for.
-    pub(super) fn subtract_closed(&mut self, task: usize, page: u64, waits: &mut [u32]) {
-        if waits.is_empty() {
-            return;
-        }
-        let frontier = &self.tasks[task];
-        let fastest = frontier.grid.sweep_axes().last().copied().unwrap_or(0);
-        let len = frontier.grid.axes()[fastest].num_cells();
-        let cells = frontier.pages.cells_of(page);
-        let mut cell = cells.start;
-        while cell < cells.end {
-            let Some(mut index) = self.tasks[task].grid.index(cell) else { return };
-            let start = index[fastest];
-            let end = (start + (cells.end - cell) as i64).min(len);
-            let first = (cell - cells.start) as usize;
-            let row = &mut waits[first..first + (end - start) as usize];
-            self.subtract_row(task, &mut index, start..end, row);
-            cell += (end - start) as u64;
-        }
-    }
-
-    /// The same for consecutive cells along the fastest axis: halves them until none is near a
-    /// closed cell, or only one is left.
-    fn subtract_row(
-        &mut self,
+    /// The same over the runs of cells of upstream tasks only.
+    pub(super) fn sum_inputs(
+        &self,
         task: usize,
-        index: &mut Coordinate,
-        row: Range<i64>,
-        waits: &mut [u32],
-    ) {
-        if self.is_closed_row(task, index, &row) || !self.is_closed_near(task, index, &row) {
-            return;
-        }
-        let fastest = self.tasks[task].grid.sweep_axes().last().copied().unwrap_or(0);
-        if let [waits] = waits {
-            index[fastest] = row.start;
-            *waits -= self.sum_upstream(task, index, &|scheduler, other, run| {
-                scheduler.num_closed(other, &run)
-            });
-            return;
-        }
-        let middle = row.start + (row.end - row.start) / 2;
-        let (lower, upper) = waits.split_at_mut((middle - row.start) as usize);
-        self.subtract_row(task, index, row.start..middle, lower);
-        self.subtract_row(task, index, middle..row.end, upper);
-    }
-
-    /// Whether all of the cells at `index`, the entry along the fastest axis taken from `row`, are
-    /// closed themselves; then nobody asks what they wait for.
-    fn is_closed_row(&self, task: usize, index: &mut Coordinate, row: &Range<i64>) -> bool {
-        let grid = &self.tasks[task].grid;
-        let fastest = grid.sweep_axes().last().copied().unwrap_or(0);
-        index[fastest] = row.start;
-        let first = grid.cell_at(index.as_slice()).unwrap_or(0);
-        let len = (row.end - row.start) as u64;
-        self.num_closed(task, &(first..first + len)) == len
-    }
-
-    /// Whether one of the cells at `index`, its entry along the fastest axis taken from `row`, may
-    /// wait for a closed cell.
-    fn is_closed_near(&self, task: usize, index: &Coordinate, row: &Range<i64>) -> bool {
-        let frontier = &self.tasks[task];
-        let fastest = frontier.grid.sweep_axes().last().copied().unwrap_or(0);
-        if let Some(conflict) = frontier.conflict.as_ref().filter(|_| !frontier.closed.is_empty()) {
-            let around = conflict.stencil().axes().iter().enumerate().map(|(axis, conflicts)| {
-                let reach = conflicts.reach();
-                if axis == fastest {
-                    row.start - reach..row.end + reach
-                } else {
-                    index[axis] - reach..index[axis] + reach + 1
-                }
-            });
-            let mut runs = frontier.grid.runs_in(&CellBox::new(around));
-            if runs.any(|run| self.num_closed(task, &run) > 0) {
-                return true;
-            }
-        }
-        let is_closed = |edge: &&Edge| !self.tasks[edge.task].closed.is_empty();
-        frontier.inputs.iter().filter(is_closed).any(|edge| {
-            let along = |axis: usize| {
-                if axis != fastest {
-                    return edge.crossings[axis].cells(index[axis]);
-                }
-                let here = &frontier.grid.axes()[axis];
-                let read = here.read(row.start).start..here.read(row.end - 1).end;
-                edge.grid.axes()[axis].written_in(&read)
-            };
-            edge.grid.runs_along(along).any(|run| self.num_closed(edge.task, &run) > 0)
-        })
+        index: &Coordinate,
+        count: &dyn Fn(&Self, usize, Range<u64>) -> u64,
+    ) -> u64 {
+        let of = |edge: &Edge| -> u64 {
+            edge.runs(index.as_slice()).map(|run| count(self, edge.task, run)).sum()
+        };
+        self.tasks[task].inputs.iter().map(of).sum()
     }
 }
 

@@ -107,6 +107,11 @@ impl Conflict {
         &self.stencil
     }
 
+    /// Whether runs stay valid for good.
+    pub(super) fn is_kept(&self) -> bool {
+        !self.classes.is_empty()
+    }
+
     /// The level of a cell of the grid.
     pub(super) fn level_at(&self, index: &[i64]) -> u64 {
         let shifted = Coordinate::from_fn(index.len(), |axis| index[axis] + self.origin[axis]);

@@ -5,6 +5,7 @@ mod conflict;
 mod edge;
 mod frontier;
 mod mask;
+mod opening;
 mod options;
 mod orphans;
 mod pages;
@@ -149,7 +150,10 @@ impl Scheduler {
         let frontier = &mut self.tasks[task.index()];
         let cells = cells.start..cells.end.min(frontier.whole.num_cells());
         let mut taken = 0;
-        if frontier.is_whole {
+        if frontier.is_whole && cells.end - cells.start.min(cells.end) == 1 {
+            // Much faster than a run of one.
+            taken = u64::from(frontier.closed.insert(cells.start));
+        } else if frontier.is_whole {
             taken = frontier.closed.insert_range(cells);
         } else {
             for cell in cells {
@@ -159,7 +163,7 @@ impl Scheduler {
             }
         }
         frontier.tally.skip_untouched(taken);
-        self.refresh_all();
+        self.refresh_around(task.index());
         Ok(taken)
     }
 

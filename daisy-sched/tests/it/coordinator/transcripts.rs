@@ -336,15 +336,14 @@ fn workers_that_end_before_they_took_a_block_end_their_task() {
 fn any_worker_that_takes_a_block_resets_the_bound() {
     let mut play = Play::new(&[50], vec![TaskConfig::default()]);
     play.drain();
-    let mut worker = 0;
     for now in 0..20 {
+        let worker = now;
         play.at_ms(now * 100_000);
         if now % 3 == 2 {
             play.tell(Input::Joined { worker: WorkerId(worker), task: A, kind: PROCESS });
             play.want(WorkerId(worker), 1);
         }
         play.die(WorkerId(worker));
-        worker += 1;
         play.at_ms(now * 100_000 + 99_000);
     }
     assert_eq!(play.coordinator.report(A).unwrap().ending, None);
@@ -485,7 +484,7 @@ fn masks_are_asked_on_the_way() {
     assert!(matches!(play.try_tell(answer), Err(CoordinatorError::Scheduler(_))));
     let mut lower = question;
     let tiling = play.coordinator.scheduler().graph().tasks()[A].tiling();
-    lower.cells = daisy_block::CellBox::new([0..2]);
+    lower.cells = daisy_block::CellBox::new(std::iter::once(0..2));
     lower.roi = tiling.written_by(&lower.cells).unwrap();
     assert_eq!(
         play.tell(Input::Answered { question: lower, verdict: Verdict::All }),

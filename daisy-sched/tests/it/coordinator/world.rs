@@ -63,7 +63,7 @@ pub(crate) struct World {
     members: BTreeMap<WorkerId, Member>,
     gone: Vec<WorkerId>,
     checks: BTreeMap<CheckId, (BlockKey, Stage)>,
-    questions: Vec<Box<Question>>,
+    questions: Vec<Question>,
     ended: BTreeMap<TaskId, TaskEnding>,
     stopped: BTreeSet<TaskId>,
     is_drained: bool,
@@ -388,9 +388,10 @@ impl World {
                 }
             }
         }
-        self.tell(Input::Answered { question: question.clone(), verdict });
+        let answer = Input::Answered { question: Box::new(question), verdict };
+        self.tell(answer.clone());
         // Once answered, it is not open any more.
-        self.refused(Input::Answered { question, verdict });
+        self.refused(answer);
     }
 
     /// Things that make no sense are refused, or ignored as late, and nothing comes of them.
@@ -500,22 +501,10 @@ impl World {
                 assert!(asked.count() > 0);
             }
             Output::Grant(lease) => self.granted(lease),
-            Output::Check { check, key, stage } => {
-                match stage {
-                    Stage::Before => self.assert_may_run(key),
-                    Stage::After => {
-                        let Block::Out(lease) = self.blocks[&key] else {
-                            panic!("{key} is not out")
-                        };
-                        self.open.get_mut(&lease).unwrap().is_checked = true;
-                        self.leave(lease);
-                    }
-                }
-                self.checks.insert(check, (key, stage));
-            }
+            Output::Check { check, key, stage } => self.asked(check, key, stage),
             Output::Ask(question) => {
-                assert!(!self.questions.contains(&question), "asked twice");
-                self.questions.push(question);
+                assert!(!self.questions.contains(&*question), "asked twice");
+                self.questions.push(*question);
             }
             Output::Settled { lease, key, worker, result } => {
                 self.settled(lease, key, worker, result)
@@ -564,6 +553,18 @@ impl World {
                 self.is_done = true;
             }
         }
+    }
+
+    fn asked(&mut self, check: CheckId, key: BlockKey, stage: Stage) {
+        match stage {
+            Stage::Before => self.assert_may_run(key),
+            Stage::After => {
+                let Block::Out(lease) = self.blocks[&key] else { panic!("{key} is not out") };
+                self.open.get_mut(&lease).unwrap().is_checked = true;
+                self.leave(lease);
+            }
+        }
+        self.checks.insert(check, (key, stage));
     }
 
     fn assert_may_run(&self, key: BlockKey) {

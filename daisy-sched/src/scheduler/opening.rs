@@ -1,0 +1,172 @@
+//! What the cells of a page wait for when it is opened beside closed blocks.
+//!
+//! The counters of a fresh page assume that nothing is closed. Here closed blocks are taken off them,
+//! row by row along the fastest axis, so that resuming a run costs little more than running it.
+
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use daisy_block::CellBox;
+use daisy_geometry::Coordinate;
+use smallvec::SmallVec;
+
+use super::{Scheduler, edge::Edge};
+
+impl Scheduler {
+    /// Takes closed blocks off what the cells of a page wait for.
+    pub(super) fn subtract_closed(&mut self, task: usize, page: u64, waits: &mut [u32]) {
+        if waits.is_empty() {
+            return;
+        }
+        let frontier = &self.tasks[task];
+        let fastest = frontier.grid.sweep_axes().last().copied().unwrap_or(0);
+        let len = frontier.grid.axes()[fastest].num_cells();
+        let cells = frontier.pages.cells_of(page);
+        let mut cell = cells.start;
+        while cell < cells.end {
+            let Some(mut index) = self.tasks[task].grid.index(cell) else { return };
+            let start = index[fastest];
+            let row = start..(start + (cells.end - cell) as i64).min(len);
+            let end = cell + (row.end - row.start) as u64;
+            let waits = &mut waits[(cell - cells.start) as usize..(end - cells.start) as usize];
+            // Of closed cells nobody asks what they wait for.
+            if self.num_closed(task, &(cell..end)) < end - cell {
+                if self.is_conflict_closed(task, &index, &row) {
+                    self.subtract_conflicts(task, &mut index, &row, waits);
+                }
+                self.subtract_inputs(task, &mut index, row, waits);
+            }
+            cell = end;
+        }
+    }
+
+    /// Takes closed blocks of the task itself off a row.
+    ///
+    /// All cells of a class wait for runs at the same distances, so each run slides along the row: its
+    /// closed cells are counted up once, and each cell takes a difference.
+    fn subtract_conflicts(
+        &mut self,
+        task: usize,
+        index: &mut Coordinate,
+        row: &Range<i64>,
+        waits: &mut [u32],
+    ) {
+        let frontier = &mut self.tasks[task];
+        let fastest = frontier.grid.sweep_axes().last().copied().unwrap_or(0);
+        index[fastest] = row.start;
+        let first = frontier.grid.cell_at(index.as_slice()).unwrap_or(0);
+        let Some(conflict) = &mut frontier.conflict else { return };
+        let mut classes: SmallVec<[(Range<usize>, Vec<usize>); 4]> = SmallVec::new();
+        let mut sums = Vec::new();
+        for (place, entry) in row.clone().enumerate() {
+            index[fastest] = entry;
+            let runs = conflict.upstream(&frontier.grid, index.as_slice());
+            if !conflict.is_kept() {
+                // The runs are forgotten at the next call, so each cell is a class of its own.
+                for run in runs.map(|run| conflict.run(run)) {
+                    let closed = run.at(first + place as u64);
+                    waits[place] -= frontier.closed.range_cardinality(closed) as u32;
+                }
+                continue;
+            }
+            match classes.iter_mut().find(|(known, _)| *known == runs) {
+                Some((_, members)) => members.push(place),
+                None => classes.push((runs, alloc::vec![place])),
+            }
+        }
+        for (runs, members) in classes {
+            let (Some(lowest), Some(highest)) = (members.first(), members.last()) else { continue };
+            for run in runs.map(|run| conflict.run(run)) {
+                let (from, to) = (run.at(first + *lowest as u64), run.at(first + *highest as u64));
+                let len = (from.end - from.start) as usize;
+                sum_up(&frontier.closed, from.start..to.end, &mut sums);
+                for &place in &members {
+                    let at = place - lowest;
+                    waits[place] -= sums[at + len] - sums[at];
+                }
+            }
+        }
+    }
+
+    /// Takes closed blocks of upstream tasks off a row: halves it until no cell of it reads a closed
+    /// block, or only one cell is left.
+    fn subtract_inputs(
+        &self,
+        task: usize,
+        index: &mut Coordinate,
+        row: Range<i64>,
+        waits: &mut [u32],
+    ) {
+        if !self.is_input_closed(task, index, &row) {
+            return;
+        }
+        let fastest = self.tasks[task].grid.sweep_axes().last().copied().unwrap_or(0);
+        if let [waits] = waits {
+            index[fastest] = row.start;
+            let count = |scheduler: &Self, other, run| scheduler.num_closed(other, &run);
+            *waits -= self.sum_inputs(task, index, &count) as u32;
+            return;
+        }
+        let middle = row.start + (row.end - row.start) / 2;
+        let (lower, upper) = waits.split_at_mut((middle - row.start) as usize);
+        self.subtract_inputs(task, index, row.start..middle, lower);
+        self.subtract_inputs(task, index, middle..row.end, upper);
+    }
+
+    /// Whether one of the cells at `index`, its entry along the fastest axis taken from `row`, may
+    /// conflict with a closed one.
+    fn is_conflict_closed(&self, task: usize, index: &Coordinate, row: &Range<i64>) -> bool {
+        let frontier = &self.tasks[task];
+        let fastest = frontier.grid.sweep_axes().last().copied().unwrap_or(0);
+        let Some(conflict) = frontier.conflict.as_ref().filter(|_| !frontier.closed.is_empty())
+        else {
+            return false;
+        };
+        let around = conflict.stencil().axes().iter().enumerate().map(|(axis, conflicts)| {
+            let reach = conflicts.reach();
+            if axis == fastest {
+                row.start - reach..row.end + reach
+            } else {
+                index[axis] - reach..index[axis] + reach + 1
+            }
+        });
+        let mut runs = frontier.grid.runs_in(&CellBox::new(around));
+        runs.any(|run| self.num_closed(task, &run) > 0)
+    }
+
+    /// Whether one of the cells at `index`, its entry along the fastest axis taken from `row`, may
+    /// read a closed block.
+    fn is_input_closed(&self, task: usize, index: &Coordinate, row: &Range<i64>) -> bool {
+        let frontier = &self.tasks[task];
+        let fastest = frontier.grid.sweep_axes().last().copied().unwrap_or(0);
+        let is_closed = |edge: &&Edge| !self.tasks[edge.task].closed.is_empty();
+        frontier.inputs.iter().filter(is_closed).any(|edge| {
+            let along = |axis: usize| {
+                if axis != fastest {
+                    return edge.crossings[axis].cells(index[axis]);
+                }
+                let here = &frontier.grid.axes()[axis];
+                let read = here.read(row.start).start..here.read(row.end - 1).end;
+                edge.grid.axes()[axis].written_in(&read)
+            };
+            edge.grid.runs_along(along).any(|run| self.num_closed(edge.task, &run) > 0)
+        })
+    }
+}
+
+/// Writes how many of `closed` lie before each cell of a window, and before its end.
+fn sum_up(closed: &roaring::RoaringTreemap, window: Range<u64>, sums: &mut Vec<u32>) {
+    sums.clear();
+    let mut closed = closed.iter();
+    closed.advance_to(window.start);
+    let mut next = closed.next();
+    let mut sum = 0;
+    for cell in window {
+        sums.push(sum);
+        if next == Some(cell) {
+            sum += 1;
+            next = closed.next();
+        }
+    }
+    sums.push(sum);
+}
