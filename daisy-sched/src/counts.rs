@@ -103,6 +103,12 @@ impl Tally {
         self.total - self.completed - self.skipped
     }
 
+    /// Whether there are blocks that are neither finished nor out.
+    pub(crate) const fn has_untouched(&self) -> bool {
+        let out = self.held + self.processing + self.parked;
+        self.unfinished() > self.failed + self.orphaned + out
+    }
+
     /// Whether anything is under way or waits for its back-off.
     pub(crate) const fn is_busy(&self) -> bool {
         self.held + self.processing + self.parked > 0

@@ -12,6 +12,9 @@ pub(crate) struct NaiveBlock {
     pub(crate) write: Vec<(i64, i64)>,
 }
 
+/// Total begin and shape, write shape, context, and where the block is described.
+type AxisSpec = (i64, i64, i64, i64, i64, i64);
+
 /// Layouts of `dims` axes with at most some hundred blocks.
 pub(crate) fn layouts(dims: std::ops::RangeInclusive<usize>) -> impl Strategy<Value = Layout> {
     let fit = prop_oneof![Just(Fit::Valid), Just(Fit::Overhang), Just(Fit::Shrink)];
@@ -19,7 +22,7 @@ pub(crate) fn layouts(dims: std::ops::RangeInclusive<usize>) -> impl Strategy<Va
         let longest = [40, 14, 9, 7, 5, 5][dims - 1];
         let axis = (-9_i64..9, 1_i64..=longest, 1_i64..=4, 0_i64..=5, 0_i64..=5, -3_i64..3);
         prop::collection::vec(axis, dims).prop_map(move |axes| {
-            let roi = |ends: fn(&(i64, i64, i64, i64, i64, i64)) -> (i64, i64)| {
+            let roi = |ends: fn(&AxisSpec) -> (i64, i64)| {
                 let begin: Vec<i64> = axes.iter().map(|axis| ends(axis).0).collect();
                 let end: Vec<i64> = axes.iter().map(|axis| ends(axis).1).collect();
                 Roi::from_begin_end(begin, end).unwrap()

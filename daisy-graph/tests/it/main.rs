@@ -3,3 +3,4 @@
 
 mod dependencies;
 mod oracle;
+mod task_graph;

@@ -144,9 +144,11 @@ impl Frontier {
         waits.fold(self.conflict.as_ref().map_or(0, Conflict::max_upstream), u64::saturating_add)
     }
 
-    /// Decides how blocks that wait for nothing are found; called once, before the first hand-out.
+    /// Decides how blocks that wait for nothing are found; called before the first hand-out.
     pub(super) fn begin(&mut self, scans: bool) {
         let is_morton = matches!(self.queue, Queue::Cells { order: Order::Morton, .. });
+        self.source = Source::Scan { next: 0 };
+        self.tally.ready = 0;
         if scans || is_morton {
             return;
         }
@@ -171,7 +173,7 @@ impl Frontier {
 
     /// Whether there may be a block to hand out; looking for it may be needed.
     pub(super) fn has_ready(&self) -> bool {
-        self.tally.ready > 0 || self.has_unseen_pages()
+        self.tally.ready > 0 || (self.has_unseen_pages() && self.tally.has_untouched())
     }
 
     /// Takes the next ready block out of its queue.

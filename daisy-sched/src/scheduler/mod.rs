@@ -60,8 +60,8 @@ pub use self::{
 /// # Cost
 /// `acquire`, `complete`, `fail` and `skip` take O(neighbours) time and allocate nothing once the
 /// frontier has its size. The first block costs O(tasks + edges), however many blocks there are.
-/// [`Order::Morton`], and blocks taken over or masked together with an order other than
-/// [`Order::Sweep`], look at every cell first: 1.4 bytes each.
+/// [`Order::Morton`](daisy_block::Order::Morton), and blocks taken over or masked together with an order other than
+/// [`Order::Sweep`](daisy_block::Order::Sweep), look at every cell first: 1.4 bytes each.
 #[derive(Clone, Debug)]
 pub struct Scheduler {
     graph: DependencyGraph,
@@ -119,7 +119,7 @@ impl Scheduler {
             has_begun: false,
             waits: Vec::new(),
         };
-        scheduler.refresh_all();
+        scheduler.find_sources();
         Ok(scheduler)
     }
 
@@ -163,14 +163,14 @@ impl Scheduler {
             }
         }
         frontier.tally.skip_untouched(taken);
-        self.refresh_around(task.index());
+        self.look_for_roots(task.index());
         Ok(taken)
     }
 
     /// A block of any task that may run: of the task furthest downstream that has one.
     #[inline]
     pub fn acquire(&mut self) -> Option<BlockKey> {
-        self.begin();
+        self.has_begun = true;
         for word in 0..self.open.len() {
             let mut bits = self.open[word];
             while bits != 0 {
@@ -187,7 +187,7 @@ impl Scheduler {
 
     /// A block of one task that may run; none for an unknown task.
     pub fn acquire_from(&mut self, task: TaskId) -> Option<BlockKey> {
-        self.begin();
+        self.has_begun = true;
         let key = self.take_if_open(task)?;
         self.tasks[task.index()].tally.acquire();
         Some(key)
@@ -196,7 +196,7 @@ impl Scheduler {
     /// Takes a block of one task to find out whether it is done already: it still counts as ready
     /// until [`Scheduler::start`], [`Scheduler::skip`] or [`Scheduler::put_back`].
     pub fn hold_from(&mut self, task: TaskId) -> Option<BlockKey> {
-        self.begin();
+        self.has_begun = true;
         let key = self.take_if_open(task)?;
         self.tasks[task.index()].tally.hold();
         self.elsewhere.insert(key, Out::Held);

@@ -7,7 +7,7 @@ use daisy_geometry::Roi;
 
 use super::Request;
 
-/// How a [`Scheduler`] works; the default is what most runs want.
+/// How a [`Scheduler`](super::Scheduler) works; the default is what most runs want.
 #[derive(Clone, Debug)]
 pub struct SchedulerOptions {
     /// The hand-out order among blocks that may run.
@@ -20,7 +20,7 @@ pub struct SchedulerOptions {
     /// How often a block of each task may be tried again after its first failure; tasks beyond the
     /// end of the list have the default of 2.
     pub max_retries: Vec<u32>,
-    /// The tasks of which blocks may be masked: [`Scheduler::question`] asks.
+    /// The tasks of which blocks may be masked: [`Scheduler::question`](super::Scheduler::question) asks.
     pub masked: BTreeSet<TaskId>,
 }
 

@@ -14,26 +14,28 @@ use super::{
 use crate::{SchedulerError, counts::Out};
 
 impl Scheduler {
-    /// Decides once, before the first hand-out, how each task finds the blocks that wait for nothing.
-    #[inline]
-    pub(super) fn begin(&mut self) {
-        if !self.has_begun {
-            self.begin_now();
-        }
-    }
-
-    #[cold]
-    pub(super) fn begin_now(&mut self) {
-        self.has_begun = true;
+    /// Decides how each task finds the blocks that wait for nothing.
+    pub(super) fn find_sources(&mut self) {
         for task in 0..self.tasks.len() {
             let is_special = |other: usize| {
                 self.tasks[other].mask.is_some() || !self.tasks[other].closed.is_empty()
             };
-            let scans = is_special(task)
-                || self.tasks[task].inputs.iter().any(|edge| is_special(edge.task));
+            let inputs = &self.tasks[task].inputs;
+            let scans = is_special(task) || inputs.iter().any(|edge| is_special(edge.task));
             self.tasks[task].begin(scans);
         }
         self.refresh_all();
+    }
+
+    /// Something was closed in a task, nothing handed out yet: blocks that wait for nothing no longer
+    /// follow from the geometry, neither there nor downstream.
+    pub(super) fn look_for_roots(&mut self, task: usize) {
+        self.tasks[task].begin(true);
+        for place in 0..self.tasks[task].outputs.len() {
+            let reader = self.tasks[task].outputs[place].task;
+            self.tasks[reader].begin(true);
+        }
+        self.refresh_around(task);
     }
 
     pub(super) fn take_if_open(&mut self, task: TaskId) -> Option<BlockKey> {

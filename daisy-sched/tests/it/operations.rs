@@ -77,10 +77,29 @@ pub(crate) fn apply(pipeline: &Pipeline, calls: &[Call]) -> Result<(), TestCaseE
         count_all_orphans: true,
     };
     let mut model = Model::new(pipeline, &script, &scheduler, &Request::Everything);
-    let mut player = Player { attempts: vec![0; model.blocks.len()], has_begun: false };
+    let mut player =
+        Player { attempts: vec![0; model.blocks.len()], has_begun: false, took_over: false };
     for &call in calls {
         player.play(&mut scheduler, &mut model, call)?;
         model.compare(&scheduler, false)?;
+        if !player.took_over {
+            // Where nothing was closed beforehand, exactly what may run is known to be ready.
+            for task in 0..pipeline.tasks.len() {
+                let is_ready = |&place: &usize| {
+                    model.blocks[place].task == task
+                        && (model.may_run(place) || model.state[place] == State::Held)
+                };
+                let ready = (0..model.blocks.len()).filter(is_ready).count() as u64;
+                prop_assert_eq!(scheduler.counts(TaskId::new(task as u32)).unwrap().ready, ready);
+            }
+        }
+        let may_go_on = (0..model.blocks.len()).any(|place| {
+            let out = [State::Held, State::Out, State::Parked];
+            model.may_run(place) || out.contains(&model.state[place])
+        });
+        prop_assert!(!may_go_on || !scheduler.is_done());
+        let is_all_finished = !model.state.contains(&State::Waiting);
+        prop_assert!(may_go_on || !is_all_finished || scheduler.is_done());
     }
     Ok(())
 }
@@ -88,6 +107,7 @@ pub(crate) fn apply(pipeline: &Pipeline, calls: &[Call]) -> Result<(), TestCaseE
 struct Player {
     attempts: Vec<u32>,
     has_begun: bool,
+    took_over: bool,
 }
 
 impl Player {
@@ -117,6 +137,7 @@ impl Player {
             }
             Call::TakeOver(number) => {
                 let (key, place) = pick(model, number);
+                self.took_over = true;
                 let result = scheduler.take_over(key.task, key.cell..key.cell.saturating_add(1));
                 if self.has_begun {
                     prop_assert_eq!(result, Err(SchedulerError::AlreadyStarted));
@@ -130,7 +151,7 @@ impl Player {
             }
             Call::Answer(task) => {
                 let task = TaskId::new(u32::from(task % 6));
-                let answer = scheduler.answer(task, &CellBox::new([0..1]), Verdict::All);
+                let answer = scheduler.answer(task, &CellBox::empty(1), Verdict::All);
                 prop_assert!(answer.is_err());
                 Ok(())
             }

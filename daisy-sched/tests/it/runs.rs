@@ -111,7 +111,9 @@ impl Model {
         }
         let masked = (0..blocks.len())
             .map(|place| {
-                script.masked && blocks[place].task % 2 == 0 && mask(script, &blocks[place].write)
+                script.masked
+                    && blocks[place].task.is_multiple_of(2)
+                    && mask(script, &blocks[place].write)
             })
             .collect();
         let state = vec![State::Waiting; blocks.len()];
@@ -198,7 +200,8 @@ impl Model {
 fn mask(script: &Script, write: &[(i64, i64)]) -> bool {
     let cut = (script.seed % 19) as i64 - 9;
     write.iter().map(|range| range.1).sum::<i64>() < cut
-        || dice(script.seed, 5, write.iter().map(|r| r.0.unsigned_abs() as usize).sum()) % 16 == 0
+        || dice(script.seed, 5, write.iter().map(|r| r.0.unsigned_abs() as usize).sum())
+            .is_multiple_of(16)
 }
 
 proptest! {
@@ -211,27 +214,8 @@ proptest! {
 }
 
 pub(crate) fn run(pipeline: &Pipeline, script: &Script) -> Result<(), TestCaseError> {
-    let request = if script.everything {
-        Request::Everything
-    } else if script.roi_request {
-        let rois = pipeline
-            .tasks
-            .iter()
-            .enumerate()
-            .filter(|(task, _)| dice(script.seed, 7, *task) % 2 == 0);
-        let rois = rois.flat_map(|(task, spec)| {
-            let total = spec.layout().total_write_roi();
-            let by = (dice(script.seed, 8, task) % 7) as i64 - 3;
-            [
-                (TaskId::new(task as u32), total.grow(-3, -2).shift(by)),
-                (TaskId::new(task as u32), total.grow(-2, -4).shift(-by)),
-            ]
-        });
-        Request::Rois(rois.collect())
-    } else {
-        Request::LastTasks
-    };
-    let masked = |task: &usize| script.masked && task % 2 == 0;
+    let request = request(pipeline, script);
+    let masked = |task: &usize| script.masked && task.is_multiple_of(2);
     let options = SchedulerOptions {
         order: script.order,
         request: request.clone(),
@@ -296,6 +280,30 @@ pub(crate) fn run(pipeline: &Pipeline, script: &Script) -> Result<(), TestCaseEr
             .count() as u64
     );
     Ok(())
+}
+
+/// What is asked for.
+fn request(pipeline: &Pipeline, script: &Script) -> Request {
+    if script.everything {
+        Request::Everything
+    } else if script.roi_request {
+        let rois = pipeline
+            .tasks
+            .iter()
+            .enumerate()
+            .filter(|(task, _)| dice(script.seed, 7, *task).is_multiple_of(2));
+        let rois = rois.flat_map(|(task, spec)| {
+            let total = spec.layout().total_write_roi();
+            let by = (dice(script.seed, 8, task) % 7) as i64 - 3;
+            [
+                (TaskId::new(task as u32), total.grow(-3, -2).shift(by)),
+                (TaskId::new(task as u32), total.grow(-2, -4).shift(-by)),
+            ]
+        });
+        Request::Rois(rois.collect())
+    } else {
+        Request::LastTasks
+    }
 }
 
 /// Acquires a block, answering whatever is asked on the way.
