@@ -42,7 +42,9 @@
 //! - **Writers of different chunks never disturb each other**, in threads or processes. A write
 //!   that covers a chunk in part reads it, changes it and writes it back: two such writes to *one*
 //!   chunk at the same time lose one of the two. Give blocks shapes that are multiples of
-//!   [`Array::chunk_shape_world`].
+//!   [`Array::chunk_shape_world`]; an array is a [`ChunkGrid`](daisy_block::ChunkGrid), so
+//!   [`shared_chunk`](daisy_block::shared_chunk) tells beforehand whether blocks would disturb
+//!   each other.
 //! - **A call works in its own thread.** Nothing is handed to a pool: block-wise processing has a
 //!   thread or process per worker already.
 //! - **Nothing is cached.** A read decodes every chunk that it meets, so blocks that are large
@@ -50,6 +52,7 @@
 
 mod array;
 mod attributes;
+mod chunks;
 mod create;
 mod element;
 mod error;

@@ -8,6 +8,7 @@
 mod geometry;
 mod measure;
 mod pipeline;
+mod run;
 mod scheduler;
 mod takeover;
 

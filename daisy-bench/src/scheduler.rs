@@ -8,11 +8,11 @@ use daisy_sched::{Question, Request, Scheduler, SchedulerOptions, Verdict};
 use crate::{
     Error,
     measure::{Options, Outcome, in_fresh_process, number},
-    pipeline, takeover,
+    pipeline, run, takeover,
 };
 
 /// What runs without being named, and the rate to reach in millions of blocks a second.
-const WORKLOADS: [(&str, f64); 13] = [
+const WORKLOADS: [(&str, f64); 15] = [
     ("line:10000000", 30.0),
     ("cube:200", 25.0),
     ("linec:10000000", 15.0),
@@ -23,6 +23,8 @@ const WORKLOADS: [(&str, f64); 13] = [
     ("chain:100:1000", 10.0),
     ("fan:100:1000", 10.0),
     ("gather:1000000", 5.0),
+    ("run:2000000:1", 2.0),
+    ("run:2000000:2", 2.0),
     ("first:2154", 0.0),
     ("takeover:random", 0.0),
     ("takeover:stretches", 0.0),
@@ -72,6 +74,7 @@ pub(crate) fn one(workload: &str, window: usize) -> Result<Outcome, Error> {
     match workload.split_once(':') {
         Some(("takeover", pattern)) => return takeover::one(workload, pattern),
         Some(("first", blocks)) => return first(workload, blocks.parse()?),
+        Some(("run", sizes)) => return run::one(workload, sizes),
         _ => {}
     }
     let tasks = pipeline::tasks(workload)?;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
+mod chunks;
 mod concurrent;
 mod create;
 mod interop;

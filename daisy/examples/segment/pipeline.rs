@@ -1,0 +1,221 @@
+//! The five tasks: smooth -> label -> stitch -> merge -> relabel.
+//!
+//! Ids are unique across blocks because each block counts from its own number times the number of
+//! voxels of a block. All arrays lie on the grid of the input; a block that sticks out of it (fit
+//! `overhang`) is cut where it is read and written.
+
+use std::{
+    fs,
+    ops::Range,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use daisy::{Block, BlockResult, BoxError, Coordinate, Fit, Roi, Task, TaskBuilder};
+use daisy_array::{Array, ArraySpec, Compression, Dtype, IfExists};
+use ndarray::{Array3, Ix3};
+
+use super::{
+    input::Input,
+    lists::Lists,
+    ops::{self, Kernel, Mapping, UnionFind},
+};
+
+/// What can be chosen.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// Voxels of a block.
+    pub(crate) block: [i64; 3],
+    pub(crate) fit: Fit,
+    /// Threads of each task.
+    pub(crate) workers: u32,
+    /// The least brightness, after smoothing, of what is labelled.
+    pub(crate) threshold: u8,
+    pub(crate) kernel: Kernel,
+}
+
+/// What came of a run, in memory.
+pub(crate) struct Volumes {
+    pub(crate) input: Array3<u8>,
+    pub(crate) smoothed: Array3<u8>,
+    pub(crate) labels: Array3<u64>,
+}
+
+/// The arrays and lists of a run.
+pub(crate) struct Segmentation {
+    pub(crate) input: Input,
+    pub(crate) smoothed: Array,
+    /// Ids that are unique but end at the faces of blocks.
+    fragments: Array,
+    pub(crate) labels: Array,
+    /// From each block of `label`: its first id and how many there are.
+    ids: Lists,
+    /// From each block of `stitch`: pairs of ids that touch.
+    pairs: Lists,
+    /// From the block of `merge`: which id becomes which.
+    merged: Lists,
+    /// The same, once it was read.
+    mapping: Mutex<Option<Arc<Mapping>>>,
+    settings: Settings,
+}
+
+impl Segmentation {
+    /// Makes the output arrays in a folder; those of an earlier run are removed.
+    pub(crate) fn create(
+        input: Input,
+        folder: &Path,
+        settings: Settings,
+    ) -> Result<Arc<Self>, BoxError> {
+        fs::create_dir_all(folder)?;
+        let array = |name: &str, dtype| {
+            let like = &input.array;
+            let spec = ArraySpec::new(like.shape().clone(), dtype)
+                .chunk_shape(Coordinate::from(settings.block))
+                .voxel_size(like.voxel_size().clone())
+                .offset(like.offset().clone())
+                .axis_names(like.axis_names().to_vec())
+                .units(like.units().to_vec())
+                .compression(Compression::Zstd { level: 1 });
+            Array::create(folder.join(name), &spec, IfExists::Overwrite)
+        };
+        let lists = |name: &str| Lists::create(&folder.join("lists").join(name));
+        Ok(Arc::new(Self {
+            smoothed: array("smoothed.zarr", Dtype::U8)?,
+            fragments: array("fragments.zarr", Dtype::U64)?,
+            labels: array("labels.zarr", Dtype::U64)?,
+            ids: lists("ids")?,
+            pairs: lists("pairs")?,
+            merged: lists("merged")?,
+            mapping: Mutex::new(None),
+            input,
+            settings,
+        }))
+    }
+
+    /// The last of the five tasks; the others are upstream of it.
+    pub(crate) fn tasks(self: &Arc<Self>) -> Result<Task, BoxError> {
+        let voxel = self.input.array.voxel_size().clone();
+        let context = &voxel * self.settings.kernel.radius() as i64;
+        let smooth = self.builder("smooth", &context, &context)?;
+        let smooth = smooth.process(self.method(Self::smooth)).build()?;
+        let none = Coordinate::zeros(3);
+        let label = self.builder("label", &none, &none)?.upstream(&smooth);
+        let label = label.process(self.method(Self::label)).build()?;
+        // One voxel on the high side: every face between two blocks is seen once.
+        let stitch = self.builder("stitch", &none, &voxel)?.upstream(&label);
+        let stitch = stitch.process(self.method(Self::stitch)).build()?;
+        let all = self.input.array.roi();
+        let counts = (label.num_blocks(), stitch.num_blocks());
+        let merge = Task::builder("merge", all.clone(), all.clone(), all.clone())
+            .upstream_tasks([&label, &stitch])
+            .process(self.method(move |own, _| own.merge(counts)))
+            .build()?;
+        let relabel = self.builder("relabel", &none, &none)?.upstream(&merge);
+        Ok(relabel.process(self.method(Self::relabel)).build()?)
+    }
+
+    /// A task over all of the volume, with a context of so much on the low and the high sides.
+    fn builder(
+        &self,
+        name: &str,
+        low: &Coordinate,
+        high: &Coordinate,
+    ) -> Result<TaskBuilder, BoxError> {
+        let array = &self.input.array;
+        let shape = array.voxel_size() * Coordinate::from(self.settings.block);
+        let write = Roi::new(array.offset().clone(), shape)?;
+        let total = array.roi().grow(low, high);
+        Ok(Task::builder(name, total, write.grow(low, high), write)
+            .fit(self.settings.fit)
+            .num_workers(self.settings.workers)
+            // No task writes what it reads.
+            .read_write_conflict(false))
+    }
+
+    /// A block function that calls a method.
+    fn method<F>(
+        self: &Arc<Self>,
+        method: F,
+    ) -> impl Fn(&Block) -> BlockResult + Send + Sync + use<F>
+    where
+        F: Fn(&Self, &Block) -> BlockResult + Send + Sync,
+    {
+        let own = Arc::clone(self);
+        move |block| method(&own, block)
+    }
+
+    /// What a block writes within the volume.
+    fn inside(&self, block: &Block) -> Roi {
+        block.write_roi.intersect(self.input.array.roi())
+    }
+
+    fn smooth(&self, block: &Block) -> BlockResult {
+        let write = self.inside(block);
+        let context = self.input.array.voxel_size() * self.settings.kernel.radius() as i64;
+        let padded = self.input.read(&write.grow(&context, &context))?;
+        let smoothed = ops::smooth(&padded.view(), &self.settings.kernel);
+        Ok(self.smoothed.write(&write, smoothed.view())?)
+    }
+
+    fn label(&self, block: &Block) -> BlockResult {
+        let write = self.inside(block);
+        let smoothed = self.smoothed.read::<u8>(&write)?.into_dimensionality::<Ix3>()?;
+        let most: u64 = self.settings.block.iter().map(|length| length.unsigned_abs()).product();
+        let first = block.key.cell.checked_mul(most).ok_or("too many voxels for 64-bit ids")? + 1;
+        let (labels, count) = ops::label(&smoothed.view(), self.settings.threshold, first);
+        self.fragments.write(&write, labels.view())?;
+        Ok(self.ids.write(block.key.cell, [(first, count)])?)
+    }
+
+    fn stitch(&self, block: &Block) -> BlockResult {
+        let write = self.inside(block);
+        let read = write.grow(0, self.input.array.voxel_size());
+        let labels = self.fragments.read_or_fill::<u64>(&read, 0)?.into_dimensionality::<Ix3>()?;
+        let own: Vec<Range<usize>> = labels.shape().iter().map(|length| 0..length - 1).collect();
+        let own = own.try_into().map_err(|_| "a block has three axes")?;
+        Ok(self.pairs.write(block.key.cell, ops::touching_pairs(&labels.view(), &own))?)
+    }
+
+    fn merge(&self, (label_blocks, stitch_blocks): (u64, u64)) -> BlockResult {
+        let mut ids = Vec::new();
+        for cell in 0..label_blocks {
+            for (first, count) in self.ids.read(cell)? {
+                ids.extend(first..first + count);
+            }
+        }
+        let mut sets = UnionFind::new(ids);
+        for cell in 0..stitch_blocks {
+            for (one, other) in self.pairs.read(cell)? {
+                sets.union(one, other)?;
+            }
+        }
+        Ok(self.merged.write(0, sets.into_mapping().pairs())?)
+    }
+
+    fn relabel(&self, block: &Block) -> BlockResult {
+        let write = self.inside(block);
+        let mapping = self.mapping()?;
+        let fragments = self.fragments.read::<u64>(&write)?.into_dimensionality::<Ix3>()?;
+        let labels = ops::relabel(&fragments.view(), &mapping)?;
+        Ok(self.labels.write(&write, labels.view())?)
+    }
+
+    /// What `merge` found; read by the first block that needs it.
+    pub(crate) fn mapping(&self) -> Result<Arc<Mapping>, BoxError> {
+        let mut mapping = self.mapping.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = &*mapping {
+            return Ok(Arc::clone(known));
+        }
+        let read = Arc::new(Mapping::from_pairs(self.merged.read(0)?));
+        *mapping = Some(Arc::clone(&read));
+        Ok(read)
+    }
+
+    /// The whole input, smoothed volume and final labels.
+    pub(crate) fn volumes(&self) -> Result<Volumes, BoxError> {
+        let roi = self.input.array.roi();
+        let smoothed = self.smoothed.read::<u8>(roi)?.into_dimensionality::<Ix3>()?;
+        let labels = self.labels.read::<u64>(roi)?.into_dimensionality::<Ix3>()?;
+        Ok(Volumes { input: self.input.read(roi)?, smoothed, labels })
+    }
+}

@@ -1,0 +1,36 @@
+#![doc = include_str!("../README.md")]
+
+mod observer;
+#[cfg(feature = "progress")]
+mod progress;
+mod report;
+mod run;
+mod task;
+
+pub use daisy_block::{
+    Axis, Block, BlockKey, BlockStatus, CellBox, CellRuns, ChunkGrid, Coverage, Field, Fit, Layout,
+    LayoutError, Missed, Order, Plan, SharedChunk, Stencil, StencilAxis, TaskId, Tiling,
+    cantor_number, draw, shared_chunk,
+};
+pub use daisy_geometry::{Coordinate, GeometryError, Operand, Points, Roi, Scalar, Snap};
+pub use daisy_graph::{DependencyGraph, Explanation, GraphError, TaskGraph, TaskNode};
+pub use daisy_sched::{
+    CoordinatorError, Counts, Failure, Question, Request, Scheduler, SchedulerError,
+    SchedulerOptions, Verdict,
+};
+
+pub use observer::{BlockEvent, EVENT_QUEUE, ObservedTask, Observer};
+#[cfg(feature = "progress")]
+pub use progress::Progress;
+pub use report::{Ending, FailedBlock, RunOutcome, RunReport, SlowBlock, TaskSummary};
+pub use run::{BlockError, Error, RunOptions, run_blockwise};
+pub use task::{BlockOutcome, BlockResult, BoxError, CheckAnswer, Task, TaskBuilder, TaskError};
+
+/// Zarr arrays, read and written by regions of interest in world units.
+#[cfg(feature = "arrays")]
+pub use daisy_array as arrays;
+
+/// The examples of the repository's README.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct RepositoryReadme;

@@ -1,0 +1,154 @@
+//! Progress bars, or plain lines where standard error is no terminal.
+
+use std::{
+    fmt::Write as _,
+    io::{self, IsTerminal, Write},
+    time::{Duration, Instant},
+};
+
+use daisy_sched::Counts;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::{ObservedTask, Observer, RunReport};
+
+/// How often plain lines are written.
+const LINES_EVERY: Duration = Duration::from_secs(5);
+
+const BAR: &str = "{prefix} {bar:30} {pos}/{len} {percent:>3} % {per_sec:>12} {msg}";
+
+/// An [`Observer`] that shows one bar for each task on standard error: blocks done, rate, time left,
+/// and what failed. Where standard error is no terminal it writes a line for each task that goes on,
+/// every five seconds.
+#[derive(Debug, Default)]
+pub struct Progress {
+    tasks: Vec<Row>,
+    last_lines: Option<Instant>,
+    is_plain: bool,
+}
+
+#[derive(Debug)]
+struct Row {
+    name: String,
+    bar: ProgressBar,
+    last: Counts,
+    /// When its first block was seen to be under way.
+    began: Option<Instant>,
+}
+
+impl Progress {
+    /// Bars on a terminal, lines elsewhere.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { is_plain: !io::stderr().is_terminal(), ..Self::default() }
+    }
+
+    fn write_lines(&mut self) {
+        let is_due = self.last_lines.is_none_or(|last| last.elapsed() >= LINES_EVERY);
+        if !self.is_plain || !is_due {
+            return;
+        }
+        // The first five seconds are silent: most runs of tests are over by then.
+        if self.last_lines.replace(Instant::now()).is_none() {
+            return;
+        }
+        for row in &self.tasks {
+            if row.began.is_some() && row.last.finished() < row.last.total {
+                let _ = writeln!(io::stderr(), "{}", row.line());
+            }
+        }
+    }
+}
+
+impl Observer for Progress {
+    fn wants_blocks(&self) -> bool {
+        false
+    }
+
+    fn run_started(&mut self, tasks: &[ObservedTask]) {
+        let target = if self.is_plain {
+            ProgressDrawTarget::hidden()
+        } else {
+            ProgressDrawTarget::stderr_with_hz(10)
+        };
+        let bars = MultiProgress::with_draw_target(target);
+        let width = tasks.iter().map(|task| task.name.chars().count()).max().unwrap_or(0);
+        for task in tasks {
+            let bar = bars.add(ProgressBar::new(task.num_blocks));
+            if let Ok(style) = ProgressStyle::with_template(BAR) {
+                bar.set_style(style.progress_chars("=> "));
+            }
+            bar.set_prefix(format!("{:<width$}", task.name));
+            let name = task.name.clone();
+            self.tasks.push(Row { name, bar, last: Counts::default(), began: None });
+        }
+    }
+
+    fn progress(&mut self, counts: &[Counts]) {
+        for (row, counts) in self.tasks.iter_mut().zip(counts) {
+            row.update(counts);
+        }
+        self.write_lines();
+    }
+
+    fn run_ended(&mut self, _report: &RunReport) {
+        for row in &self.tasks {
+            row.bar.abandon();
+        }
+    }
+}
+
+impl Row {
+    fn update(&mut self, counts: &Counts) {
+        if self.began.is_none() && counts.processing + counts.finished() > 0 {
+            self.began = Some(Instant::now());
+            self.bar.reset_elapsed();
+        }
+        if *counts != self.last {
+            self.last = *counts;
+            self.bar.set_length(counts.total);
+            self.bar.set_position(counts.finished());
+            self.bar.set_message(self.notes());
+        } else if self.began.is_some() && counts.finished() < counts.total {
+            self.bar.tick();
+        }
+    }
+
+    /// Time left, and whatever is not plainly done.
+    fn notes(&self) -> String {
+        let Counts { processing, skipped, failed, orphaned, .. } = self.last;
+        let mut notes = String::new();
+        if let Some(left) = self.time_left() {
+            let _ = write!(notes, "{left} s left ");
+        }
+        let parts = [
+            (processing, "running"),
+            (skipped, "skipped"),
+            (failed, "FAILED"),
+            (orphaned, "orphaned"),
+        ];
+        for (count, what) in parts.into_iter().filter(|(count, _)| *count > 0) {
+            let _ = write!(notes, "{count} {what} ");
+        }
+        notes
+    }
+
+    /// Seconds, as the average so far has it.
+    fn time_left(&self) -> Option<u64> {
+        let done = self.last.finished();
+        let left = self.last.total.saturating_sub(done);
+        let elapsed = self.began?.elapsed().as_secs_f64();
+        (done > 0 && left > 0).then(|| (elapsed * left as f64 / done as f64).ceil() as u64)
+    }
+
+    fn line(&self) -> String {
+        let Counts { total, .. } = self.last;
+        let done = self.last.finished();
+        let percent = if total > 0 { 100.0 * done as f64 / total as f64 } else { 100.0 };
+        let elapsed = self.began.map_or(0.0, |began| began.elapsed().as_secs_f64());
+        let rate = if elapsed > 0.0 { done as f64 / elapsed } else { 0.0 };
+        let notes = self.notes();
+        format!("{}: {done}/{total} blocks ({percent:.1} %), {rate:.1}/s, {notes}", self.name)
+            .trim_end_matches([' ', ','])
+            .to_owned()
+    }
+}

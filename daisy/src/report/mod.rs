@@ -1,0 +1,163 @@
+//! What came of a run.
+
+mod build;
+mod json;
+mod table;
+
+use std::{ops::Range, time::Duration};
+
+use daisy_block::{BlockKey, TaskId};
+use daisy_geometry::Roi;
+use daisy_sched::Counts;
+
+pub(crate) use self::build::build;
+use crate::BlockError;
+
+/// How a run ended as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RunOutcome {
+    /// Every block asked for is completed or skipped.
+    Success,
+    /// Some block is not.
+    Failed,
+    /// Ctrl-C ended the run before it was complete.
+    Interrupted,
+}
+
+/// Everything there is to know about a run that is over.
+///
+/// `Display` gives a table; [`to_json`](Self::to_json) everything.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RunReport {
+    /// How it ended.
+    pub outcome: RunOutcome,
+    /// The tasks, upstream first.
+    pub tasks: Vec<TaskSummary>,
+    /// From the start of the run to its end.
+    pub wall_time: Duration,
+    /// Whether blocks that can never run were all found and counted as orphaned; else those not
+    /// found are pending.
+    pub has_all_orphans: bool,
+    /// Events that observers did not get because they were slower than the run.
+    pub dropped_events: u64,
+}
+
+/// What came of one task.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TaskSummary {
+    /// The number of the task in this run: the `task` of its blocks' keys.
+    pub id: TaskId,
+    /// Its name.
+    pub name: String,
+    /// Its blocks by state.
+    pub counts: Counts,
+    /// Why it ended.
+    pub ending: Ending,
+    /// Failed attempts, those of blocks that came through later included.
+    pub failed_attempts: u64,
+    /// Attempts that failed because they took too long.
+    pub timeouts: u64,
+    /// Checks before a block, or of a region, that failed or took too long; their blocks were run.
+    pub failed_checks: u64,
+    /// What the first of these said.
+    pub first_check_error: Option<String>,
+    /// Calls of the block function.
+    pub num_calls: u64,
+    /// The time that half of the calls did not exceed, to within 1.6 %.
+    pub median_time: Option<Duration>,
+    /// The time that 95 % of the calls did not exceed, to within 1.6 %.
+    pub p95_time: Option<Duration>,
+    /// All calls together.
+    pub busy_time: Duration,
+    /// The ten slowest calls, slowest first.
+    pub slowest: Vec<SlowBlock>,
+    /// Blocks that failed for good, as they came; the first 1,000 of the run.
+    pub failures: Vec<FailedBlock>,
+    /// The cells of all further blocks that failed for good, ascending.
+    pub more_failures: Vec<Range<u64>>,
+    /// The cells of the blocks that can never run because they wait for one that failed, ascending.
+    pub orphans: Vec<Range<u64>>,
+}
+
+/// Why nothing more happens in a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Ending {
+    /// Every block that can run has run.
+    Finished,
+    /// As many blocks failed for good as `max_failed_blocks` allows.
+    TooManyFailedBlocks,
+    /// The init callback failed; its error.
+    InitFailed(String),
+    /// No thread could be started for it; the error.
+    NoWorkers(String),
+    /// Ctrl-C.
+    Interrupted,
+    /// The run could not go on.
+    Abandoned,
+}
+
+/// A call that took long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SlowBlock {
+    /// The block.
+    pub block: BlockKey,
+    /// What it reads.
+    pub read_roi: Roi,
+    /// What it writes.
+    pub write_roi: Roi,
+    /// How long the call took.
+    pub time: Duration,
+}
+
+/// A block that failed for good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FailedBlock {
+    /// The block.
+    pub block: BlockKey,
+    /// Its Cantor number, where that fits.
+    pub block_id: Option<u128>,
+    /// What it reads.
+    pub read_roi: Roi,
+    /// What it writes.
+    pub write_roi: Roi,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// Why the last attempt failed.
+    pub why: BlockError,
+}
+
+impl RunReport {
+    /// Whether every block asked for is completed or skipped.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        self.outcome == RunOutcome::Success
+    }
+
+    /// What a command that made this run should exit with: 0 after a success, 1 after a failure, 130
+    /// after Ctrl-C.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self.outcome {
+            RunOutcome::Success => 0,
+            RunOutcome::Failed => 1,
+            RunOutcome::Interrupted => 130,
+        }
+    }
+
+    /// The summary of a task; None if it was not part of the run.
+    #[must_use]
+    pub fn task(&self, name: &str) -> Option<&TaskSummary> {
+        self.tasks.iter().find(|task| task.name == name)
+    }
+
+    /// All calls of block functions together; over the wall time, that is how many threads worked.
+    #[must_use]
+    pub fn busy_time(&self) -> Duration {
+        self.tasks.iter().map(|task| task.busy_time).sum()
+    }
+}

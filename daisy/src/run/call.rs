@@ -1,0 +1,139 @@
+//! Calls of user functions: panics become errors.
+
+use std::{
+    any::Any,
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use daisy_block::Block;
+use daisy_geometry::Roi;
+use daisy_sched::Verdict;
+
+use crate::{
+    BoxError, Task,
+    task::{MaskFn, ProcessFn},
+};
+
+/// Why an attempt at a block failed.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BlockError {
+    /// The block function returned an error; its text, with those of its sources.
+    Failed(String),
+    /// The block function panicked; its message.
+    Panicked(String),
+    /// It took longer than the task's timeout.
+    TimedOut,
+    /// The check after it said that the block is not done.
+    NotDone,
+    /// The check after it failed; the text of its error.
+    CheckFailed(String),
+    /// The check after it took too long.
+    CheckTimedOut,
+    /// The worker that had the block is gone.
+    WorkerLost,
+}
+
+impl BlockError {
+    /// The longest text of an error that is kept, in bytes; the rest is cut off.
+    pub const MAX_TEXT: usize = 4_096;
+}
+
+impl fmt::Display for BlockError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed(text) => f.write_str(text),
+            Self::Panicked(text) => write!(f, "panicked: {text}"),
+            Self::TimedOut => f.write_str("took longer than the task's timeout"),
+            Self::NotDone => f.write_str("the check after it says that it is not done"),
+            Self::CheckFailed(text) => write!(f, "the check after it failed: {text}"),
+            Self::CheckTimedOut => f.write_str("the check after it took too long"),
+            Self::WorkerLost => f.write_str("its worker is gone"),
+        }
+    }
+}
+
+impl std::error::Error for BlockError {}
+
+/// Calls a block function.
+#[inline]
+pub(super) fn process(function: &ProcessFn, block: &Block) -> Result<(), BlockError> {
+    match catch_unwind(AssertUnwindSafe(|| function(block))) {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(BlockError::Failed(text_of(&error))),
+        Err(panic) => Err(BlockError::Panicked(message_of(panic.as_ref()))),
+    }
+}
+
+/// Calls the check function before or after a block; without one the block is not done.
+pub(super) fn check(task: &Task, block: &Block, is_after: bool) -> Result<bool, String> {
+    let checks = &task.0.checks;
+    let function = if is_after { &checks.after } else { &checks.before };
+    let Some(function) = function else { return Ok(false) };
+    flat(catch_unwind(AssertUnwindSafe(|| function(block))))
+}
+
+/// Asks all masks and region checks of a task: skipped is what any of them says.
+///
+/// The first error is returned with the answer of the others.
+pub(super) fn masks(task: &Task, roi: &Roi) -> (Verdict, Option<String>) {
+    let (mut verdict, mut error) = (Verdict::None, None);
+    for mask in &task.0.masks {
+        match mask_of(mask, roi) {
+            Ok(Verdict::All) => return (Verdict::All, error),
+            Ok(Verdict::Part) => verdict = Verdict::Part,
+            Ok(Verdict::None) => {}
+            Err(text) => error = error.or(Some(text)),
+        }
+    }
+    (verdict, error)
+}
+
+fn mask_of(mask: &MaskFn, roi: &Roi) -> Result<Verdict, String> {
+    flat(catch_unwind(AssertUnwindSafe(|| mask(roi))))
+}
+
+/// Calls the init callback, if there is one.
+pub(super) fn init(task: &Task) -> Result<(), String> {
+    task.0.init.as_ref().map_or(Ok(()), |init| flat(catch_unwind(AssertUnwindSafe(|| init()))))
+}
+
+fn flat<T>(caught: std::thread::Result<Result<T, BoxError>>) -> Result<T, String> {
+    match caught {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(text_of(&error)),
+        Err(panic) => Err(format!("panicked: {}", message_of(panic.as_ref()))),
+    }
+}
+
+/// The text of an error and of its sources.
+fn text_of(error: &BoxError) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next.filter(|_| text.len() < BlockError::MAX_TEXT) {
+        let cause = source.to_string();
+        // Many errors repeat their source in their own text.
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+        next = source.source();
+    }
+    shortened(text)
+}
+
+/// What was given to `panic!`.
+pub(super) fn message_of(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    shortened(text.unwrap_or_else(|| "with a value that is no text".to_owned()))
+}
+
+fn shortened(mut text: String) -> String {
+    if text.len() > BlockError::MAX_TEXT {
+        let end = (0..=BlockError::MAX_TEXT).rev().find(|&end| text.is_char_boundary(end));
+        text.truncate(end.unwrap_or(0));
+        text.push_str("...");
+    }
+    text
+}

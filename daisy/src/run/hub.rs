@@ -1,0 +1,368 @@
+//! What the threads of a run share: the machine behind one lock, and who waits for what.
+//!
+//! ```text
+//!            Hub (one lock: the machine, rows, queues of checks)
+//!           /        |               \
+//!   driver thread  workers (a Seat each)  checkers (before blocks, masks)
+//!   clock, starts  run blocks, report      call check functions
+//! ```
+//!
+//! Everybody who gives the machine an input carries out what comes out of it ([`Hub::route`])
+//! before letting go of the lock. Locks are taken in the order hub, desk.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    mem,
+    sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::{Duration, Instant},
+};
+
+use daisy_block::{BlockKey, TaskId};
+use daisy_sched::{CheckId, Finding, Input, Lease, Moment, Outcome, Question, Stage, WorkerId};
+
+use super::{
+    Pipeline, call,
+    machine::{Machine, Todo},
+    seat::{AHEAD, Done, Seat},
+};
+
+/// After so long a block at work no longer keeps back what lies on its worker's desk.
+const STALE: Duration = Duration::from_millis(2 * AHEAD.as_millis() as u64);
+
+/// See the module's text.
+pub(super) struct Hub {
+    pub(super) pipeline: Arc<Pipeline>,
+    state: Mutex<State>,
+    /// Wakes the thread that drives the run.
+    pub(super) driver: Condvar,
+    lobbies: Vec<Lobby>,
+    is_serial: bool,
+}
+
+/// What the threads of one task share beside the lock.
+struct Lobby {
+    /// Wakes a checker.
+    inquiries: Condvar,
+    init: OnceLock<Result<(), String>>,
+}
+
+/// What is behind the lock.
+pub(super) struct State {
+    pub(super) machine: Machine,
+    pub(super) rows: Vec<Row>,
+    slots: BTreeMap<WorkerId, usize>,
+    /// The slot of the worker that got the last block: blocks are granted in stretches.
+    last_slot: usize,
+    pub(super) starts: VecDeque<Start>,
+    pub(super) inquiries: Vec<Inquiries>,
+    /// For how long the driver waits.
+    pub(super) armed: Option<Moment>,
+    /// The driver looks after desks with several blocks.
+    pub(super) is_ticking: bool,
+    pub(super) is_closing: bool,
+    scratch: Vec<Done>,
+}
+
+/// One worker.
+pub(super) struct Row {
+    pub(super) seat: Arc<Seat>,
+    pub(super) worker: WorkerId,
+    pub(super) task: TaskId,
+    /// Blocks it asked for and has not got.
+    pub(super) asked: u32,
+    pub(super) is_parked: bool,
+    pub(super) is_dismissed: bool,
+}
+
+/// A thread to be started.
+#[derive(Clone, Copy)]
+pub(super) enum Start {
+    /// For the worker of this slot.
+    Worker(usize),
+    /// To make checks of a task.
+    Checker(TaskId),
+}
+
+/// What is to be asked of a task's functions.
+#[derive(Default)]
+pub(super) struct Inquiries {
+    /// For the checkers.
+    pub(super) open: VecDeque<Inquiry>,
+    /// Checks after a block: for the worker that comes next, which is the one that ran it.
+    pub(super) after: VecDeque<(CheckId, BlockKey)>,
+    /// Checkers that wait, or are about to look.
+    pub(super) checkers: usize,
+}
+
+/// A question before a block is run.
+pub(super) enum Inquiry {
+    Check(CheckId, BlockKey),
+    Mask(Box<Question>),
+}
+
+/// What was found out about an inquiry.
+pub(super) enum Answer {
+    Check { check: CheckId, key: BlockKey, stage: Stage, found: Result<bool, String> },
+    Mask(Box<Question>, daisy_sched::Verdict, Option<String>),
+}
+
+impl Hub {
+    pub(super) fn new(pipeline: Arc<Pipeline>, machine: Machine, is_serial: bool) -> Self {
+        let tasks = 0..pipeline.len();
+        let lobby = |_| Lobby { inquiries: Condvar::new(), init: OnceLock::new() };
+        let lobbies = tasks.clone().map(lobby).collect();
+        let state = State {
+            machine,
+            rows: Vec::new(),
+            slots: BTreeMap::new(),
+            last_slot: 0,
+            starts: VecDeque::new(),
+            inquiries: tasks.map(|_| Inquiries::default()).collect(),
+            armed: None,
+            is_ticking: false,
+            is_closing: false,
+            scratch: Vec::new(),
+        };
+        let driver = Condvar::new();
+        Self { pipeline, state: Mutex::new(state), driver, lobbies, is_serial }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until a checker of the task has something to look at, perhaps.
+    pub(super) fn wait_for_inquiry<'a>(
+        &self,
+        task: TaskId,
+        state: MutexGuard<'a, State>,
+    ) -> MutexGuard<'a, State> {
+        let wake = &self.lobbies[task.index()].inquiries;
+        wake.wait(state).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Calls the init callback of a task, unless it was called; whoever comes meanwhile waits. If it
+    /// fails, nothing of the task is run. Not to be called with the lock held.
+    pub(super) fn init(&self, task: TaskId) {
+        let init = &self.lobbies[task.index()].init;
+        if let Err(error) = init.get_or_init(|| call::init(self.pipeline.task(task))) {
+            let mut state = self.lock();
+            state.machine.give_up_task(task, error.clone());
+            self.route(&mut state);
+        }
+    }
+
+    /// Carries out everything that the machine wants done.
+    pub(super) fn route(&self, state: &mut State) {
+        if self.is_serial {
+            self.driver.notify_one();
+            return;
+        }
+        while let Some(todo) = state.machine.poll() {
+            match todo {
+                Todo::Grant(lease) => {
+                    if state.grant(lease) && !mem::replace(&mut state.is_ticking, true) {
+                        self.driver.notify_one();
+                    }
+                }
+                Todo::Start(worker, task) => {
+                    state.add_row(worker, task);
+                    self.driver.notify_one();
+                }
+                Todo::Check(check, key, Stage::After) => {
+                    state.inquiries[key.task.index()].after.push_back((check, key));
+                }
+                Todo::Check(check, key, Stage::Before) => {
+                    self.inquire(state, key.task, Inquiry::Check(check, key));
+                }
+                Todo::Ask(question) => {
+                    self.inquire(state, question.task, Inquiry::Mask(question));
+                }
+                Todo::Dismiss(worker) => state.dismiss(worker),
+            }
+        }
+        if state.machine.is_over() && !mem::replace(&mut state.is_closing, true) {
+            self.close(state);
+        }
+        self.arm(state);
+    }
+
+    /// Lets a checker of the task know, or has one started if all are busy.
+    fn inquire(&self, state: &mut State, task: TaskId, inquiry: Inquiry) {
+        let inquiries = &mut state.inquiries[task.index()];
+        inquiries.open.push_back(inquiry);
+        if inquiries.open.len() > inquiries.checkers {
+            state.starts.push_back(Start::Checker(task));
+            self.driver.notify_one();
+        } else {
+            self.lobbies[task.index()].inquiries.notify_one();
+        }
+    }
+
+    /// Wakes everybody, because the run is over.
+    fn close(&self, state: &State) {
+        self.driver.notify_one();
+        state.rows.iter().for_each(|row| row.seat.wake.notify_one());
+        self.lobbies.iter().for_each(|lobby| lobby.inquiries.notify_all());
+    }
+
+    /// Wakes the driver if there is an earlier deadline than the one it waits for.
+    fn arm(&self, state: &mut State) {
+        let Some((deadline, _)) = state.machine.coordinator.next_deadline() else { return };
+        if state.armed.is_none_or(|armed| deadline < armed) {
+            state.armed = Some(deadline);
+            self.driver.notify_one();
+        }
+    }
+
+    /// Reports what lies behind blocks that take long, and gives what waits there to idle workers.
+    /// False if there is nothing to look after any more.
+    pub(super) fn tidy_desks(&self, state: &mut State, now: Instant) -> bool {
+        let mut is_any = false;
+        for slot in 0..state.rows.len() {
+            let (num_waiting, num_done, is_stale) = {
+                let desk = state.rows[slot].seat.desk();
+                let time = desk.running_since.map(|since| now.saturating_duration_since(since));
+                (desk.waiting.len(), desk.done.len(), time.is_some_and(|time| time >= STALE))
+            };
+            is_any |= num_waiting + num_done > 0;
+            if is_stale {
+                state.report(slot);
+                let task = state.rows[slot].task;
+                if num_waiting > 0 && state.rows.iter().any(|row| row.is_parked && row.task == task)
+                {
+                    state.take_back(slot);
+                }
+            }
+        }
+        self.route(state);
+        is_any
+    }
+
+    /// The first Ctrl-C: hands out nothing more. Returns how many blocks are at work, and for how
+    /// long the longest of them has been.
+    pub(super) fn interrupt(&self) -> (usize, Duration) {
+        let mut state = self.lock();
+        let now = Instant::now();
+        for slot in 0..state.rows.len() {
+            state.report(slot);
+            state.take_back(slot);
+        }
+        let moment = state.machine.now();
+        state.machine.handle(moment, Input::Drain);
+        self.route(&mut state);
+        let since = state.rows.iter().filter_map(|row| row.seat.desk().running_since);
+        let times: Vec<Duration> =
+            since.map(|since| now.saturating_duration_since(since)).collect();
+        (times.len(), times.iter().copied().max().unwrap_or_default())
+    }
+
+    /// Calls the check function before or after a block.
+    pub(super) fn check(&self, check: CheckId, key: BlockKey, stage: Stage) -> Answer {
+        let block = self.pipeline.block(key).ok_or_else(|| "there is no such block".to_owned());
+        let task = self.pipeline.task(key.task);
+        let found = block.and_then(|block| call::check(task, &block, stage == Stage::After));
+        Answer::Check { check, key, stage, found }
+    }
+
+    /// Asks the masks of a task.
+    pub(super) fn mask(&self, question: Box<Question>) -> Answer {
+        let (verdict, error) = call::masks(self.pipeline.task(question.task), &question.roi);
+        Answer::Mask(question, verdict, error)
+    }
+}
+
+impl State {
+    /// A worker is to be started.
+    pub(super) fn add_row(&mut self, worker: WorkerId, task: TaskId) {
+        let slot = self.rows.len();
+        let seat = Arc::new(Seat::new());
+        let (is_parked, is_dismissed) = (false, false);
+        self.rows.push(Row { seat, worker, task, asked: 0, is_parked, is_dismissed });
+        self.slots.insert(worker, slot);
+        self.starts.push_back(Start::Worker(slot));
+    }
+
+    #[inline]
+    fn slot_of(&mut self, worker: WorkerId) -> Option<usize> {
+        if self.rows.get(self.last_slot).is_none_or(|row| row.worker != worker) {
+            self.last_slot = *self.slots.get(&worker)?;
+        }
+        Some(self.last_slot)
+    }
+
+    /// Puts a block on its worker's desk; true if the worker may have others there, or at work.
+    #[inline]
+    fn grant(&mut self, lease: Lease) -> bool {
+        let Some(slot) = self.slot_of(lease.worker) else { return false };
+        let row = &mut self.rows[slot];
+        row.asked = row.asked.saturating_sub(1);
+        row.seat.give(lease);
+        let was_parked = mem::replace(&mut row.is_parked, false);
+        if was_parked {
+            row.seat.wake.notify_one();
+        }
+        !was_parked
+    }
+
+    fn dismiss(&mut self, worker: WorkerId) {
+        if let Some(slot) = self.slot_of(worker) {
+            self.rows[slot].is_dismissed = true;
+            self.rows[slot].seat.wake.notify_one();
+        }
+    }
+
+    /// Tells the machine what became of the blocks of a worker.
+    #[inline]
+    pub(super) fn report(&mut self, slot: usize) {
+        let mut done = mem::take(&mut self.scratch);
+        mem::swap(&mut self.rows[slot].seat.desk().done, &mut done);
+        if !done.is_empty() {
+            let (worker, now) = (self.rows[slot].worker, self.machine.now());
+            for Done { lease, error } in done.drain(..) {
+                let outcome = match error {
+                    None => Outcome::Completed,
+                    Some(error) => Outcome::Failed(self.machine.keep(*error)),
+                };
+                self.machine.handle(now, Input::Settle { worker, lease, outcome });
+            }
+        }
+        self.scratch = done;
+    }
+
+    /// Gives the blocks back that a worker has not begun.
+    pub(super) fn take_back(&mut self, slot: usize) {
+        let (worker, now) = (self.rows[slot].worker, self.machine.now());
+        let waiting = mem::take(&mut self.rows[slot].seat.desk().waiting);
+        for lease in waiting {
+            let outcome = Outcome::Returned;
+            self.machine.handle(now, Input::Settle { worker, lease: lease.id, outcome });
+        }
+    }
+
+    /// Tells the machine what a check function or a mask said.
+    pub(super) fn answer(&mut self, answer: Answer) {
+        let now = self.machine.now();
+        let input = match answer {
+            Answer::Check { check, key, stage, found } => {
+                let finding = match found {
+                    Ok(true) => Finding::Done,
+                    Ok(false) => Finding::NotDone,
+                    Err(error) => {
+                        Finding::Raised(self.machine.ledger.keep_check_error(key, stage, error))
+                    }
+                };
+                Input::Checked { check, finding }
+            }
+            Answer::Mask(question, verdict, error) => {
+                if let Some(error) = error {
+                    let ledger = self.machine.ledger.task(question.task);
+                    ledger.mask_errors += 1;
+                    ledger.first_check_error.get_or_insert(error);
+                }
+                Input::Answered { question, verdict }
+            }
+        };
+        self.machine.handle(now, input);
+    }
+}

@@ -1,0 +1,113 @@
+//! What is written down during a run for its report.
+
+use std::{collections::BTreeMap, ops::Range};
+
+use daisy_block::{BlockKey, TaskId};
+use daisy_sched::{Cause, FailureCause, Stage, TaskEnding};
+
+use super::{call::BlockError, runs::Runs, stats::BlockTimes};
+
+/// How many failures of a run are kept with their causes.
+pub(crate) const MAX_FAILURES: usize = 1_000;
+
+/// A block that failed for good.
+#[derive(Clone, Debug)]
+pub(crate) struct Failed {
+    pub(crate) cell: u64,
+    pub(crate) attempts: u32,
+    pub(crate) why: BlockError,
+}
+
+/// What is written down of one task.
+#[derive(Clone, Debug)]
+pub(crate) struct TaskLedger {
+    pub(crate) failures: Vec<Failed>,
+    pub(crate) more_failures: Runs,
+    pub(crate) orphans: Runs,
+    pub(crate) times: BlockTimes,
+    pub(crate) first_check_error: Option<String>,
+    pub(crate) mask_errors: u64,
+    pub(crate) init_error: Option<String>,
+    pub(crate) worker_error: Option<String>,
+    pub(crate) ending: Option<TaskEnding>,
+    pub(crate) has_started: bool,
+}
+
+/// What is written down of all tasks, and the errors on their way through the machine.
+#[derive(Clone, Debug)]
+pub(crate) struct Ledger {
+    pub(crate) tasks: Vec<TaskLedger>,
+    causes: BTreeMap<u64, BlockError>,
+    next_cause: u64,
+    num_failures: usize,
+}
+
+impl Ledger {
+    pub(crate) fn new(num_tasks: usize) -> Self {
+        let task = TaskLedger {
+            failures: Vec::new(),
+            more_failures: Runs::default(),
+            orphans: Runs::default(),
+            times: BlockTimes::new(),
+            first_check_error: None,
+            mask_errors: 0,
+            init_error: None,
+            worker_error: None,
+            ending: None,
+            has_started: false,
+        };
+        // Number 0 stands for "no text".
+        let causes = BTreeMap::new();
+        Self { tasks: vec![task; num_tasks], causes, next_cause: 1, num_failures: 0 }
+    }
+
+    pub(crate) fn task(&mut self, task: TaskId) -> &mut TaskLedger {
+        &mut self.tasks[task.index()]
+    }
+
+    /// Keeps an error until the machine says what became of its block.
+    pub(crate) fn keep(&mut self, error: BlockError) -> Cause {
+        let cause = Cause(self.next_cause);
+        self.next_cause += 1;
+        self.causes.insert(cause.0, error);
+        cause
+    }
+
+    /// Keeps the error of a check: one after a block until the machine says what became of the block,
+    /// of those before a block the first.
+    pub(crate) fn keep_check_error(&mut self, key: BlockKey, stage: Stage, error: String) -> Cause {
+        if stage == Stage::After {
+            return self.keep(BlockError::CheckFailed(error));
+        }
+        self.task(key.task).first_check_error.get_or_insert(error);
+        Cause::default()
+    }
+
+    /// The error behind what the machine says, which is not needed any more.
+    pub(crate) fn take(&mut self, why: FailureCause) -> BlockError {
+        match why {
+            FailureCause::Reported(cause) | FailureCause::CheckRaised(cause) => {
+                self.causes.remove(&cause.0).unwrap_or(BlockError::WorkerLost)
+            }
+            FailureCause::TimedOut => BlockError::TimedOut,
+            FailureCause::NotDone => BlockError::NotDone,
+            FailureCause::CheckTimedOut => BlockError::CheckTimedOut,
+            FailureCause::WorkerDied(_) | FailureCause::WorkerVanished => BlockError::WorkerLost,
+        }
+    }
+
+    /// Writes down a block that failed for good.
+    pub(crate) fn fail(&mut self, key: BlockKey, attempts: u32, why: BlockError) {
+        let task = &mut self.tasks[key.task.index()];
+        if self.num_failures < MAX_FAILURES {
+            self.num_failures += 1;
+            task.failures.push(Failed { cell: key.cell, attempts, why });
+        } else {
+            task.more_failures.insert(key.cell..key.cell + 1);
+        }
+    }
+
+    pub(crate) fn orphan(&mut self, task: TaskId, cells: Range<u64>) {
+        self.task(task).orphans.insert(cells);
+    }
+}

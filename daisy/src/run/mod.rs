@@ -1,0 +1,105 @@
+//! Running tasks.
+
+mod call;
+mod error;
+mod hub;
+#[cfg(unix)]
+mod interrupt;
+mod ledger;
+mod machine;
+mod options;
+mod pipeline;
+mod pool;
+mod relay;
+mod runs;
+mod seat;
+mod serial;
+mod stats;
+mod worker;
+
+use std::{mem, sync::Arc};
+
+pub use self::{call::BlockError, error::Error, options::RunOptions};
+use self::{hub::Hub, relay::Relay};
+pub(crate) use self::{
+    ledger::{Failed, TaskLedger},
+    machine::Machine,
+    pipeline::Pipeline,
+};
+use crate::{ObservedTask, RunReport, Task, report};
+
+/// Runs tasks and everything upstream of them, with progress bars and Ctrl-C as users expect it.
+///
+/// The short form of [`RunOptions`]: bars on standard error (plain lines where that is no
+/// terminal), the first Ctrl-C stops in good order, the second leaves at once. Inside another
+/// program use [`RunOptions::run`], which touches neither unless it is asked.
+///
+/// A task handle that is reached by two paths is one task. An empty list of tasks is a success.
+///
+/// # Errors
+/// [`Error`], before the first block is run. Blocks that fail are no error: see
+/// [`RunReport::is_success`].
+///
+/// ```
+/// use daisy::{Roi, Task, run_blockwise};
+///
+/// let (total, block) = (Roi::new([0, 0], [40, 40])?, Roi::new([0, 0], [10, 10])?);
+/// let first = Task::builder("first", total.clone(), block.clone(), block.clone())
+///     .process(|_| ())
+///     .build()?;
+/// let second = Task::builder("second", total, block.clone(), block)
+///     .upstream(&first)
+///     .process(|_| ())
+///     .build()?;
+/// let report = run_blockwise(&[second])?;
+/// assert!(report.is_success());
+/// assert_eq!(report.tasks[0].name, "first");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn run_blockwise(tasks: &[Task]) -> Result<RunReport, Error> {
+    let options = RunOptions::new().handle_interrupt(true);
+    #[cfg(feature = "progress")]
+    let options = options.progress(true);
+    options.run(tasks)
+}
+
+/// Makes a run.
+pub(crate) fn execute(
+    pipeline: Arc<Pipeline>,
+    mut options: RunOptions,
+) -> Result<RunReport, Error> {
+    let coordinator = pipeline.coordinator(&options)?;
+    let (sender, relay) = Relay::new(mem::take(&mut options.observers)).unzip();
+    let machine = Machine::new(&pipeline, coordinator, sender);
+    let counts = machine.counts();
+    let hub = Arc::new(Hub::new(pipeline, machine, options.serial));
+    #[cfg(unix)]
+    let interrupts = options.handle_interrupt.then(|| interrupt::listen(&hub)).transpose()?;
+    let observers = relay.map(|relay| {
+        let tasks = hub.pipeline.tasks().zip(&counts);
+        let tasks = tasks.map(|((id, task), counts)| {
+            let (name, num_blocks) = (task.name().to_owned(), counts.total);
+            ObservedTask { id, name, num_blocks }
+        });
+        let watched = Arc::clone(&hub);
+        relay.start(tasks.collect(), Box::new(move || watched.lock().machine.counts()))
+    });
+    let observers = observers.transpose()?;
+    if options.serial {
+        serial::run(&hub)
+    } else {
+        pool::run(&hub)
+    }
+    #[cfg(unix)]
+    drop(interrupts);
+    let mut state = hub.lock();
+    let sender = state.machine.take_sender();
+    let dropped = sender.as_ref().map_or(0, relay::Sender::dropped);
+    let report = report::build(&hub.pipeline, &state.machine, dropped, options.count_all_orphans);
+    let (fault, counts) = (state.machine.take_fault(), state.machine.counts());
+    drop(state);
+    if let (Some(sender), Some(thread)) = (sender, observers) {
+        relay::finish(sender, thread, &report, counts);
+    }
+    fault.map_or(Ok(report), |fault| Err(Error::Coordinator(fault)))
+}

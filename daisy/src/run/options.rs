@@ -1,0 +1,173 @@
+//! How a run is made.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use daisy_block::Order;
+use daisy_geometry::Roi;
+
+use super::{Error, Pipeline, execute};
+use crate::{Observer, RunReport, Task};
+
+/// How a run is made; [`RunOptions::run`] makes it.
+///
+/// Unlike [`run_blockwise`](crate::run_blockwise), a run with options is silent and leaves signals
+/// alone unless it is asked.
+///
+/// ```
+/// use daisy::{Order, Roi, RunOptions, Task};
+///
+/// let block = Roi::new([0], [10])?;
+/// let task = Task::builder("double", Roi::new([0], [1_000])?, block.clone(), block)
+///     .process(|block| println!("{}", block.write_roi))
+///     .build()?;
+/// let report = RunOptions::new()
+///     .order(Order::Level)
+///     .request(&task, Roi::new([495], [10])?) // the blocks at 490 and 500
+///     .run(&[task])?;
+/// assert!(report.is_success());
+/// assert_eq!(report.tasks[0].counts.total, 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "call .run(&tasks) to make the run"]
+pub struct RunOptions {
+    pub(crate) order: Order,
+    pub(crate) requests: Vec<(Task, Roi)>,
+    pub(crate) everything: bool,
+    pub(crate) serial: bool,
+    pub(crate) count_all_orphans: bool,
+    pub(crate) resources: BTreeMap<String, u64>,
+    pub(crate) backoff: Duration,
+    pub(crate) max_backoff: Duration,
+    pub(crate) check_timeout: Duration,
+    pub(crate) handle_interrupt: bool,
+    pub(crate) observers: Vec<Box<dyn Observer>>,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl RunOptions {
+    /// A run of all blocks in the default order.
+    pub const fn new() -> Self {
+        Self {
+            order: Order::Sweep,
+            requests: Vec::new(),
+            everything: false,
+            serial: false,
+            count_all_orphans: true,
+            resources: BTreeMap::new(),
+            backoff: Duration::from_secs(1),
+            max_backoff: Duration::from_secs(60),
+            check_timeout: Duration::from_secs(60),
+            handle_interrupt: false,
+            observers: Vec::new(),
+        }
+    }
+
+    /// In which order blocks that may run are handed out; [`Order::Sweep`] by default. The result
+    /// never depends on it.
+    pub const fn order(mut self, order: Order) -> Self {
+        self.order = order;
+        self
+    }
+
+    /// Wants the blocks of `task` that write into `roi`, and exactly the upstream blocks they need;
+    /// may be called several times. Without any, all blocks of the last tasks are wanted.
+    pub fn request(mut self, task: &Task, roi: Roi) -> Self {
+        self.requests.push((task.clone(), roi));
+        self
+    }
+
+    /// Wants all blocks of all tasks, also upstream blocks that nobody reads; off by default.
+    pub const fn request_everything(mut self, everything: bool) -> Self {
+        self.everything = everything;
+        self
+    }
+
+    /// Runs all blocks on the calling thread, one after the other, for debugging; off by default.
+    ///
+    /// The same machine decides, so the counts and the result are the same. There are no time
+    /// limits, so that you can stop in a debugger.
+    pub const fn serial(mut self, serial: bool) -> Self {
+        self.serial = serial;
+        self
+    }
+
+    /// Whether all blocks that can never run are found and counted as orphaned; true by default.
+    /// Else they stay pending, which saves the walk over everything downstream of a failed block.
+    pub const fn count_all_orphans(mut self, count: bool) -> Self {
+        self.count_all_orphans = count;
+        self
+    }
+
+    /// There are `total` units of a named resource for the blocks that need it
+    /// ([`TaskBuilder::resource`](crate::TaskBuilder::resource)).
+    pub fn resource(mut self, name: impl Into<String>, total: u64) -> Self {
+        self.resources.insert(name.into(), total);
+        self
+    }
+
+    /// How long a block waits after its first failed attempt, doubled each time up to `longest`; 1 s
+    /// and 60 s by default.
+    pub const fn backoff(mut self, first: Duration, longest: Duration) -> Self {
+        self.backoff = first;
+        self.max_backoff = longest;
+        self
+    }
+
+    /// How long a check may take; 60 s by default. Past it a check before a block counts as failed
+    /// (the block is run), a check after it as a failed attempt.
+    pub const fn check_timeout(mut self, limit: Duration) -> Self {
+        self.check_timeout = limit;
+        self
+    }
+
+    /// Whether Ctrl-C stops the run in good order; off by default, since a library should not take
+    /// signals away unasked.
+    ///
+    /// The first Ctrl-C hands out nothing more and says on standard error how many blocks run and
+    /// since when; blocks at work are finished, and the report's outcome is
+    /// [`Interrupted`](crate::RunOutcome::Interrupted). The second leaves at once, exit code 130.
+    /// After the run Ctrl-C ends the process again; a program that handles SIGINT by itself should
+    /// leave this off. Has no effect on Windows.
+    pub const fn handle_interrupt(mut self, handle: bool) -> Self {
+        self.handle_interrupt = handle;
+        self
+    }
+
+    /// Tells `observer` what happens; may be called several times.
+    pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
+        self.observers.push(Box::new(observer));
+        self
+    }
+
+    /// Shows a bar for each task on standard error, or plain lines where that is no terminal.
+    #[cfg(feature = "progress")]
+    pub fn progress(self, show: bool) -> Self {
+        if show { self.observer(crate::Progress::new()) } else { self }
+    }
+
+    /// Runs the tasks and everything upstream of them.
+    ///
+    /// Returns when every block is in its final state (or, interrupted, when no block is at work
+    /// any more). Failed blocks are no error: see [`RunReport::is_success`].
+    ///
+    /// # Errors
+    /// [`Error`], before the first block is run: tasks that do not go together, a wrong request, a
+    /// resource that a block needs and nobody named, threads or signal handlers that the system
+    /// refuses.
+    pub fn run(self, tasks: &[Task]) -> Result<RunReport, Error> {
+        if self.max_backoff < self.backoff {
+            let problem = "the longest wait is shorter than the first; swap them";
+            return Err(Error::BadDuration { option: "backoff", problem });
+        }
+        if self.check_timeout.is_zero() {
+            let problem = "no check could ever end in time; give it some";
+            return Err(Error::BadDuration { option: "check_timeout", problem });
+        }
+        execute(Arc::new(Pipeline::new(tasks)), self)
+    }
+}

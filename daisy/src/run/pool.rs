@@ -1,0 +1,154 @@
+//! The thread pool: threads of its own for every task, one machine for all.
+
+use std::{
+    sync::{
+        Arc, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{Builder, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use daisy_block::TaskId;
+use daisy_sched::{Ending, Input, Moment};
+
+use super::{
+    hub::{Hub, Start, State},
+    stats::BlockTimes,
+    worker,
+};
+use crate::BlockError;
+
+/// How often the driver looks after desks with several blocks.
+const TICK: Duration = Duration::from_millis(4);
+
+/// The threads of a run.
+#[derive(Default)]
+struct Threads {
+    workers: Vec<(TaskId, JoinHandle<BlockTimes>)>,
+    checkers: Vec<Checker>,
+}
+
+/// A thread that makes the checks of a task.
+struct Checker {
+    task: TaskId,
+    /// It is in a function of the user.
+    is_calling: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+/// Runs everything; returns when no block is at work any more.
+///
+/// A check function or mask that never returns keeps its thread beyond the end of the run.
+pub(super) fn run(hub: &Arc<Hub>) {
+    let mut threads = Threads::default();
+    let mut state = hub.lock();
+    hub.route(&mut state);
+    while !state.is_closing {
+        while let Some(start) = state.starts.pop_front() {
+            threads.start(hub, start, &mut state);
+        }
+        let now = Instant::now();
+        let due = state.machine.coordinator.next_deadline().map(|(deadline, _)| deadline);
+        if due.is_some_and(|due| due <= state.machine.moment_of(now)) {
+            let moment = state.machine.moment_of(now);
+            state.machine.handle(moment, Input::Timeout);
+            hub.route(&mut state);
+            continue;
+        }
+        if state.is_ticking {
+            state.is_ticking = hub.tidy_desks(&mut state, now);
+        }
+        if state.starts.is_empty() && !state.is_closing {
+            state.armed = due;
+            let wait = wait_until(&state, due, now);
+            state = match wait {
+                Some(wait) => {
+                    let waited = hub.driver.wait_timeout(state, wait);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => hub.driver.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+    drop(state);
+    threads.join(hub);
+}
+
+/// For how long the driver has nothing to do; None for as long as nobody wakes it.
+fn wait_until(state: &State, due: Option<Moment>, now: Instant) -> Option<Duration> {
+    let due = due.and_then(|due| state.machine.instant_of(due));
+    let due = due.map(|due| due.saturating_duration_since(now));
+    let tick = state.is_ticking.then_some(TICK);
+    due.into_iter().chain(tick).min()
+}
+
+impl Threads {
+    fn start(&mut self, hub: &Arc<Hub>, start: Start, state: &mut State) {
+        match start {
+            Start::Worker(slot) => self.start_worker(hub, slot, state),
+            Start::Checker(task) => self.start_checker(hub, task, state),
+        }
+    }
+
+    fn start_worker(&mut self, hub: &Arc<Hub>, slot: usize, state: &mut State) {
+        let row = &state.rows[slot];
+        let (task, worker) = (row.task, row.worker);
+        let name = format!("{} {worker}", hub.pipeline.task(task).name());
+        let own = Arc::clone(hub);
+        match Builder::new().name(thread_name(name)).spawn(move || worker::work(&own, slot)) {
+            Ok(thread) => self.workers.push((task, thread)),
+            Err(error) => {
+                let text = error.to_string();
+                state.machine.ledger.task(task).worker_error = Some(text.clone());
+                let cause = state.machine.keep(BlockError::Failed(text));
+                let now = state.machine.now();
+                state.machine.handle(now, Input::Ended { worker, ending: Ending::Died(cause) });
+                hub.route(state);
+            }
+        }
+    }
+
+    /// Without the thread, checks run out of their time; without any at all the task cannot go on.
+    fn start_checker(&mut self, hub: &Arc<Hub>, task: TaskId, state: &mut State) {
+        let name = format!("{} checks", hub.pipeline.task(task).name());
+        let (own, is_calling) = (Arc::clone(hub), Arc::new(AtomicBool::new(false)));
+        let flag = Arc::clone(&is_calling);
+        let check = move || worker::make_checks(&own, task, &flag);
+        match Builder::new().name(thread_name(name)).spawn(check) {
+            Ok(thread) => self.checkers.push(Checker { task, is_calling, thread }),
+            Err(error) => {
+                let ledger = state.machine.ledger.task(task);
+                ledger.worker_error = Some(error.to_string());
+                if self.checkers.iter().all(|checker| checker.task != task) {
+                    state.machine.give_up_task(task, format!("no thread for checks: {error}"));
+                    hub.route(state);
+                }
+            }
+        }
+    }
+
+    /// Waits for all threads but those that are stuck in a check, and collects what they measured.
+    fn join(self, hub: &Hub) {
+        let times: Vec<_> = self
+            .workers
+            .into_iter()
+            .filter_map(|(task, thread)| Some((task, thread.join().ok()?)))
+            .collect();
+        let mut state = hub.lock();
+        for (task, times) in times {
+            state.machine.ledger.task(task).times.merge(&times);
+        }
+        let is_idle = |checker: &Checker| !checker.is_calling.load(Ordering::Acquire);
+        let idle: Vec<Checker> = self.checkers.into_iter().filter(is_idle).collect();
+        drop(state);
+        for checker in idle {
+            let _ = checker.thread.join();
+        }
+    }
+}
+
+/// Names of threads must not contain zero bytes.
+fn thread_name(name: String) -> String {
+    name.replace('\0', " ")
+}

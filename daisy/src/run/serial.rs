@@ -1,0 +1,109 @@
+//! Serial mode: the same machine, all functions called on the calling thread, one at a time.
+
+use std::{collections::BTreeSet, sync::PoisonError, time::Instant};
+
+use daisy_block::TaskId;
+use daisy_sched::{Ending, Input, Lease, Outcome, WorkerId, WorkerKind};
+
+use super::{call, hub::Hub, machine::Todo};
+use crate::BlockError;
+
+/// Runs everything; returns when there is nothing more to do.
+pub(super) fn run(hub: &Hub) {
+    let mut granted: Vec<Lease> = Vec::new();
+    let mut workers: BTreeSet<WorkerId> = BTreeSet::new();
+    loop {
+        let todo = hub.lock().machine.poll();
+        if let Some(todo) = todo {
+            carry_out(hub, todo, &mut granted, &mut workers);
+            continue;
+        }
+        // Of the task furthest downstream: tasks are numbered from upstream.
+        let next = granted.iter().enumerate().max_by_key(|(_, lease)| lease.key.task);
+        if let Some(place) = next.map(|(place, _)| place) {
+            run_block(hub, &granted.remove(place));
+            continue;
+        }
+        if !wait(hub) {
+            return;
+        }
+    }
+}
+
+fn carry_out(hub: &Hub, todo: Todo, granted: &mut Vec<Lease>, workers: &mut BTreeSet<WorkerId>) {
+    match todo {
+        Todo::Grant(lease) => granted.push(lease),
+        Todo::Start(worker, task) => {
+            hub.init(task);
+            join(hub, worker, task);
+            workers.insert(worker);
+        }
+        Todo::Check(check, key, stage) => {
+            hub.init(key.task);
+            let answer = hub.check(check, key, stage);
+            hub.lock().answer(answer);
+        }
+        Todo::Ask(question) => {
+            hub.init(question.task);
+            let answer = hub.mask(question);
+            hub.lock().answer(answer);
+        }
+        // A worker may be told twice: before and after it joined.
+        Todo::Dismiss(worker) => {
+            if !workers.remove(&worker) {
+                return;
+            }
+            let mut state = hub.lock();
+            let now = state.machine.now();
+            state.machine.handle(now, Input::Ended { worker, ending: Ending::Left });
+        }
+    }
+}
+
+fn join(hub: &Hub, worker: WorkerId, task: TaskId) {
+    let mut state = hub.lock();
+    let now = state.machine.now();
+    state.machine.handle(now, Input::Joined { worker, task, kind: WorkerKind::Thread });
+    state.machine.handle(now, Input::Want { worker, blocks: 1 });
+}
+
+fn run_block(hub: &Hub, lease: &Lease) {
+    let begin = Instant::now();
+    let task = hub.pipeline.task(lease.key.task);
+    let result = match hub.pipeline.block(lease.key) {
+        Some(block) => call::process(&task.0.process, &block),
+        None => Err(BlockError::Failed(format!("there is no block {}", lease.key))),
+    };
+    let time = begin.elapsed();
+    let mut state = hub.lock();
+    let machine = &mut state.machine;
+    machine.ledger.task(lease.key.task).times.record(lease.key, time);
+    let outcome = match result {
+        Ok(()) => Outcome::Completed,
+        Err(error) => Outcome::Failed(machine.keep(error)),
+    };
+    let (now, worker) = (machine.now(), lease.worker);
+    machine.handle(now, Input::Settle { worker, lease: lease.id, outcome });
+    machine.handle(now, Input::Want { worker, blocks: 1 });
+}
+
+/// Waits for the end of a back-off, or for Ctrl-C; false if the run is over.
+fn wait(hub: &Hub) -> bool {
+    let mut state = hub.lock();
+    if state.machine.is_over() {
+        return false;
+    }
+    let now = state.machine.now();
+    match state.machine.coordinator.next_deadline() {
+        Some((due, _)) if due <= now => state.machine.handle(now, Input::Timeout),
+        Some((due, _)) => {
+            let _ = hub
+                .driver
+                .wait_timeout(state, due.since(now))
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        // Nothing is under way and nothing will be: the machine would have said that it is over.
+        None => return false,
+    }
+    true
+}

@@ -1,0 +1,192 @@
+//! What the threads of a task do.
+
+use std::{
+    sync::{
+        Arc, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+use daisy_block::{BlockKey, TaskId};
+use daisy_sched::{CheckId, Ending, Input, Lease, Stage, WorkerId, WorkerKind};
+
+use super::{
+    call::{self, BlockError},
+    hub::{Answer, Hub, Inquiry},
+    seat::{Done, LookAhead, MAX_AHEAD, Seat},
+    stats::BlockTimes,
+};
+use crate::{Task, task::Inner};
+
+/// What a worker has to do next.
+enum Next {
+    /// There are blocks on its desk.
+    Blocks,
+    /// A block that it ran is to be checked.
+    Check(CheckId, BlockKey),
+    /// Nothing more.
+    End,
+}
+
+/// A worker thread, from its start to its end.
+struct Worker<'a> {
+    hub: &'a Hub,
+    slot: usize,
+    id: WorkerId,
+    task: TaskId,
+    handle: &'a Task,
+    seat: Arc<Seat>,
+    ahead: LookAhead,
+    times: BlockTimes,
+}
+
+/// Works for a task until there is nothing more to do; gives what it measured.
+pub(super) fn work(hub: &Hub, slot: usize) -> BlockTimes {
+    let (id, task, seat) = {
+        let state = hub.lock();
+        let row = &state.rows[slot];
+        (row.worker, row.task, Arc::clone(&row.seat))
+    };
+    hub.init(task);
+    let handle = hub.pipeline.task(task);
+    let ahead = LookAhead::new(most_ahead(&handle.0));
+    let times = BlockTimes::new();
+    Worker { hub, slot, id, task, handle, seat, ahead, times }.run()
+}
+
+/// Blocks that hold something dear while they wait, or whose time runs, are given singly.
+fn most_ahead(task: &Inner) -> u32 {
+    let has_checks = task.checks.before.is_some() || task.checks.after.is_some();
+    let is_single = task.timeout.is_some() || !task.needs.is_empty() || has_checks;
+    if is_single { 1 } else { MAX_AHEAD }
+}
+
+impl Worker<'_> {
+    fn run(mut self) -> BlockTimes {
+        let mut answer = None;
+        self.join();
+        loop {
+            match self.exchange(answer.take()) {
+                Next::Blocks => self.run_blocks(),
+                Next::Check(check, key) => {
+                    answer = Some(self.hub.check(check, key, Stage::After));
+                }
+                Next::End => return self.times,
+            }
+        }
+    }
+
+    fn join(&self) {
+        let mut state = self.hub.lock();
+        let (worker, task, now) = (self.id, self.task, state.machine.now());
+        let kind = WorkerKind::Thread;
+        if !state.is_closing {
+            state.machine.handle(now, Input::Joined { worker, task, kind });
+            self.hub.route(&mut state);
+        }
+    }
+
+    /// Runs the blocks on the desk; comes back early after one that took long, to report it.
+    fn run_blocks(&mut self) {
+        let mut begin = Instant::now();
+        let mut next = self.seat.next(None, begin);
+        while let Some(lease) = next {
+            let error = self.run_block(&lease);
+            let end = Instant::now();
+            let time = end - begin;
+            self.times.record(lease.key, time);
+            let done = Done { lease: lease.id, error };
+            if self.ahead.note(time) {
+                let mut desk = self.seat.desk();
+                desk.done.push(done);
+                desk.running_since = None;
+                return;
+            }
+            next = self.seat.next(Some(done), end);
+            begin = end;
+        }
+    }
+
+    #[inline]
+    fn run_block(&self, lease: &Lease) -> Option<Box<BlockError>> {
+        let tiling = self.handle.0.node.tiling();
+        let Some(block) = tiling.block(self.task, lease.key.cell) else {
+            let text = format!("there is no block {}", lease.key);
+            return Some(Box::new(BlockError::Failed(text)));
+        };
+        call::process(&self.handle.0.process, &block).err().map(Box::new)
+    }
+
+    /// Reports, asks for more, and waits until there is something to do.
+    fn exchange(&mut self, answer: Option<Answer>) -> Next {
+        let wanted = self.ahead.blocks();
+        let mut state = self.hub.lock();
+        state.report(self.slot);
+        if let Some(answer) = answer {
+            state.answer(answer);
+        }
+        // More than its share would be taken away from the others.
+        let counts = state.machine.coordinator.counts(self.task).unwrap_or_default();
+        let share = counts.ready / u64::from(self.handle.num_workers().max(1));
+        let wanted = u32::try_from(share).unwrap_or(u32::MAX).clamp(1, wanted);
+        let lying = self.seat.desk().waiting.len();
+        let row = &mut state.rows[self.slot];
+        if lying == 0 && wanted > row.asked && !row.is_dismissed {
+            let blocks = wanted - row.asked;
+            row.asked = wanted;
+            let now = state.machine.now();
+            state.machine.handle(now, Input::Want { worker: self.id, blocks });
+        }
+        self.hub.route(&mut state);
+        loop {
+            if let Some((check, key)) = state.inquiries[self.task.index()].after.pop_front() {
+                return Next::Check(check, key);
+            }
+            if !self.seat.desk().waiting.is_empty() {
+                return Next::Blocks;
+            }
+            let is_dismissed = state.rows[self.slot].is_dismissed;
+            if state.is_closing || is_dismissed {
+                if is_dismissed && !state.is_closing {
+                    let (now, ending) = (state.machine.now(), Ending::Left);
+                    state.machine.handle(now, Input::Ended { worker: self.id, ending });
+                    self.hub.route(&mut state);
+                }
+                return Next::End;
+            }
+            state.rows[self.slot].is_parked = true;
+            state = self.seat.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.rows[self.slot].is_parked = false;
+        }
+    }
+}
+
+/// Makes the checks before blocks of a task, and asks its masks, until the run is over.
+///
+/// `is_calling` is true while a function of the user runs; it changes under the hub's lock.
+pub(super) fn make_checks(hub: &Hub, task: TaskId, is_calling: &AtomicBool) {
+    hub.init(task);
+    let mut state = hub.lock();
+    state.inquiries[task.index()].checkers += 1;
+    while !state.is_closing {
+        let Some(inquiry) = state.inquiries[task.index()].open.pop_front() else {
+            state = hub.wait_for_inquiry(task, state);
+            continue;
+        };
+        state.inquiries[task.index()].checkers -= 1;
+        is_calling.store(true, Ordering::Release);
+        drop(state);
+        let answer = match inquiry {
+            Inquiry::Check(check, key) => hub.check(check, key, Stage::Before),
+            Inquiry::Mask(question) => hub.mask(question),
+        };
+        state = hub.lock();
+        is_calling.store(false, Ordering::Release);
+        state.inquiries[task.index()].checkers += 1;
+        if !state.is_closing {
+            state.answer(answer);
+            hub.route(&mut state);
+        }
+    }
+}

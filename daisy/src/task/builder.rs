@@ -1,0 +1,299 @@
+//! How a task is put together.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use daisy_block::{Block, Fit, Layout};
+use daisy_geometry::Roi;
+use daisy_graph::TaskNode;
+use daisy_sched::Verdict;
+
+use super::{
+    Checks, Inner, Task, TaskError,
+    functions::{BlockOutcome, CheckAnswer, InitFn, MaskFn, ProcessFn, check_fn, mask_fn},
+};
+
+/// The parts of a [`Task`]; each method sets one and says what holds without it.
+#[must_use = "call .build() to get the task"]
+pub struct TaskBuilder {
+    name: String,
+    total_roi: Roi,
+    read_roi: Roi,
+    write_roi: Roi,
+    fit: Fit,
+    process: Option<ProcessFn>,
+    checks: Checks,
+    init: Option<InitFn>,
+    wants_context: bool,
+    masks: Vec<MaskFn>,
+    read_write_conflict: bool,
+    num_workers: u32,
+    max_retries: u32,
+    timeout: Option<Duration>,
+    max_failed_blocks: Option<u64>,
+    needs: BTreeMap<String, u64>,
+    upstream: Vec<Task>,
+}
+
+impl TaskBuilder {
+    /// The largest number of workers of one task.
+    pub const MAX_WORKERS: u32 = 4_096;
+
+    /// The longest time limit of a block, about thirty years.
+    pub const MAX_TIMEOUT: Duration = Duration::from_secs(1_000_000_000);
+
+    pub(super) const fn new(name: String, total_roi: Roi, read_roi: Roi, write_roi: Roi) -> Self {
+        Self {
+            name,
+            total_roi,
+            read_roi,
+            write_roi,
+            fit: Fit::Valid,
+            process: None,
+            checks: Checks { before: None, after: None },
+            init: None,
+            wants_context: false,
+            masks: Vec::new(),
+            read_write_conflict: true,
+            num_workers: 1,
+            max_retries: 2,
+            timeout: None,
+            max_failed_blocks: None,
+            needs: BTreeMap::new(),
+            upstream: Vec::new(),
+        }
+    }
+
+    /// The function to call for each block, on one of the task's threads; required.
+    ///
+    /// It returns nothing or a `Result`; an error or a panic is a failed attempt. It may be called
+    /// more than once for a block and must give the same result again.
+    ///
+    /// ```
+    /// # use daisy::{BlockResult, Roi, Task};
+    /// # let (total, block) = (Roi::new([0], [100])?, Roi::new([0], [10])?);
+    /// let task = Task::builder("count", total, block.clone(), block)
+    ///     .process(|block| -> BlockResult {
+    ///         let voxels = block.read_roi.size().ok_or("unbounded")?;
+    ///         u32::try_from(voxels)?;
+    ///         Ok(())
+    ///     })
+    ///     .build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn process<F, R>(mut self, process: F) -> Self
+    where
+        F: Fn(&Block) -> R + Send + Sync + 'static,
+        R: BlockOutcome,
+    {
+        self.process = Some(Arc::new(move |block: &Block| process(block).into_result()));
+        self
+    }
+
+    /// Asked before a block is run: a block found done is skipped. None by default.
+    ///
+    /// A check that fails is counted, its first error is reported, and the block is run. Checks
+    /// run on threads of their own, as many as the task has workers, with a time limit
+    /// ([`RunOptions::check_timeout`](crate::RunOptions::check_timeout)).
+    pub fn check<F, R>(mut self, before: F) -> Self
+    where
+        F: Fn(&Block) -> R + Send + Sync + 'static,
+        R: CheckAnswer<bool>,
+    {
+        self.checks = Checks { before: Some(check_fn(before)), after: None };
+        self
+    }
+
+    /// Asked before a block is run, and asked after: a block that is not done after it was run is
+    /// a failed attempt, and so is an error of `after`.
+    pub fn check_pair<F, R, G, S>(mut self, before: F, after: G) -> Self
+    where
+        F: Fn(&Block) -> R + Send + Sync + 'static,
+        R: CheckAnswer<bool>,
+        G: Fn(&Block) -> S + Send + Sync + 'static,
+        S: CheckAnswer<bool>,
+    {
+        self.checks = Checks { before: Some(check_fn(before)), after: Some(check_fn(after)) };
+        self
+    }
+
+    /// Called once when the task starts, before its first block and its first check.
+    ///
+    /// If it fails, the task is over: no block of it is run.
+    pub fn init<F, R>(mut self, init: F) -> Self
+    where
+        F: Fn() -> R + Send + Sync + 'static,
+        R: BlockOutcome,
+    {
+        self.init = Some(Arc::new(move || init().into_result()));
+        self
+    }
+
+    /// As [`init`](Self::init), with the context by which workers find the server. There is no
+    /// server yet: [`build`](Self::build) gives [`TaskError::NeedsServer`].
+    pub fn init_with_context<F, R>(mut self, init: F) -> Self
+    where
+        F: Fn(&str) -> R + Send + Sync + 'static,
+        R: BlockOutcome,
+    {
+        drop(init);
+        self.wants_context = true;
+        self
+    }
+
+    /// Which regions need not be processed: asked of the whole write area, and where the answer is
+    /// [`Verdict::Part`] of its halves, cut on the block grid. Blocks in a box answered
+    /// [`Verdict::All`] are skipped as a box. None by default.
+    pub fn mask<F, R>(mut self, mask: F) -> Self
+    where
+        F: Fn(&Roi) -> R + Send + Sync + 'static,
+        R: CheckAnswer<Verdict>,
+    {
+        self.masks.push(mask_fn(mask));
+        self
+    }
+
+    /// Which regions are done already: asked like [`mask`](Self::mask), blocks found done are
+    /// skipped. One call can answer for a million blocks, unlike [`check`](Self::check).
+    pub fn check_region<F, R>(mut self, check: F) -> Self
+    where
+        F: Fn(&Roi) -> R + Send + Sync + 'static,
+        R: CheckAnswer<Verdict>,
+    {
+        self.masks.push(mask_fn(check));
+        self
+    }
+
+    /// Whether blocks that would touch each other's data wait for one another; true by default.
+    pub const fn read_write_conflict(mut self, conflict: bool) -> Self {
+        self.read_write_conflict = conflict;
+        self
+    }
+
+    /// Threads of its own that the task gets; 1 by default.
+    pub const fn num_workers(mut self, workers: u32) -> Self {
+        self.num_workers = workers;
+        self
+    }
+
+    /// How often a block is tried again after its first failure; 2 by default.
+    pub const fn max_retries(mut self, retries: u32) -> Self {
+        self.max_retries = retries;
+        self
+    }
+
+    /// What happens where blocks do not tile the total ROI; [`Fit::Valid`] by default.
+    pub const fn fit(mut self, fit: Fit) -> Self {
+        self.fit = fit;
+        self
+    }
+
+    /// How long one block may take; no limit by default.
+    ///
+    /// A block past its limit is reported at once and is a failed attempt. Its thread cannot be
+    /// killed, so it counts as processing, and nothing that conflicts with it starts, until its
+    /// function returns.
+    pub const fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Ends the task once so many blocks have failed for good; no limit by default.
+    pub const fn max_failed_blocks(mut self, blocks: u64) -> Self {
+        self.max_failed_blocks = Some(blocks);
+        self
+    }
+
+    /// What each block holds while it is processed: `amount` units of a named resource, of which
+    /// [`RunOptions::resource`](crate::RunOptions::resource) says how much there is.
+    pub fn resource(mut self, name: impl Into<String>, amount: u64) -> Self {
+        self.needs.insert(name.into(), amount);
+        self
+    }
+
+    /// One more task whose blocks must be done before those that read them start.
+    pub fn upstream(mut self, task: &Task) -> Self {
+        self.upstream.push(task.clone());
+        self
+    }
+
+    /// More tasks whose blocks must be done before those that read them start.
+    pub fn upstream_tasks<'a>(mut self, tasks: impl IntoIterator<Item = &'a Task>) -> Self {
+        self.upstream.extend(tasks.into_iter().cloned());
+        self
+    }
+
+    /// The task.
+    ///
+    /// # Errors
+    /// [`TaskError`]: the field that is wrong, what came, and what to do. A total ROI too small for
+    /// one block is no error: such a task has no blocks and is done at once.
+    pub fn build(self) -> Result<Task, TaskError> {
+        self.check_fields()?;
+        let task = || self.name.clone();
+        let layout = Layout::new(self.total_roi, self.read_roi, self.write_roi, self.fit)
+            .map_err(|source| TaskError::Layout { task: task(), source })?;
+        for up in &self.upstream {
+            let (dims, upstream_dims) = (layout.dims(), up.layout().dims());
+            if dims != upstream_dims {
+                let upstream = up.name().to_owned();
+                return Err(TaskError::UpstreamDims {
+                    task: task(),
+                    dims,
+                    upstream,
+                    upstream_dims,
+                });
+            }
+        }
+        let process = self.process.ok_or_else(|| TaskError::NoProcess { task: task() })?;
+        let node = TaskNode::new(self.name, layout, self.read_write_conflict)
+            .map_err(|_| TaskError::EmptyName)?;
+        Ok(Task(Arc::new(Inner {
+            node,
+            process,
+            checks: self.checks,
+            init: self.init,
+            masks: self.masks,
+            num_workers: self.num_workers,
+            max_retries: self.max_retries,
+            timeout: self.timeout,
+            max_failed_blocks: self.max_failed_blocks,
+            needs: self.needs,
+            upstream: self.upstream,
+        })))
+    }
+
+    /// Everything but the ROIs.
+    fn check_fields(&self) -> Result<(), TaskError> {
+        let task = || self.name.clone();
+        if self.name.is_empty() {
+            return Err(TaskError::EmptyName);
+        }
+        let needs_server = |field, instead| TaskError::NeedsServer { task: task(), field, instead };
+        if self.wants_context {
+            return Err(needs_server("init_with_context", "use .init(|| ...)"));
+        }
+        if self.num_workers == 0 {
+            return Err(needs_server("num_workers = 0", "use at least 1"));
+        }
+        if self.num_workers > Self::MAX_WORKERS {
+            let (found, limit) = (self.num_workers, Self::MAX_WORKERS);
+            return Err(TaskError::TooManyWorkers { task: task(), found, limit });
+        }
+        match self.timeout {
+            Some(Duration::ZERO) => return Err(TaskError::ZeroTimeout { task: task() }),
+            Some(found) if found > Self::MAX_TIMEOUT => {
+                return Err(TaskError::TimeoutTooLong { task: task(), found });
+            }
+            _ => {}
+        }
+        if self.max_failed_blocks == Some(0) {
+            return Err(TaskError::ZeroMaxFailedBlocks { task: task() });
+        }
+        match self.needs.iter().find(|(name, amount)| name.is_empty() || **amount == 0) {
+            Some((name, &amount)) => {
+                Err(TaskError::Resource { task: task(), resource: name.clone(), amount })
+            }
+            None => Ok(()),
+        }
+    }
+}

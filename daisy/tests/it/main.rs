@@ -1,0 +1,18 @@
+//! Runs in process, from the outside.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "tests may; clippy only exempts test functions"
+)]
+
+mod support;
+
+mod checks;
+mod failures;
+#[cfg(unix)]
+mod interrupt;
+mod options;
+mod runs;
+mod segment;
+mod tasks;

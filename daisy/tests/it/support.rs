@@ -1,0 +1,85 @@
+//! What most tests need.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use daisy::{Block, BlockKey, BlockResult, Roi, RunOptions, Task, TaskBuilder};
+
+/// A ROI in one dimension.
+pub(crate) fn roi(begin: i64, end: i64) -> Roi {
+    Roi::new([begin], [end - begin]).unwrap()
+}
+
+/// A task of so many blocks in one dimension, without context; has no process function yet.
+pub(crate) fn line(name: &str, blocks: i64) -> TaskBuilder {
+    Task::builder(name, roi(0, 10 * blocks), roi(0, 10), roi(0, 10))
+}
+
+/// Runs without waiting between attempts.
+pub(crate) fn quick() -> RunOptions {
+    RunOptions::new().backoff(Duration::ZERO, Duration::ZERO)
+}
+
+/// Counts the calls for each block.
+#[derive(Clone, Default)]
+pub(crate) struct Calls(Arc<Mutex<BTreeMap<BlockKey, usize>>>);
+
+impl Calls {
+    /// Notes a call; returns how many there were for this block, with this one.
+    pub(crate) fn note(&self, block: &Block) -> usize {
+        let mut calls = self.0.lock().unwrap();
+        let calls = calls.entry(block.key).or_default();
+        *calls += 1;
+        *calls
+    }
+
+    /// A block function that notes its calls.
+    pub(crate) fn function(&self) -> impl Fn(&Block) + Send + Sync + 'static {
+        let calls = self.clone();
+        move |block| {
+            calls.note(block);
+        }
+    }
+
+    /// A block function that notes its calls and fails so many times for each block of `cells`.
+    pub(crate) fn failing(
+        &self,
+        cells: &'static [u64],
+        times: usize,
+    ) -> impl Fn(&Block) -> BlockResult + Send + Sync + 'static {
+        let calls = self.clone();
+        move |block| {
+            let is_bad = cells.contains(&block.key.cell);
+            if calls.note(block) <= times && is_bad { Err("bad block".into()) } else { Ok(()) }
+        }
+    }
+
+    pub(crate) fn total(&self) -> usize {
+        self.0.lock().unwrap().values().sum()
+    }
+
+    /// How often the blocks were called: one entry for each block that was.
+    pub(crate) fn each(&self) -> Vec<usize> {
+        self.0.lock().unwrap().values().copied().collect()
+    }
+}
+
+/// A number that threads add to.
+#[derive(Clone, Default)]
+pub(crate) struct Counter(Arc<AtomicUsize>);
+
+impl Counter {
+    pub(crate) fn add(&self) -> usize {
+        self.0.fetch_add(1, Ordering::SeqCst)
+    }
+
+    pub(crate) fn value(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
