@@ -20,7 +20,6 @@ mod transform;
 use alloc::vec::Vec;
 use core::fmt;
 
-
 pub use self::points::Points;
 pub use self::snap::Snap;
 use crate::{Coordinate, GeometryError, INLINE_AXES};
