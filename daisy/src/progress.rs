@@ -14,7 +14,7 @@ use crate::{ObservedTask, Observer, RunReport};
 /// How often plain lines are written.
 const LINES_EVERY: Duration = Duration::from_secs(5);
 
-const BAR: &str = "{prefix} {bar:30} {pos}/{len} {percent:>3} % {per_sec:>12} {msg}";
+const BAR: &str = "{prefix} {bar:30} {pos}/{len} {percent:>3} % {msg}";
 
 /// An [`Observer`] that shows one bar for each task on standard error: blocks done, rate, time left,
 /// and what failed. Where standard error is no terminal it writes a line for each task that goes on,
@@ -113,10 +113,14 @@ impl Row {
         }
     }
 
-    /// Time left, and whatever is not plainly done.
+    /// Rate, time left, and whatever is not plainly done.
     fn notes(&self) -> String {
         let Counts { processing, skipped, failed, orphaned, .. } = self.last;
         let mut notes = String::new();
+        if let Some(rate) = self.rate() {
+            let decimals = usize::from(rate < 10.0);
+            let _ = write!(notes, "{rate:>6.decimals$}/s ");
+        }
         if let Some(left) = self.time_left() {
             let _ = write!(notes, "{left} s left ");
         }
@@ -132,23 +136,24 @@ impl Row {
         notes
     }
 
+    /// Blocks a second since the first.
+    fn rate(&self) -> Option<f64> {
+        let elapsed = self.began?.elapsed().as_secs_f64();
+        (elapsed > 0.0).then(|| self.last.finished() as f64 / elapsed)
+    }
+
     /// Seconds, as the average so far has it.
     fn time_left(&self) -> Option<u64> {
-        let done = self.last.finished();
-        let left = self.last.total.saturating_sub(done);
-        let elapsed = self.began?.elapsed().as_secs_f64();
-        (done > 0 && left > 0).then(|| (elapsed * left as f64 / done as f64).ceil() as u64)
+        let left = self.last.total.saturating_sub(self.last.finished());
+        let rate = self.rate().filter(|rate| *rate > 0.0 && left > 0)?;
+        Some((left as f64 / rate).ceil() as u64)
     }
 
     fn line(&self) -> String {
-        let Counts { total, .. } = self.last;
-        let done = self.last.finished();
+        let (done, total) = (self.last.finished(), self.last.total);
         let percent = if total > 0 { 100.0 * done as f64 / total as f64 } else { 100.0 };
-        let elapsed = self.began.map_or(0.0, |began| began.elapsed().as_secs_f64());
-        let rate = if elapsed > 0.0 { done as f64 / elapsed } else { 0.0 };
         let notes = self.notes();
-        format!("{}: {done}/{total} blocks ({percent:.1} %), {rate:.1}/s, {notes}", self.name)
-            .trim_end_matches([' ', ','])
-            .to_owned()
+        let notes = notes.trim();
+        format!("{}: {done}/{total} blocks ({percent:.1} %), {notes}", self.name)
     }
 }

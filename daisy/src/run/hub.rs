@@ -60,6 +60,8 @@ pub(super) struct State {
     /// The driver looks after desks with several blocks.
     pub(super) is_ticking: bool,
     pub(super) is_closing: bool,
+    /// In serial mode, since when the block at work is at work.
+    pub(super) serial_since: Option<Instant>,
     scratch: Vec<Done>,
 }
 
@@ -121,6 +123,7 @@ impl Hub {
             armed: None,
             is_ticking: false,
             is_closing: false,
+            serial_since: None,
             scratch: Vec::new(),
         };
         let driver = Condvar::new();
@@ -252,6 +255,7 @@ impl Hub {
         state.machine.handle(moment, Input::Drain);
         self.route(&mut state);
         let since = state.rows.iter().filter_map(|row| row.seat.desk().running_since);
+        let since = since.chain(state.serial_since);
         let times: Vec<Duration> =
             since.map(|since| now.saturating_duration_since(since)).collect();
         (times.len(), times.iter().copied().max().unwrap_or_default())

@@ -5,7 +5,11 @@ use std::{collections::BTreeSet, sync::PoisonError, time::Instant};
 use daisy_block::TaskId;
 use daisy_sched::{Ending, Input, Lease, Outcome, WorkerId, WorkerKind};
 
-use super::{call, hub::Hub, machine::Todo};
+use super::{
+    call,
+    hub::Hub,
+    machine::{Machine, Todo},
+};
 use crate::BlockError;
 
 /// Runs everything; returns when there is nothing more to do.
@@ -67,8 +71,16 @@ fn join(hub: &Hub, worker: WorkerId, task: TaskId) {
     state.machine.handle(now, Input::Want { worker, blocks: 1 });
 }
 
+/// Runs a block, or gives it back after Ctrl-C.
 fn run_block(hub: &Hub, lease: &Lease) {
     let begin = Instant::now();
+    {
+        let mut state = hub.lock();
+        if state.machine.coordinator.is_draining() {
+            return settle(&mut state.machine, lease, Outcome::Returned);
+        }
+        state.serial_since = Some(begin);
+    }
     let task = hub.pipeline.task(lease.key.task);
     let result = match hub.pipeline.block(lease.key) {
         Some(block) => call::process(&task.0.process, &block),
@@ -76,12 +88,17 @@ fn run_block(hub: &Hub, lease: &Lease) {
     };
     let time = begin.elapsed();
     let mut state = hub.lock();
+    state.serial_since = None;
     let machine = &mut state.machine;
     machine.ledger.task(lease.key.task).times.record(lease.key, time);
     let outcome = match result {
         Ok(()) => Outcome::Completed,
         Err(error) => Outcome::Failed(machine.keep(error)),
     };
+    settle(machine, lease, outcome);
+}
+
+fn settle(machine: &mut Machine, lease: &Lease, outcome: Outcome) {
     let (now, worker) = (machine.now(), lease.worker);
     machine.handle(now, Input::Settle { worker, lease: lease.id, outcome });
     machine.handle(now, Input::Want { worker, blocks: 1 });

@@ -12,15 +12,13 @@ use daisy::{RunOptions, RunOutcome};
 
 use crate::support::line;
 
-/// Set for the child.
+/// Set for the child: to its mode.
 const FLAG: &str = "DAISY_TEST_INTERRUPT_CHILD";
 
 /// Not a test by itself: a run whose first block waits for a line on standard input.
 #[test]
 fn child() {
-    if std::env::var_os(FLAG).is_none() {
-        return;
-    }
+    let Some(mode) = std::env::var_os(FLAG) else { return };
     let task = line("waits", 50)
         .process(|_| {
             eprintln!("block at work");
@@ -29,7 +27,8 @@ fn child() {
         })
         .build()
         .unwrap();
-    let report = RunOptions::new().handle_interrupt(true).run(&[task]).unwrap();
+    let report =
+        RunOptions::new().serial(mode == "serial").handle_interrupt(true).run(&[task]).unwrap();
     assert_eq!(report.outcome, RunOutcome::Interrupted);
     assert_eq!(report.exit_code(), 130);
     let counts = report.tasks[0].counts;
@@ -44,10 +43,10 @@ struct Process {
 }
 
 impl Process {
-    fn start() -> Self {
+    fn start(mode: &str) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "interrupt::child", "--nocapture"])
-            .env(FLAG, "1")
+            .env(FLAG, mode)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -89,19 +88,21 @@ impl Process {
 
 #[test]
 fn the_first_ctrl_c_lets_blocks_finish_and_afterwards_it_kills_again() {
-    let mut process = Process::start();
-    process.wait_for("block at work");
-    process.interrupt();
-    process.wait_for("interrupted: nothing more is started; waiting for 1 block at work");
-    process.send_line();
-    process.wait_for("run ended in good order");
-    process.interrupt();
-    assert_eq!(process.end().signal(), Some(2));
+    for mode in ["threads", "serial"] {
+        let mut process = Process::start(mode);
+        process.wait_for("block at work");
+        process.interrupt();
+        process.wait_for("interrupted: nothing more is started; waiting for 1 block at work");
+        process.send_line();
+        process.wait_for("run ended in good order");
+        process.interrupt();
+        assert_eq!(process.end().signal(), Some(2));
+    }
 }
 
 #[test]
 fn the_second_ctrl_c_leaves_at_once() {
-    let mut process = Process::start();
+    let mut process = Process::start("threads");
     process.wait_for("block at work");
     process.interrupt();
     process.wait_for("interrupted");

@@ -58,7 +58,7 @@ fn a_block_never_runs_before_what_it_reads() {
             .process(note(&done))
             .build()
             .unwrap();
-        let report = RunOptions::new().serial(serial).run(&[second.clone()]).unwrap();
+        let report = RunOptions::new().serial(serial).run(std::slice::from_ref(&second)).unwrap();
         assert!(report.is_success());
         let done = done.lock().unwrap();
         assert_eq!(done.len(), 120);
