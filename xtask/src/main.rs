@@ -33,9 +33,8 @@ fn run(arguments: &[String]) -> Result<(), Error> {
         "ci" => ci::run(),
         "tidy" => tidy::run(&root()),
         "bench" => {
-            let mut cargo =
-                cargo(&["run", "--release", "--quiet", "--package", "daisy-bench", "--"]);
-            check(cargo.args(rest))
+            let mut bench = cargo(&["run", "--profile", "bench", "--package", "daisy-bench"]);
+            check(bench.args(["--quiet", "--"]).args(rest))
         }
         "fuzz" => fuzz(rest.first().map_or("600", String::as_str)),
         _ => Err(USAGE.into()),
