@@ -76,6 +76,7 @@ impl<T> Numbered<T> {
     }
 
     /// Everything that there is, in no particular order: for counting and checking only.
+    #[cfg(debug_assertions)]
     pub(super) fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
         let ring = self.ring.iter().flatten().map(|(id, thing)| (*id, thing));
         ring.chain(self.rest.iter().map(|(&id, thing)| (id, thing)))

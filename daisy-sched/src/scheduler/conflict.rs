@@ -45,6 +45,8 @@ struct AxisClasses {
     len: i64,
     reach: i64,
     period: i64,
+    /// The period less one if it is a power of two, which saves a division; else 0.
+    mask: i64,
     num_classes: i64,
     stride: i64,
 }
@@ -70,7 +72,8 @@ impl AxisClasses {
         if above >= 0 {
             return self.reach + self.period + above;
         }
-        self.reach + if self.period == 1 { 0 } else { (index - self.reach) % self.period }
+        let place = index - self.reach;
+        self.reach + if self.mask > 0 { place & self.mask } else { place % self.period }
     }
 }
 
@@ -86,6 +89,7 @@ impl Conflict {
                 len,
                 reach,
                 period,
+                mask: if period & (period - 1) == 0 { period - 1 } else { 0 },
                 num_classes: classes,
                 stride: num_classes,
             });
