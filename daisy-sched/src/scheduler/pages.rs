@@ -350,44 +350,45 @@ impl Page {
         }
     }
 
+    /// Each of a few cells waits for one block less; those that may run now become ready.
+    ///
+    /// Returns how many became ready; `None`, and nothing has changed, where that takes
+    /// [`Page::arrive`].
+    #[inline]
+    pub(super) fn arrive_at_once(&mut self, place: usize, len: usize) -> Option<u32> {
+        let Waits::Byte(waits) = &mut self.waits else { return None };
+        let window = waits.get_mut(place..place + 8).filter(|_| len <= 8)?;
+        let mut zeros = decrement(window.try_into().ok()?, len);
+        if zeros == 0 {
+            return Some(0);
+        }
+        let before = self.num_ready;
+        while zeros != 0 {
+            self.become_free(place + zeros.trailing_zeros() as usize / 8);
+            zeros &= zeros - 1;
+        }
+        Some(self.num_ready - before)
+    }
+
     /// Each cell of a stretch waits for one block less; those that may run now become ready.
     ///
     /// Returns how many became ready.
-    #[inline]
     pub(super) fn arrive(&mut self, places: Range<usize>) -> u32 {
         let before = self.num_ready;
-        match &mut self.waits {
-            Waits::None => {}
-            Waits::Byte(waits) => {
-                let len = places.len();
-                let window = waits.get_mut(places.start..places.start + 8);
-                if let Some(Ok(window)) = window.filter(|_| len <= 8).map(<&mut [u8; 8]>::try_from)
-                {
-                    let mut zeros = decrement(window, len);
-                    while zeros != 0 {
-                        self.become_free(places.start + zeros.trailing_zeros() as usize / 8);
-                        zeros &= zeros - 1;
-                    }
-                } else {
-                    for place in places {
-                        if let Waits::Byte(waits) = &mut self.waits {
-                            waits[place] -= 1;
-                            if waits[place] == 0 {
-                                self.become_free(place);
-                            }
-                        }
-                    }
+        for place in places {
+            let left = match &mut self.waits {
+                Waits::None => return 0,
+                Waits::Byte(waits) => {
+                    waits[place] -= 1;
+                    u32::from(waits[place])
                 }
-            }
-            Waits::Long(_) => {
-                for place in places {
-                    if let Waits::Long(waits) = &mut self.waits {
-                        waits[place] -= 1;
-                        if waits[place] == 0 {
-                            self.become_free(place);
-                        }
-                    }
+                Waits::Long(waits) => {
+                    waits[place] -= 1;
+                    waits[place]
                 }
+            };
+            if left == 0 {
+                self.become_free(place);
             }
         }
         self.num_ready - before

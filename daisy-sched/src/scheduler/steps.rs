@@ -130,7 +130,9 @@ impl Scheduler {
                 let edge = &self.tasks[task].outputs[output];
                 let reader = edge.task;
                 for run in edge.runs(index.as_slice()) {
-                    self.push(reader, run);
+                    if !self.tasks[reader].push_at_once(&run) {
+                        self.push(reader, run);
+                    }
                 }
                 self.refresh(reader);
             }
@@ -148,9 +150,9 @@ impl Scheduler {
         for place in conflict.downstream(&frontier.grid, index) {
             let frontier = &mut self.tasks[task];
             let Some(conflict) = &frontier.conflict else { return };
-            let mut run = conflict.run(place).at(cell);
-            while let Some(page) = self.tasks[task].push(&mut run, &mut self.waits) {
-                self.open_page(task, page);
+            let run = conflict.run(place).at(cell);
+            if !frontier.push_at_once(&run) {
+                self.push(task, run);
             }
         }
         self.refresh(task);
