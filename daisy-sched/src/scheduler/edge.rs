@@ -35,6 +35,14 @@ impl Edge {
         Self { task, grid, crossings }
     }
 
+    /// The same as [`Edge::runs`] where there is one axis, and so at most one run.
+    #[inline]
+    pub(super) fn run_of_line(&self, index: &[i64]) -> Option<Range<u64>> {
+        let [crossing] = self.crossings.as_slice() else { return None };
+        let cells = crossing.cells(*index.first()?);
+        Some(cells.start.unsigned_abs()..cells.end.unsigned_abs())
+    }
+
     /// The neighbour's cells that the cell at `index` reads, or is read by.
     #[inline]
     pub(super) fn runs(&self, index: &[i64]) -> CellRuns {

@@ -129,9 +129,15 @@ impl Scheduler {
             for output in 0..self.tasks[task].outputs.len() {
                 let edge = &self.tasks[task].outputs[output];
                 let reader = edge.task;
-                for run in edge.runs(index.as_slice()) {
-                    if !self.tasks[reader].push_at_once(&run) {
+                if let Some(run) = edge.run_of_line(index.as_slice()) {
+                    if !run.is_empty() && !self.tasks[reader].push_at_once(&run) {
                         self.push(reader, run);
+                    }
+                } else {
+                    for run in edge.runs(index.as_slice()) {
+                        if !self.tasks[reader].push_at_once(&run) {
+                            self.push(reader, run);
+                        }
                     }
                 }
                 self.refresh(reader);
