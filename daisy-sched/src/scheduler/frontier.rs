@@ -11,6 +11,7 @@ use roaring::RoaringTreemap;
 use super::{
     conflict::Conflict,
     edge::{Edge, max_inputs, waiting},
+    keys::{least, order_key},
     mask::Mask,
     pages::{PAGE_CELLS, PageState, Pages, Slot, cell_at, page_of, place_of},
 };
@@ -265,18 +266,22 @@ impl Frontier {
     }
 
     /// The first cell of a run that is not closed.
-    fn first_not_closed(&self, run: Range<u64>) -> Option<u64> {
+    pub(super) fn first_not_closed(&self, run: Range<u64>) -> Option<u64> {
         let is_closed = |end: u64| self.closed.range_cardinality(run.start..end) == end - run.start;
-        let (mut closed, mut open) = (run.start, run.end);
-        if is_closed(open) {
+        if is_closed(run.end) {
             return None;
         }
-        // All before `closed` is closed, something before `open` is not.
-        while open - closed > 1 {
-            let middle = closed + (open - closed) / 2;
-            if is_closed(middle) { closed = middle } else { open = middle }
+        Some(run.start + least(run.end - run.start, |len| !is_closed(run.start + len)) - 1)
+    }
+
+    /// The last cell of a run that is not closed.
+    pub(super) fn last_not_closed(&self, run: Range<u64>) -> Option<u64> {
+        let is_closed =
+            |start: u64| self.closed.range_cardinality(start..run.end) == run.end - start;
+        if is_closed(run.start) {
+            return None;
         }
-        Some(closed)
+        Some(run.end - least(run.end - run.start, |len| !is_closed(run.end - len)))
     }
 
     /// Finds the roots from `cell` on.
@@ -460,30 +465,5 @@ impl Frontier {
             run.start += len;
         }
         None
-    }
-}
-
-/// The place of a cell in an order other than by number.
-fn order_key(order: Order, grid: &Tiling, conflict: Option<&Conflict>, cell: u64) -> u128 {
-    let Some(index) = grid.index(cell) else { return u128::MAX };
-    match order {
-        Order::Sweep => cell.into(),
-        Order::Level => {
-            let level = conflict.map_or(0, |conflict| conflict.level_at(index.as_slice()));
-            u128::from(level) << 64 | u128::from(cell)
-        }
-        Order::Morton => {
-            let mut key = 0_u128;
-            let bits = (0..64_u32).rev();
-            for bit in bits {
-                for (axis, entry) in grid.axes().iter().zip(index.iter()) {
-                    // Bits that no index along this axis has are left out: the key stays short.
-                    if (axis.num_cells() - 1) >> bit.min(62) != 0 {
-                        key = key << 1 | u128::from(entry.unsigned_abs() >> bit.min(63) & 1);
-                    }
-                }
-            }
-            key
-        }
     }
 }

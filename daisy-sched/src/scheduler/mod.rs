@@ -4,6 +4,7 @@ mod closed;
 mod conflict;
 mod edge;
 mod frontier;
+mod keys;
 mod mask;
 mod opening;
 mod options;

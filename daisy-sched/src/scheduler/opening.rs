@@ -29,8 +29,14 @@ impl Scheduler {
             let row = start..(start + (cells.end - cell) as i64).min(len);
             let end = cell + (row.end - row.start) as u64;
             let waits = &mut waits[(cell - cells.start) as usize..(end - cells.start) as usize];
-            // Of closed cells nobody asks what they wait for.
-            if self.num_closed(task, &(cell..end)) < end - cell {
+            // Of closed cells nobody asks what they wait for: only what lies between the first and
+            // the last open one is looked at.
+            let frontier = &self.tasks[task];
+            let open = (frontier.first_not_closed(cell..end), frontier.last_not_closed(cell..end));
+            if let (Some(first), Some(last)) = open {
+                let places = (first - cell) as usize..(last - cell) as usize + 1;
+                let row = row.start + places.start as i64..row.start + places.end as i64;
+                let waits = &mut waits[places];
                 if self.is_conflict_closed(task, &index, &row) {
                     self.subtract_conflicts(task, &mut index, &row, waits);
                 }
