@@ -37,6 +37,8 @@ pub(super) struct Frontier {
     pub(super) gates: Vec<usize>,
     /// The tasks of which every block waits for all blocks here.
     pub(super) gated: Vec<usize>,
+    /// The largest number of blocks that one block here may wait for, gates aside.
+    pub(super) max_waits: u64,
     pub(super) pages: Pages,
     pub(super) tally: Tally,
     /// Cells that were finished without anybody having been told: masked, taken over, not requested.
@@ -117,6 +119,7 @@ impl Frontier {
         let total = grid.num_cells() - closed.len();
         Self {
             whole: task.tiling().clone(),
+            max_waits,
             pages: Pages::new(grid.num_cells(), max_waits),
             tally: Tally::new(total),
             grid,
@@ -137,12 +140,6 @@ impl Frontier {
                 }
             },
         }
-    }
-
-    /// The largest number of blocks that one block here may wait for, gates aside.
-    pub(super) fn max_waits(&self) -> u64 {
-        let waits = self.inputs.iter().map(|edge| max_inputs(&self.grid, &edge.grid));
-        waits.fold(self.conflict.as_ref().map_or(0, Conflict::max_upstream), u64::saturating_add)
     }
 
     /// Decides how blocks that wait for nothing are found; called before the first hand-out.

@@ -71,7 +71,7 @@ pub(super) fn frontiers(
             grid,
         };
         let frontier = Frontier::new(node, parts);
-        if frontier.max_waits() > u64::from(u32::MAX) {
+        if frontier.max_waits > u64::from(u32::MAX) {
             return Err(SchedulerError::TooManyInputs { task, limit: u32::MAX.into() });
         }
         frontiers.push(frontier);
@@ -98,12 +98,7 @@ fn link(frontiers: &mut [Frontier]) {
 /// The boxes of blocks wanted of each task, upstream blocks included.
 fn wanted(tasks: &TaskGraph, request: &Request) -> Result<Vec<Vec<CellBox>>, SchedulerError> {
     let mut wanted: Vec<Vec<CellBox>> = tasks.ids().map(|_| Vec::new()).collect();
-    let mut want = |task: TaskId, cells: CellBox| {
-        let boxes: &mut Vec<CellBox> = &mut wanted[task.index()];
-        if !cells.is_empty() && !boxes.iter().any(|known| known.intersect(&cells) == cells) {
-            boxes.push(cells);
-        }
-    };
+    let mut want = |task: TaskId, cells: CellBox| add(&mut wanted[task.index()], cells);
     match request {
         Request::LastTasks => {
             tasks.last_tasks().for_each(|task| want(task, tasks[task].tiling().all_cells()));
@@ -130,15 +125,18 @@ fn wanted(tasks: &TaskGraph, request: &Request) -> Result<Vec<Vec<CellBox>>, Sch
             let Some(roi) = tasks[task].tiling().read_by(&cells) else { continue };
             for &up in tasks.upstream(task) {
                 let cells = tasks[up].tiling().cells_writing(&roi);
-                let boxes = &mut wanted[up.index()];
-                if !cells.is_empty() && !boxes.iter().any(|known| known.intersect(&cells) == cells)
-                {
-                    boxes.push(cells);
-                }
+                add(&mut wanted[up.index()], cells);
             }
         }
     }
     Ok(wanted)
+}
+
+/// Adds a box, unless one that is there has all of it.
+fn add(boxes: &mut Vec<CellBox>, cells: CellBox) {
+    if !cells.is_empty() && !boxes.iter().any(|known| known.intersect(&cells) == cells) {
+        boxes.push(cells);
+    }
 }
 
 /// The cells of a grid that lie in none of the wanted boxes.
