@@ -94,6 +94,7 @@ extern crate alloc;
 mod coordinator;
 mod counts;
 mod error;
+mod record;
 mod scheduler;
 mod time;
 
@@ -104,5 +105,6 @@ pub use coordinator::{
 };
 pub use counts::Counts;
 pub use error::SchedulerError;
+pub use record::Record;
 pub use scheduler::{Failure, Question, Request, Scheduler, SchedulerOptions, Verdict};
 pub use time::Moment;
