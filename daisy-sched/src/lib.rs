@@ -99,9 +99,9 @@ mod scheduler;
 mod time;
 
 pub use coordinator::{
-    Cause, CheckId, Coordinator, CoordinatorConfig, CoordinatorError, Ending, FailureCause,
-    Finding, Input, KillReason, Lease, LeaseId, Outcome, Output, PutBackReason, Reason, Settlement,
-    Stage, TaskConfig, TaskEnding, TaskReport, WorkerId, WorkerKind,
+    Adopted, Cause, CheckId, Coordinator, CoordinatorConfig, CoordinatorError, Ending,
+    FailureCause, Finding, Input, KillReason, Lease, LeaseId, Outcome, Output, PutBackReason,
+    Reason, Settlement, Stage, TaskConfig, TaskEnding, TaskReport, WorkerId, WorkerKind,
 };
 pub use counts::Counts;
 pub use error::SchedulerError;

@@ -2,6 +2,10 @@
 
 use alloc::{collections::BTreeMap, string::String, vec::Vec};
 
+use daisy_block::BlockKey;
+
+use super::{LeaseId, WorkerId};
+
 /// How a [`Coordinator`](super::Coordinator) works; the default is what most runs want.
 #[derive(Clone, Debug)]
 pub struct CoordinatorConfig {
@@ -22,6 +26,22 @@ pub struct CoordinatorConfig {
     pub heartbeat_ms: u64,
     /// How long one check may take.
     pub check_timeout_ms: u64,
+    /// Leases that were open when an earlier epoch of this run ended; their blocks were acquired by
+    /// [`Scheduler::acquire_block`](crate::Scheduler::acquire_block). In the order of their ids.
+    pub adopted: Vec<Adopted>,
+    /// For how long the workers of adopted leases may stay away before their blocks are put back.
+    pub reconnect_ms: u64,
+}
+
+/// A lease of an earlier epoch whose worker may still be at work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Adopted {
+    /// Its number.
+    pub lease: LeaseId,
+    /// Who has the block.
+    pub worker: WorkerId,
+    /// The block.
+    pub key: BlockKey,
 }
 
 impl Default for CoordinatorConfig {
@@ -35,6 +55,8 @@ impl Default for CoordinatorConfig {
             silence_ms: 6_000,
             heartbeat_ms: 2_000,
             check_timeout_ms: 60_000,
+            adopted: Vec::new(),
+            reconnect_ms: 60_000,
         }
     }
 }

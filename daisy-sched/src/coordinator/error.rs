@@ -89,7 +89,13 @@ pub enum CoordinatorError {
         /// What there is in all.
         total: u64,
     },
-    /// A scheduler of which blocks were acquired already.
+    /// An adopted lease that cannot be: of this epoch or a later one, named twice, or of a worker
+    /// with leases of another task.
+    BadAdoption {
+        /// The lease.
+        lease: LeaseId,
+    },
+    /// A scheduler of which blocks were acquired already, other than those adopted.
     BlocksOut {
         /// Their task.
         task: TaskId,
@@ -121,6 +127,9 @@ impl fmt::Display for CoordinatorError {
             }
             Self::UnknownCheck { check } => {
                 write!(f, "check {check} was never asked for; answer with the number that came")
+            }
+            Self::BadAdoption { lease } => {
+                write!(f, "lease {lease} cannot be taken over from an earlier epoch")
             }
             Self::EpochTooLarge { epoch } => {
                 write!(f, "epoch {epoch} does not fit into 24 bits; start a new run")

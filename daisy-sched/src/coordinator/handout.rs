@@ -93,6 +93,9 @@ impl Coordinator {
             self.check_ahead(task)?;
         }
         self.staff(task)?;
+        if !self.tasks[task.index()].idle.is_empty() {
+            self.watch_queues(task);
+        }
         if ran_dry { self.end_if_over(task) } else { Ok(()) }
     }
 

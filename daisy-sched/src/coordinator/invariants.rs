@@ -53,6 +53,7 @@ impl Coordinator {
     fn check_leases(&self) {
         let mut out = vec![0; self.tasks.len()];
         let mut used = vec![0; self.budget.free.len()];
+
         for (id, lease) in self.leases.iter() {
             let row = &self.tasks[lease.key.task.index()];
             out[lease.key.task.index()] += 1;
@@ -83,12 +84,14 @@ impl Coordinator {
     fn check_workers(&self) {
         let mut joined = vec![0; self.tasks.len()];
         let mut staff = vec![0; self.tasks.len()];
+        let mut working = vec![0; self.tasks.len()];
         for (id, member) in self.workers.iter() {
             let worker = super::WorkerId(id);
             let row = &self.tasks[member.task.index()];
             let has_joined = !matches!(member.phase, Phase::Named | Phase::Starting);
             joined[member.task.index()] += u32::from(has_joined);
             staff[member.task.index()] += u32::from(member.is_staff);
+            working[member.task.index()] += u32::from(!member.leases.is_empty());
             assert_eq!(row.idle.contains(&worker), member.seat == Seat::Idle, "{worker} idle");
             assert_eq!(row.busy.contains(&worker), member.seat == Seat::Busy, "{worker} busy");
             if member.seat != Seat::None {
@@ -102,6 +105,7 @@ impl Coordinator {
         }
         for (place, row) in self.tasks.iter().enumerate() {
             assert_eq!((row.joined, row.staff), (joined[place], staff[place]), "workers of a task");
+            assert_eq!(row.working, working[place], "workers of a task that have blocks");
             let seats = row.idle.iter().chain(&row.busy);
             for worker in seats {
                 assert!(self.workers.get(worker.0).is_some(), "{worker} waits and has ended");

@@ -1,6 +1,6 @@
 //! Everything that goes into a coordinator and everything that comes out of it.
 
-use alloc::boxed::Box;
+use alloc::{boxed::Box, vec::Vec};
 use core::{fmt, ops::Range};
 
 use daisy_block::{BlockKey, TaskId};
@@ -47,12 +47,24 @@ pub enum WorkerKind {
     /// A thread of this process: cannot be killed, only waited for.
     Thread,
     /// A child process: killed, and gone once reaped.
-    LocalProcess,
+    LocalProcess {
+        /// Whether it promised heartbeats: then it is killed when it is silent for too long (it was
+        /// stopped, say). Without that, silence says nothing while it is connected.
+        heartbeats: bool,
+    },
     /// A process somewhere else: gone one heartbeat after it must have ended itself for silence.
     Remote {
         /// Whether it promised heartbeats. Without that, silence says nothing while it is connected.
         heartbeats: bool,
     },
+}
+
+impl WorkerKind {
+    /// Whether its silence says something while it is connected.
+    #[must_use]
+    pub const fn promises_heartbeats(self) -> bool {
+        matches!(self, Self::LocalProcess { heartbeats: true } | Self::Remote { heartbeats: true })
+    }
 }
 
 /// One thing that happened, told by the driver.
@@ -110,10 +122,12 @@ pub enum Input {
         /// The worker.
         worker: WorkerId,
     },
-    /// A worker whose connection closed is back.
+    /// A worker whose connection closed is back; it has to say again what it wants.
     Reconnected {
         /// The worker.
         worker: WorkerId,
+        /// Whether it promises heartbeats.
+        heartbeats: bool,
     },
     /// Some byte came from a worker; the silence limit counts from here.
     Heard {
@@ -263,6 +277,14 @@ pub enum Output {
         /// The worker.
         worker: WorkerId,
     },
+    /// Ask a worker to give back blocks that it has not begun, because others have nothing to do; it
+    /// answers with [`Outcome::Returned`] for those, and goes on with the rest. Never said of threads.
+    Recall {
+        /// The worker.
+        worker: WorkerId,
+        /// Everything that seems to wait there, in its order.
+        leases: Vec<LeaseId>,
+    },
     /// A worker is taken to have ended because nothing was heard of it for too long. If it comes back
     /// it must be told to end.
     GivenUp {
@@ -349,6 +371,8 @@ pub enum KillReason {
     Revoked,
     /// [`Input::Drain`].
     Drained,
+    /// Nothing was heard of it for too long although it promised heartbeats.
+    Silent,
 }
 
 /// Why nothing more will happen in a task.
@@ -377,6 +401,8 @@ pub enum Reason {
     Backoff(BlockKey),
     /// Workers of this task may be started again.
     StartBackoff(TaskId),
+    /// Workers of this task have nothing to do while blocks wait at others.
+    Recall(TaskId),
     /// The oldest open check takes too long.
     Check,
 }

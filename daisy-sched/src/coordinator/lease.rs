@@ -51,6 +51,10 @@ impl Coordinator {
         let Some(member) = self.workers.get_mut(worker.0) else { return };
         let row = &mut self.tasks[key.task.index()];
         let begins = member.leases.is_empty();
+        if begins {
+            member.since = self.now;
+            row.working += 1;
+        }
         let timeout = row.timeout_ms.filter(|_| begins).map(|limit_ms| self.now.after_ms(limit_ms));
         let state = if timeout.is_some() { LeaseState::Running } else { LeaseState::Queued };
         let lease = OpenLease { key, worker, deadline: timeout.unwrap_or(Moment::MAX), state };
@@ -107,7 +111,7 @@ impl Coordinator {
             (LeaseState::Checking, _) => self.note_late(id),
             (LeaseState::Overdue, _) => {
                 let kind = self.workers.get(worker.0).map(|member| member.kind);
-                if kind == Some(WorkerKind::LocalProcess) {
+                if matches!(kind, Some(WorkerKind::LocalProcess { .. })) {
                     // It is being killed; only its end frees the block.
                     self.note_late(id);
                     return Ok(());
@@ -270,6 +274,11 @@ impl Coordinator {
             member.leases.retain(|&other| other != id);
         }
         member.is_alone &= !member.leases.is_empty();
+        member.has_recall &= member.leases.len() > 1;
+        member.since = self.now;
+        if member.leases.is_empty() {
+            self.tasks[member.task.index()].working -= 1;
+        }
         let next = member.leases.front().copied();
         if let Some(next) = next.filter(|_| self.tasks[member.task.index()].timeout_ms.is_some()) {
             let is_queued = |lease: &OpenLease| lease.state == LeaseState::Queued;
@@ -283,7 +292,7 @@ impl Coordinator {
         }
     }
 
-    fn start_clock(&mut self, worker: WorkerId, id: LeaseId) {
+    pub(super) fn start_clock(&mut self, worker: WorkerId, id: LeaseId) {
         let Some(lease) = self.leases.get_mut(id.0) else { return };
         let Some(limit_ms) = self.tasks[lease.key.task.index()].timeout_ms else { return };
         lease.state = LeaseState::Running;

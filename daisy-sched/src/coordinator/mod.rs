@@ -3,6 +3,7 @@
 //! Every input ends in one method of the file its subject belongs to; what it changes is followed by
 //! [`Coordinator::move_on`], which hands out what became ready and ends what is over.
 
+mod adoption;
 mod budget;
 mod checks;
 mod config;
@@ -14,10 +15,12 @@ mod invariants;
 mod io;
 mod lease;
 mod numbered;
+mod recall;
 mod report;
 mod roster;
 mod tasks;
 mod timers;
+mod waiting;
 
 use alloc::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -33,7 +36,7 @@ use self::{
 use crate::{Counts, Moment, Scheduler};
 
 pub use self::{
-    config::{CoordinatorConfig, TaskConfig},
+    config::{Adopted, CoordinatorConfig, TaskConfig},
     error::CoordinatorError,
     io::{
         Cause, CheckId, Ending, FailureCause, Finding, Input, KillReason, Lease, LeaseId, Outcome,
@@ -104,7 +107,8 @@ impl Coordinator {
         }
         let mut tasks = Vec::new();
         for &task in &ids {
-            if scheduler.counts(task)?.processing > 0 {
+            let adopted = config.adopted.iter().filter(|adopted| adopted.key.task == task).count();
+            if scheduler.counts(task)?.processing != adopted as u64 {
                 return Err(CoordinatorError::BlocksOut { task });
             }
             tasks.push(TaskRow::new(&scheduler, task, &config)?);
@@ -135,6 +139,7 @@ impl Coordinator {
             tasks,
             budget,
         };
+        coordinator.adopt()?;
         coordinator.begin()?;
         Ok(coordinator)
     }
@@ -165,7 +170,7 @@ impl Coordinator {
             Input::Started { worker, lease } => self.begun(worker, lease),
             Input::Ended { worker, ending } => self.ended(worker, ending),
             Input::Disconnected { worker } => self.disconnect(worker),
-            Input::Reconnected { worker } => self.reconnect(worker),
+            Input::Reconnected { worker, heartbeats } => self.reconnect(worker, heartbeats),
             Input::Heard { worker } => self.hear(worker),
             Input::Revoke { worker } => self.revoke(worker),
             Input::Checked { check, finding } => self.checked(check, finding),
@@ -232,6 +237,26 @@ impl Coordinator {
             workers: row.joined,
             early_ends: row.early_ends,
         })
+    }
+
+    /// The block of an open lease and who has it; None once it is over, or overdue.
+    #[must_use]
+    pub fn lease(&self, lease: LeaseId) -> Option<(BlockKey, WorkerId)> {
+        let open = self.leases.get(lease.0)?;
+        (open.state != lease::LeaseState::Overdue).then_some((open.key, open.worker))
+    }
+
+    /// The task of a worker that has joined and not ended.
+    #[must_use]
+    pub fn task_of(&self, worker: WorkerId) -> Option<TaskId> {
+        let member = self.workers.get(worker.0)?;
+        member.has_joined().then_some(member.task)
+    }
+
+    /// Whether a worker was asked for and has not joined yet.
+    #[must_use]
+    pub fn is_starting(&self, worker: WorkerId) -> bool {
+        self.workers.get(worker.0).is_some_and(|member| member.phase == roster::Phase::Starting)
     }
 
     /// Open leases: blocks that count as processing, of all tasks.

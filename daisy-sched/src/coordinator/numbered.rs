@@ -49,6 +49,11 @@ impl<T> Numbered<T> {
         id
     }
 
+    /// Puts in a thing of an earlier epoch.
+    pub(super) fn insert_old(&mut self, id: u64, thing: T) {
+        self.rest.insert(id, thing);
+    }
+
     #[inline]
     pub(super) fn get(&self, id: u64) -> Option<&T> {
         match &self.ring[self.place(id)] {

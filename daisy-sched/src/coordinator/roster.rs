@@ -73,6 +73,12 @@ pub(super) struct Worker {
     /// Blocks it has, in the order in which it runs them.
     pub(super) leases: VecDeque<LeaseId>,
     pub(super) silent_from: Moment,
+    /// Until when an adopted worker may stay away; of no meaning once it is back.
+    pub(super) grace: Option<Moment>,
+    /// Since when its first block is at work, as far as is known.
+    pub(super) since: Moment,
+    /// It was asked to give back what it has not begun.
+    pub(super) has_recall: bool,
 }
 
 /// How a worker came to its end, as far as blame goes.
@@ -105,11 +111,19 @@ impl Worker {
             num_timed: 0,
             leases: VecDeque::new(),
             silent_from: Moment::ZERO,
+            grace: None,
+            since: Moment::ZERO,
+            has_recall: false,
         }
     }
 
+    /// Whether it is, or was, there.
+    pub(super) const fn has_joined(&self) -> bool {
+        matches!(self.phase, Phase::Present | Phase::Stopping(_))
+    }
+
     /// Whether it may get blocks.
-    const fn is_open(&self) -> bool {
+    pub(super) const fn is_open(&self) -> bool {
         matches!(self.phase, Phase::Present) && self.is_connected && !self.is_dismissed
     }
 }
@@ -191,7 +205,7 @@ impl Coordinator {
         }
         member.is_connected = false;
         member.wanted = 0;
-        if member.kind == (WorkerKind::Remote { heartbeats: false }) {
+        if !member.kind.promises_heartbeats() {
             member.silent_from = now;
         }
         self.watch_silence(worker);
@@ -199,18 +213,33 @@ impl Coordinator {
         Ok(())
     }
 
-    pub(super) fn reconnect(&mut self, worker: WorkerId) -> Result<(), CoordinatorError> {
+    pub(super) fn reconnect(
+        &mut self,
+        worker: WorkerId,
+        promised: bool,
+    ) -> Result<(), CoordinatorError> {
         let member = self.present(worker)?;
         if member.is_connected {
             return Err(CoordinatorError::WorkerState { worker, expected: "disconnected" });
         }
         member.is_connected = true;
-        let is_dismissed = member.is_dismissed;
+        member.grace = None;
+        member.has_recall = false;
+        match &mut member.kind {
+            WorkerKind::Thread => {}
+            WorkerKind::LocalProcess { heartbeats } | WorkerKind::Remote { heartbeats } => {
+                *heartbeats = promised;
+            }
+        }
+        let (is_dismissed, phase) = (member.is_dismissed, member.phase);
         self.heard(worker);
-        if is_dismissed {
-            // It may not have heard so.
+        // It may not have heard so.
+        if let Phase::Stopping(reason) = phase {
+            self.outputs.push_back(Output::Kill { worker, reason });
+        } else if is_dismissed {
             self.outputs.push_back(Output::Dismiss { worker });
         }
+        self.watch_silence(worker);
         Ok(())
     }
 
@@ -262,7 +291,7 @@ impl Coordinator {
         }
         member.phase = Phase::Stopping(reason);
         member.wanted = 0;
-        if member.kind == (WorkerKind::Remote { heartbeats: false }) {
+        if !member.kind.promises_heartbeats() {
             member.silent_from = now;
         }
         self.outputs.push_back(Output::Kill { worker, reason });
@@ -283,10 +312,16 @@ impl Coordinator {
         self.bury(worker, death)
     }
 
-    /// Nothing was heard of a remote worker for so long that it must have ended itself.
+    /// Nothing was heard of a worker for so long that a remote one must have ended itself; a child
+    /// process is made to.
     pub(super) fn give_up(&mut self, worker: WorkerId) -> Result<(), CoordinatorError> {
         let Some(member) = self.workers.get(worker.0) else { return Ok(()) };
-        let death = if member.is_connected { Death::Silent } else { Death::Vanished };
+        if matches!(member.kind, WorkerKind::LocalProcess { .. }) {
+            self.kill(worker, KillReason::Silent);
+            return Ok(());
+        }
+        let is_silent = member.is_connected || member.grace.is_some();
+        let death = if is_silent { Death::Silent } else { Death::Vanished };
         self.outputs.push_back(Output::GivenUp { worker });
         self.bury(worker, death)
     }
@@ -308,6 +343,7 @@ impl Coordinator {
         if member.is_staff {
             row.staff -= 1;
         }
+        row.working -= u32::from(!member.leases.is_empty());
         self.settle_all(&member, death)?;
         let was_wanted = member.is_staff && !member.is_dismissed;
         if was_wanted && !member.has_taken && !matches!(member.phase, Phase::Stopping(_)) {
@@ -421,35 +457,6 @@ impl Coordinator {
             self.tasks[task.index()].members.iter().copied().collect();
         for worker in members {
             self.dismiss_if_over(worker);
-        }
-    }
-
-    // ---- waiting lists ----
-
-    /// Puts a worker where it belongs among those that wait.
-    #[inline]
-    pub(super) fn reseat(&mut self, worker: WorkerId) {
-        let Some(member) = self.workers.get_mut(worker.0) else { return };
-        let may_wait =
-            member.wanted > 0 && member.is_open() && !member.is_alone && !member.is_retired;
-        let seat = match (may_wait, member.leases.is_empty()) {
-            (false, _) => Seat::None,
-            (true, true) => Seat::Idle,
-            (true, false) => Seat::Busy,
-        };
-        if seat == member.seat {
-            return;
-        }
-        let row = &mut self.tasks[member.task.index()];
-        row.leave(member.seat, worker);
-        row.enter(seat, worker);
-        member.seat = seat;
-    }
-
-    fn unseat(&mut self, worker: WorkerId) {
-        if let Some(member) = self.workers.get_mut(worker.0) {
-            self.tasks[member.task.index()].leave(member.seat, worker);
-            member.seat = Seat::None;
         }
     }
 

@@ -52,6 +52,10 @@ pub(super) struct TaskRow {
     pub(super) idle: BTreeSet<WorkerId>,
     /// Workers that have blocks and can take more.
     pub(super) busy: BTreeSet<WorkerId>,
+    /// Workers that have blocks, whether they can take more or not.
+    pub(super) working: u32,
+    /// A timer watches blocks that wait at workers while others have nothing to do.
+    pub(super) is_recalling: bool,
     /// Where among them the search goes on.
     pub(super) busy_place: WorkerId,
 
@@ -96,6 +100,8 @@ impl TaskRow {
             start_not_before: None,
             idle: BTreeSet::new(),
             busy: BTreeSet::new(),
+            working: 0,
+            is_recalling: false,
             busy_place: WorkerId(0),
             stop: None,
             ending: None,

@@ -59,6 +59,7 @@ impl Coordinator {
                     self.staff(task)?;
                 }
                 Reason::Check => self.time_out_check()?,
+                Reason::Recall(task) => self.recall(task),
             }
             self.watch_again(reason);
         }
@@ -79,7 +80,7 @@ impl Coordinator {
     /// Sees to it that the silence of a remote worker is watched.
     pub(super) fn watch_silence(&mut self, worker: super::WorkerId) {
         if let Some(member) = self.workers.get_mut(worker.0) {
-            if member.is_guarded || !matches!(member.kind, WorkerKind::Remote { .. }) {
+            if member.is_guarded || member.kind == WorkerKind::Thread {
                 return;
             }
             member.is_guarded = true;
@@ -107,6 +108,7 @@ impl Coordinator {
             Reason::BlockTimeout(worker) => self.watch_blocks(worker),
             Reason::Silence(worker) => self.watch_silence(worker),
             Reason::Check => self.watch_checks(),
+            Reason::Recall(task) => self.watch_queues(task),
             Reason::Backoff(_) | Reason::StartBackoff(_) => {}
         }
     }
@@ -130,6 +132,7 @@ impl Coordinator {
                 }
             }
             Reason::Check => self.checks.is_timed = false,
+            Reason::Recall(task) => self.tasks[task.index()].is_recalling = false,
             Reason::Backoff(_) | Reason::StartBackoff(_) => {}
         }
     }
@@ -145,19 +148,23 @@ impl Coordinator {
             }
             Reason::Silence(worker) => {
                 let member = self.workers.get(worker.0)?;
-                let WorkerKind::Remote { heartbeats } = member.kind else { return None };
-                let is_there = member.is_connected && member.phase == Phase::Present;
-                if !heartbeats && is_there {
+                let is_present = member.phase == Phase::Present;
+                let is_killed_anyway =
+                    matches!(member.kind, WorkerKind::LocalProcess { .. }) && !is_present;
+                let is_there = member.is_connected && is_present;
+                if is_killed_anyway || (is_there && !member.kind.promises_heartbeats()) {
                     return None;
                 }
                 let limit_ms = self.config.silence_ms.saturating_add(self.config.heartbeat_ms);
-                Some(member.silent_from.after_ms(limit_ms))
+                let limit = member.silent_from.after_ms(limit_ms);
+                Some(member.grace.map_or(limit, |grace| grace.max(limit)))
             }
             Reason::Backoff(key) => {
                 let is_stopped = self.is_draining || self.tasks[key.task.index()].stop.is_some();
                 if is_stopped { None } else { self.parked.get(&key).copied() }
             }
             Reason::StartBackoff(task) => self.tasks[task.index()].start_not_before,
+            Reason::Recall(task) => self.next_recall(task),
             Reason::Check => self.oldest_check().map(|(_, check)| check.deadline),
         }
     }

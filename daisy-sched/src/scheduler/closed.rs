@@ -69,7 +69,8 @@ impl Scheduler {
             PageState::Live(slot) => {
                 // Cells that are finished in another way have told, or never will.
                 let page = frontier.pages.page(slot);
-                let fresh = places.clone().filter(|&place| !page.is_finished(place));
+                let is_open = |&place: &usize| !page.is_finished(place) && !page.is_out(place);
+                let fresh = places.clone().filter(is_open);
                 let fresh: Vec<u64> = fresh.map(|place| cell_at(page.number, place)).collect();
                 frontier.closed.extend(fresh);
                 frontier.finish_untouched(slot, places)
@@ -185,14 +186,15 @@ impl Scheduler {
 }
 
 impl Frontier {
-    /// Finishes the cells of a stretch of a live page that are not finished; none of them is out.
+    /// Finishes the cells of a stretch of a live page that are neither finished nor out.
     ///
     /// Returns how many they were.
     pub(super) fn finish_untouched(&mut self, slot: Slot, places: Range<usize>) -> u64 {
         let page = self.pages.page_mut(slot);
         let mut finished = 0;
         for place in places {
-            if page.is_finished(place) {
+            // Blocks that were out before the mask was asked are not skipped.
+            if page.is_finished(place) || page.is_out(place) {
                 continue;
             }
             if page.is_ready(place) {

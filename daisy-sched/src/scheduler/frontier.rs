@@ -209,6 +209,18 @@ impl Frontier {
         Taken::Block(cell)
     }
 
+    /// Takes one ready cell of a live page out of turn; false if it is not ready.
+    pub(super) fn take_named(&mut self, cell: u64) -> bool {
+        let PageState::Live(slot) = self.pages.state(page_of(cell)) else { return false };
+        let page = self.pages.page_mut(slot);
+        let is_ready = page.is_ready(place_of(cell));
+        if is_ready {
+            page.set_out(place_of(cell));
+            page.clear_ready(place_of(cell));
+        }
+        is_ready
+    }
+
     /// The block to be handed out next, if the order allows to say so already.
     #[inline]
     fn next(&mut self) -> Next {

@@ -21,7 +21,10 @@ use daisy_block::{Block, BlockKey, CellBox, TaskId};
 use daisy_graph::{DependencyGraph, TaskGraph};
 use roaring::RoaringTreemap;
 
-use self::{frontier::Frontier, pages::place_of};
+use self::{
+    frontier::Frontier,
+    pages::{page_of, place_of},
+};
 use crate::{Counts, SchedulerError, counts::Out};
 
 pub use self::{
@@ -81,6 +84,8 @@ pub struct Scheduler {
     question: Option<Question>,
     options: SchedulerOptions,
     has_begun: bool,
+    /// Blocks were acquired by name: nothing more can be taken over.
+    has_named: bool,
     waits: Vec<u32>,
 }
 
@@ -118,6 +123,7 @@ impl Scheduler {
             question: None,
             options,
             has_begun: false,
+            has_named: false,
             waits: Vec::new(),
         };
         scheduler.find_sources();
@@ -144,7 +150,7 @@ impl Scheduler {
     /// # Errors
     /// [`SchedulerError::AlreadyStarted`], [`SchedulerError::UnknownTask`].
     pub fn take_over(&mut self, task: TaskId, cells: Range<u64>) -> Result<u64, SchedulerError> {
-        if self.has_begun {
+        if self.has_begun || self.has_named {
             return Err(SchedulerError::AlreadyStarted);
         }
         self.check_task(task)?;
@@ -166,6 +172,46 @@ impl Scheduler {
         frontier.tally.skip_untouched(taken);
         self.look_for_roots(task.index());
         Ok(taken)
+    }
+
+    /// Acquires exactly this block, if it may run: one that was out when an earlier run ended and is
+    /// still in somebody's hands.
+    ///
+    /// Possible before the first block is handed out, after everything was taken over. Masks are not
+    /// asked; a block that is out is never masked.
+    ///
+    /// # Errors
+    /// [`SchedulerError::AlreadyStarted`], [`SchedulerError::UnknownBlock`] (also if it was not
+    /// requested), and [`SchedulerError::WrongState`] if it waits for others or is finished.
+    pub fn acquire_block(&mut self, key: BlockKey) -> Result<(), SchedulerError> {
+        if self.has_begun {
+            return Err(SchedulerError::AlreadyStarted);
+        }
+        self.check_task(key.task)?;
+        let task = key.task.index();
+        let cell = self.tasks[task].local(key.cell);
+        let cell = cell.ok_or(SchedulerError::UnknownBlock { block: key })?;
+        self.has_named = true;
+        if !self.tasks[task].scans() {
+            self.tasks[task].begin(true);
+        }
+        self.look_at(task, page_of(cell));
+        if !self.gates_are_open(task) || !self.tasks[task].take_named(cell) {
+            return Err(SchedulerError::WrongState { block: key, expected: "ready" });
+        }
+        self.tasks[task].tally.acquire();
+        self.refresh_around(task);
+        Ok(())
+    }
+
+    /// A block failed so often in an earlier run that goes on in this one.
+    ///
+    /// # Errors
+    /// [`SchedulerError::UnknownTask`].
+    pub fn note_attempts(&mut self, key: BlockKey, attempts: u32) -> Result<(), SchedulerError> {
+        self.check_task(key.task)?;
+        self.attempts.insert(key, attempts);
+        Ok(())
     }
 
     /// A block of any task that may run: of the task furthest downstream that has one.

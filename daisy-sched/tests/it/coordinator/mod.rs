@@ -1,5 +1,6 @@
 //! The coordinator: transcripts of what goes in and comes out, and random operations beside a model.
 
+mod comebacks;
 mod model;
 mod play;
 mod transcripts;

@@ -145,6 +145,10 @@ fn line(output: &Output) -> String {
         Output::Orphaned { task, cells } => format!("orphaned {task} {cells:?}"),
         Output::Kill { worker, reason } => format!("kill {worker}: {reason:?}"),
         Output::Dismiss { worker } => format!("dismiss {worker}"),
+        Output::Recall { worker, leases } => {
+            let leases: Vec<String> = leases.iter().map(ToString::to_string).collect();
+            format!("recall {} from {worker}", leases.join(" "))
+        }
         Output::GivenUp { worker } => format!("given up {worker}"),
         Output::TaskEnded { task, ending } => format!("task {task} ended: {ending:?}"),
         Output::Done => "done".into(),

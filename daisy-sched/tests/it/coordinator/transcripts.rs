@@ -11,7 +11,7 @@ use daisy_sched::{
 use super::play::{A, B, NOTHING, Play, chain, external, key};
 
 const THREAD: WorkerKind = WorkerKind::Thread;
-const PROCESS: WorkerKind = WorkerKind::LocalProcess;
+const PROCESS: WorkerKind = WorkerKind::LocalProcess { heartbeats: true };
 const REMOTE: WorkerKind = WorkerKind::Remote { heartbeats: true };
 const SILENT_REMOTE: WorkerKind = WorkerKind::Remote { heartbeats: false };
 
@@ -175,7 +175,7 @@ fn a_remote_worker_that_takes_too_long_is_waited_for_until_it_must_have_ended() 
         ["given up w0", "l0 #0/0 failed 1x, TimedOut, again at 9.900000 s"]
     );
     assert_eq!(
-        play.try_tell(Input::Reconnected { worker: w0 }),
+        play.try_tell(Input::Reconnected { worker: w0, heartbeats: true }),
         Err(CoordinatorError::UnknownWorker { worker: w0 })
     );
 }
@@ -274,7 +274,7 @@ fn a_lost_connection_costs_nothing_if_the_worker_comes_back() {
     play.at_ms(1_000);
     assert_eq!(play.tell(Input::Disconnected { worker: w0 }), NOTHING);
     assert_eq!(play.at_ms(7_999), NOTHING);
-    assert_eq!(play.tell(Input::Reconnected { worker: w0 }), NOTHING);
+    assert_eq!(play.tell(Input::Reconnected { worker: w0, heartbeats: true }), NOTHING);
     assert_eq!(play.complete(w0, 0), ["l0 #0/0 completed"]);
     // What it wanted before is forgotten.
     assert_eq!(play.want(w0, 1), ["grant l1 #0/1 to w0"]);
@@ -670,7 +670,10 @@ fn nonsense_is_refused_and_changes_nothing() {
     assert_eq!(is_refused(&mut play, settle(other, 0)), "lease l0 belongs to worker w0, not to w1");
     assert!(is_refused(&mut play, settle(w0, 1)).contains("l1 was never granted"));
     assert!(is_refused(&mut play, settle(w0, 5 << 40)).contains("l0@5 was never granted"));
-    assert!(is_refused(&mut play, Input::Reconnected { worker: w0 }).contains("not disconnected"));
+    assert!(
+        is_refused(&mut play, Input::Reconnected { worker: w0, heartbeats: true })
+            .contains("not disconnected")
+    );
     let check = Input::Checked { check: daisy_sched::CheckId(0), finding: Finding::Done };
     assert!(is_refused(&mut play, check).contains("never asked"));
     assert!(is_refused(&mut play, Input::Abandon { task: B }).contains("no task #1"));

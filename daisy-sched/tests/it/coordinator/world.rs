@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use daisy_block::{BlockKey, TaskId};
 use daisy_graph::TaskGraph;
 use daisy_sched::{
-    Cause, CheckId, Coordinator, CoordinatorConfig, Ending, FailureCause, Finding, Input,
+    Adopted, Cause, CheckId, Coordinator, CoordinatorConfig, Ending, FailureCause, Finding, Input,
     KillReason, Lease, LeaseId, Moment, Outcome, Output, PutBackReason, Question, Request,
     Scheduler, SchedulerOptions, Settlement, Stage, TaskConfig, TaskEnding, Verdict, WorkerId,
     WorkerKind,
@@ -113,6 +113,41 @@ pub(crate) fn config(num_tasks: usize, dice: Dice<'_>) -> (SchedulerOptions, Coo
     (options, config)
 }
 
+/// Some blocks that may run are still out from an earlier epoch.
+fn adopt(
+    mut config: CoordinatorConfig,
+    scheduler: &mut Scheduler,
+    blocks: &mut BTreeMap<BlockKey, Block>,
+    dice: Dice<'_>,
+) -> (CoordinatorConfig, Vec<Adopted>) {
+    let mut adopted: Vec<Adopted> = Vec::new();
+    if blocks.is_empty() || dice(3) > 0 {
+        return (config, adopted);
+    }
+    config.epoch = 1;
+    let keys: Vec<BlockKey> = blocks.keys().copied().collect();
+    for _ in 0..dice(12) {
+        let key = keys[dice(keys.len())];
+        let graph = scheduler.graph();
+        let is_done = |up: BlockKey| blocks[&up] == Block::Skipped;
+        let may_run = blocks[&key] == Block::Waiting && graph.upstream(key).unwrap().all(is_done);
+        let result = scheduler.acquire_block(key);
+        assert_eq!(result.is_ok(), may_run, "{key}: {result:?}");
+        if may_run {
+            // One worker to each task, or two.
+            let worker = WorkerId(key.task.index() as u64 * 2 + dice(2) as u64);
+            let lease = LeaseId(adopted.len() as u64);
+            blocks.insert(key, Block::Out(lease));
+            adopted.push(Adopted { lease, worker, key });
+        }
+    }
+    // What must fit into the budget at once did so before.
+    let used = adopted.iter().flat_map(|one| &config.tasks[one.key.task.index()].needs);
+    let used: u64 = used.map(|(_, units)| units).sum();
+    config.resources.entry("unit".into()).and_modify(|total| *total = (*total).max(used));
+    (config, adopted)
+}
+
 impl World {
     pub(crate) fn new(graph: TaskGraph, dice: Dice<'_>) -> Self {
         let (options, config) = config(graph.num_tasks(), dice);
@@ -128,6 +163,8 @@ impl World {
                 blocks.insert(BlockKey::new(task, cell), state);
             }
         }
+        let (mut config, adopted) = adopt(config, &mut scheduler, &mut blocks, dice);
+        config.adopted = adopted.clone();
         let mut world = Self {
             coordinator: Coordinator::new(scheduler, config).unwrap(),
             now: Moment::ZERO,
@@ -147,7 +184,18 @@ impl World {
             settled_by: None,
             given_up: BTreeSet::new(),
         };
+        for Adopted { lease, worker, key } in adopted {
+            if !world.members.contains_key(&worker) {
+                world.add_member(worker, key.task);
+                let member = world.members.get_mut(&worker).unwrap();
+                member.kind = WorkerKind::Remote { heartbeats: true };
+                (member.has_joined, member.is_connected) = (true, false);
+            }
+            let lease = Lease { id: lease, key, worker, attempt: 1, deadline: None };
+            world.open.insert(lease.id, Open { lease, is_overdue: false, is_checked: false });
+        }
         world.absorb();
+        world.compare();
         world
     }
 
@@ -239,11 +287,11 @@ impl World {
         };
         let kinds = [
             WorkerKind::Thread,
-            WorkerKind::LocalProcess,
+            WorkerKind::LocalProcess { heartbeats: dice(2) == 0 },
             WorkerKind::Remote { heartbeats: true },
             WorkerKind::Remote { heartbeats: false },
         ];
-        let kind = kinds[dice(4)];
+        let kind = kinds[dice(kinds.len())];
         let member = self.members.get_mut(&worker).unwrap();
         (member.kind, member.has_joined, member.is_dismissed) = (kind, true, false);
         let task = member.task;
@@ -290,8 +338,8 @@ impl World {
     fn settle(&mut self, worker: WorkerId, lease: LeaseId, outcome: Outcome) {
         let open = self.open[&lease];
         self.tell(Input::Settle { worker, lease, outcome });
-        let is_reaped_first =
-            open.is_overdue && self.members[&worker].kind == WorkerKind::LocalProcess;
+        let is_reaped_first = open.is_overdue
+            && matches!(self.members[&worker].kind, WorkerKind::LocalProcess { .. });
         let is_checked = outcome == Outcome::Completed
             && !open.is_overdue
             && self.options(open.lease.key.task).check_after;
@@ -350,7 +398,8 @@ impl World {
         let member = self.members.get_mut(&worker).unwrap();
         if !member.is_connected {
             member.is_connected = true;
-            self.tell(Input::Reconnected { worker });
+            let member_promises = dice(2) == 0;
+            self.tell(Input::Reconnected { worker, heartbeats: member_promises });
         } else if dice(2) == 0 {
             (member.is_connected, member.wanted) = (false, 0);
             self.tell(Input::Disconnected { worker });
@@ -420,7 +469,7 @@ impl World {
             }
             3 if !self.members.contains_key(&worker) => {
                 self.refused(Input::Ended { worker, ending: Ending::Left });
-                self.refused(Input::Reconnected { worker });
+                self.refused(Input::Reconnected { worker, heartbeats: true });
                 self.refused(Input::Revoke { worker });
             }
             4 => {
@@ -482,6 +531,7 @@ impl World {
                     | Output::Dismiss { .. }
                     | Output::GivenUp { .. }
                     | Output::Kill { .. }
+                    | Output::Recall { .. }
             );
             assert!(!self.is_done || is_harmless, "{output:?} after the end");
             self.take_in(output);
@@ -527,7 +577,9 @@ impl World {
             }
             Output::Kill { worker, reason } => {
                 let member = self.members.get_mut(&worker).unwrap();
-                assert!(member.killed.is_none() && member.kind != WorkerKind::Thread);
+                // It is said again to a worker that comes back.
+                assert!(member.killed.is_none_or(|before| before == reason));
+                assert!(member.kind != WorkerKind::Thread);
                 (member.killed, member.wanted) = (Some(reason), 0);
             }
             Output::Dismiss { worker } => {
@@ -535,6 +587,11 @@ impl World {
                     self.open.values().any(|open| open.lease.worker == worker && !open.is_checked);
                 assert!(!has_blocks, "{worker} has blocks");
                 self.members.get_mut(&worker).unwrap().is_dismissed = true;
+            }
+            Output::Recall { worker, leases } => {
+                let is_held = |lease| self.open[lease].lease.worker == worker;
+                assert!(!leases.is_empty() && leases.iter().all(is_held));
+                assert_ne!(self.members[&worker].kind, WorkerKind::Thread);
             }
             Output::GivenUp { worker } => {
                 self.given_up.insert(worker);
@@ -774,7 +831,7 @@ impl World {
         }
         if let Some((worker, _)) = member_of(self, &|member| !member.is_connected) {
             self.members.get_mut(&worker).unwrap().is_connected = true;
-            self.tell(Input::Reconnected { worker });
+            self.tell(Input::Reconnected { worker, heartbeats: true });
             return true;
         }
         let always_first = self.open.values().find(|open| !open.is_checked).copied();

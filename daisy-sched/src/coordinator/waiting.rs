@@ -1,0 +1,32 @@
+//! Where a worker waits for blocks.
+
+use super::{Coordinator, WorkerId, roster::Seat};
+
+impl Coordinator {
+    /// Puts a worker where it belongs among those that wait.
+    #[inline]
+    pub(super) fn reseat(&mut self, worker: WorkerId) {
+        let Some(member) = self.workers.get_mut(worker.0) else { return };
+        let may_wait =
+            member.wanted > 0 && member.is_open() && !member.is_alone && !member.is_retired;
+        let seat = match (may_wait, member.leases.is_empty()) {
+            (false, _) => Seat::None,
+            (true, true) => Seat::Idle,
+            (true, false) => Seat::Busy,
+        };
+        if seat == member.seat {
+            return;
+        }
+        let row = &mut self.tasks[member.task.index()];
+        row.leave(member.seat, worker);
+        row.enter(seat, worker);
+        member.seat = seat;
+    }
+
+    pub(super) fn unseat(&mut self, worker: WorkerId) {
+        if let Some(member) = self.workers.get_mut(worker.0) {
+            self.tasks[member.task.index()].leave(member.seat, worker);
+            member.seat = Seat::None;
+        }
+    }
+}

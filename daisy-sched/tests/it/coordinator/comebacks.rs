@@ -1,0 +1,157 @@
+//! Transcripts of workers that fall silent, hoard blocks, or outlive the server.
+
+use daisy_sched::{
+    Adopted, Coordinator, CoordinatorConfig, CoordinatorError, Input, LeaseId, Moment, Outcome,
+    Scheduler, SchedulerError, SchedulerOptions, TaskConfig, WorkerId, WorkerKind,
+};
+
+use super::play::{A, B, NOTHING, Play, chain, external, key};
+
+const PROCESS: WorkerKind = WorkerKind::LocalProcess { heartbeats: true };
+const REMOTE: WorkerKind = WorkerKind::Remote { heartbeats: true };
+
+/// A run whose blocks `cells` of task A were out at workers of epoch 0, one block each, when it ended.
+fn adopted(num_blocks: i64, cells: &[u64], task: TaskConfig) -> Play {
+    let mut scheduler = Scheduler::new(chain(&[num_blocks]), SchedulerOptions::default()).unwrap();
+    let mut config =
+        CoordinatorConfig { epoch: 1, tasks: vec![task], ..CoordinatorConfig::default() };
+    for (place, &cell) in cells.iter().enumerate() {
+        scheduler.acquire_block(key(cell)).unwrap();
+        let (lease, worker) = (LeaseId(place as u64 + 10), WorkerId(place as u64 + 5));
+        config.adopted.push(Adopted { lease, worker, key: key(cell) });
+    }
+    let coordinator = Coordinator::new(scheduler, config).unwrap();
+    Play { coordinator, now: Moment::ZERO }
+}
+
+#[test]
+fn a_stopped_process_is_killed_when_it_has_been_silent_for_too_long() {
+    let mut play = Play::new(&[2], vec![external()]);
+    let w0 = play.join(A, PROCESS);
+    play.want(w0, 2);
+    assert_eq!(play.at_ms(7_999), NOTHING);
+    assert_eq!(play.at_ms(8_000), ["kill w0: Silent"]);
+    // Its blocks are free once it is reaped, and that costs them nothing.
+    assert_eq!(play.die(w0), ["l0 #0/0 put back: WorkerKilled", "l1 #0/1 put back: WorkerKilled"]);
+}
+
+#[test]
+fn a_process_whose_connection_closed_is_killed_unless_it_comes_back() {
+    let mut play = Play::new(&[2], vec![external()]);
+    let w0 = play.join(A, WorkerKind::LocalProcess { heartbeats: false });
+    play.want(w0, 1);
+    assert_eq!(play.at_ms(50_000), NOTHING);
+    play.tell(Input::Disconnected { worker: w0 });
+    play.at_ms(55_000);
+    play.tell(Input::Reconnected { worker: w0, heartbeats: false });
+    assert_eq!(play.at_ms(80_000), NOTHING);
+    play.tell(Input::Disconnected { worker: w0 });
+    assert_eq!(play.at_ms(88_000), ["kill w0: Silent"]);
+}
+
+#[test]
+fn what_waits_behind_a_long_block_is_recalled_for_those_that_have_nothing_to_do() {
+    let mut play = Play::new(&[3], vec![external()]);
+    let w0 = play.join(A, REMOTE);
+    play.want(w0, 3);
+    let w1 = play.join(A, REMOTE);
+    assert_eq!(play.want(w1, 1), NOTHING);
+    assert_eq!(play.deadline(), format!("0.004000 s Recall({A:?})"));
+    assert_eq!(play.at_ms(4), ["recall l1 l2 from w0"]);
+    // Nobody else gets them before their holder says that it has not begun.
+    assert_eq!(play.at_ms(1_000), NOTHING);
+    assert_eq!(
+        play.settle(w0, 1, Outcome::Returned),
+        ["l1 #0/1 put back: Returned", "grant l3 #0/1 to w1"]
+    );
+    // It had begun the other one.
+    assert_eq!(play.complete(w0, 0), ["l0 #0/0 completed"]);
+    assert_eq!(play.complete(w0, 2), ["l2 #0/2 completed"]);
+}
+
+#[test]
+fn quick_blocks_are_not_recalled() {
+    let mut play = Play::new(&[3], vec![external()]);
+    let (w0, w1) = (play.join(A, REMOTE), play.join(A, REMOTE));
+    play.want(w0, 3);
+    play.want(w1, 1);
+    play.at_ms(3);
+    play.complete(w0, 0);
+    assert_eq!(play.at_ms(4), NOTHING);
+}
+
+#[test]
+fn a_worker_that_outlived_the_server_hands_in_what_it_did() {
+    let mut play = adopted(3, &[1], external());
+    let (w5, lease) = (WorkerId(5), 10);
+    assert!(play.counts(A).contains("1 processing, 2 ready, 0 pending of 3"));
+    assert_eq!(play.tell(Input::Reconnected { worker: w5, heartbeats: true }), NOTHING);
+    assert_eq!(play.complete(w5, lease), ["l10 #0/1 completed"]);
+    assert_eq!(play.want(w5, 3), ["grant l0@1 #0/0 to w5", "grant l1@1 #0/2 to w5"]);
+    // Once it is back, its silence counts as anybody's.
+    assert_eq!(play.at_ms(8_000)[0], "given up w5");
+}
+
+#[test]
+fn the_others_go_on_at_once_and_lost_workers_are_replaced_in_the_end() {
+    let task = TaskConfig { num_workers: 2, ..TaskConfig::default() };
+    let mut play = adopted(4, &[0, 1], task);
+    let w0 = play.coordinator.name_worker();
+    assert_eq!(play.drain(), NOTHING, "no worker is started beside those that may come back");
+    play.tell(Input::Joined { worker: w0, task: A, kind: REMOTE });
+    assert_eq!(play.want(w0, 1), ["grant l0@1 #0/2 to w0@1"]);
+    for now in [5_000, 10_000, 50_000, 59_999] {
+        play.now = Moment::from_millis(now);
+        play.tell(Input::Heard { worker: w0 });
+        assert_eq!(play.at_ms(now), NOTHING);
+    }
+    assert_eq!(
+        play.at_ms(60_000),
+        [
+            "given up w5",
+            "l10 #0/0 put back: WorkerSilent",
+            "start w1@1 for #0",
+            "given up w6",
+            "l11 #0/1 put back: WorkerSilent",
+            "start w2@1 for #0"
+        ]
+    );
+    // Whoever comes back later is not known any more.
+    let late = play.try_tell(Input::Reconnected { worker: WorkerId(5), heartbeats: true });
+    assert_eq!(late, Err(CoordinatorError::UnknownWorker { worker: WorkerId(5) }));
+}
+
+#[test]
+fn an_adopted_block_has_a_fresh_timeout() {
+    let mut play = adopted(2, &[0], TaskConfig { timeout_ms: Some(9_000), ..external() });
+    assert_eq!(play.at_ms(9_000), ["l10 #0/0 overdue at w5", "kill w5: TimedOut"]);
+    // It is told so when it is back.
+    let back = Input::Reconnected { worker: WorkerId(5), heartbeats: true };
+    assert_eq!(play.tell(back), ["kill w5: TimedOut"]);
+}
+
+#[test]
+fn only_blocks_that_may_run_are_acquired_by_name() {
+    let mut scheduler = Scheduler::new(chain(&[2, 2]), SchedulerOptions::default()).unwrap();
+    let block = |task, cell| daisy_block::BlockKey::new(task, cell);
+    let wrong = |key| SchedulerError::WrongState { block: key, expected: "ready" };
+    assert_eq!(scheduler.acquire_block(block(B, 0)), Err(wrong(block(B, 0))));
+    assert_eq!(scheduler.acquire_block(block(A, 0)), Ok(()));
+    assert_eq!(scheduler.acquire_block(block(A, 0)), Err(wrong(block(A, 0))));
+    let unknown = SchedulerError::UnknownBlock { block: block(A, 2) };
+    assert_eq!(scheduler.acquire_block(block(A, 2)), Err(unknown));
+    assert_eq!(scheduler.take_over(A, 1..2), Err(SchedulerError::AlreadyStarted));
+    assert_eq!(scheduler.complete(block(A, 0)), Ok(()));
+    assert_eq!(scheduler.acquire(), Some(block(B, 0)));
+    assert_eq!(scheduler.acquire_block(block(A, 1)), Err(SchedulerError::AlreadyStarted));
+}
+
+#[test]
+fn a_lease_of_this_epoch_cannot_be_adopted() {
+    let mut scheduler = Scheduler::new(chain(&[1]), SchedulerOptions::default()).unwrap();
+    scheduler.acquire_block(key(0)).unwrap();
+    let one = Adopted { lease: LeaseId(0), worker: WorkerId(0), key: key(0) };
+    let config = CoordinatorConfig { adopted: vec![one], ..CoordinatorConfig::default() };
+    let error = Coordinator::new(scheduler, config).err();
+    assert_eq!(error, Some(CoordinatorError::BadAdoption { lease: LeaseId(0) }));
+}
