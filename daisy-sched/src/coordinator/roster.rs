@@ -223,7 +223,10 @@ impl Coordinator {
             return Err(CoordinatorError::WorkerState { worker, expected: "disconnected" });
         }
         member.is_connected = true;
-        member.grace = None;
+        if member.grace.take().is_some() {
+            // The silence that counts now ends before the moment at which its timer looks.
+            member.is_guarded = false;
+        }
         member.has_recall = false;
         match &mut member.kind {
             WorkerKind::Thread => {}
