@@ -94,6 +94,7 @@ extern crate alloc;
 mod coordinator;
 mod counts;
 mod error;
+mod look_ahead;
 mod record;
 mod scheduler;
 mod time;
@@ -105,6 +106,7 @@ pub use coordinator::{
 };
 pub use counts::Counts;
 pub use error::SchedulerError;
+pub use look_ahead::LookAhead;
 pub use record::Record;
 pub use scheduler::{Failure, Question, Request, Scheduler, SchedulerOptions, Verdict};
 pub use time::Moment;

@@ -18,16 +18,18 @@ use std::{
 };
 
 use daisy_block::{BlockKey, TaskId};
-use daisy_sched::{CheckId, Finding, Input, Lease, Moment, Outcome, Question, Stage, WorkerId};
+use daisy_sched::{
+    CheckId, Finding, Input, Lease, LookAhead, Moment, Outcome, Question, Stage, WorkerId,
+};
 
 use super::{
     Pipeline, call,
     machine::{Machine, Todo},
-    seat::{AHEAD, Done, Seat},
+    seat::{Done, Seat},
 };
 
 /// After so long a block at work no longer keeps back what lies on its worker's desk.
-const STALE: Duration = Duration::from_millis(2 * AHEAD.as_millis() as u64);
+const STALE: Duration = Duration::from_millis(2 * LookAhead::TIME.as_millis() as u64);
 
 /// See the module's text.
 pub(super) struct Hub {

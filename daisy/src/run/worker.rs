@@ -9,12 +9,12 @@ use std::{
 };
 
 use daisy_block::{BlockKey, TaskId};
-use daisy_sched::{CheckId, Ending, Input, Lease, Stage, WorkerId, WorkerKind};
+use daisy_sched::{CheckId, Ending, Input, Lease, LookAhead, Stage, WorkerId, WorkerKind};
 
 use super::{
     call::{self, BlockError},
     hub::{Answer, Hub, Inquiry},
-    seat::{Done, LookAhead, MAX_AHEAD, Seat},
+    seat::{Done, Seat},
     stats::BlockTimes,
 };
 use crate::{Task, task::Inner};
@@ -59,7 +59,7 @@ pub(super) fn work(hub: &Hub, slot: usize) -> BlockTimes {
 fn most_ahead(task: &Inner) -> u32 {
     let has_checks = task.checks.before.is_some() || task.checks.after.is_some();
     let is_single = task.timeout.is_some() || !task.needs.is_empty() || has_checks;
-    if is_single { 1 } else { MAX_AHEAD }
+    if is_single { 1 } else { LookAhead::MAX_BLOCKS }
 }
 
 impl Worker<'_> {
