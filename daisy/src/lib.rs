@@ -1,11 +1,15 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(all(unix, feature = "workers"))]
+pub mod journal;
 mod observer;
 #[cfg(feature = "progress")]
 mod progress;
 mod report;
 mod run;
 mod task;
+#[cfg(all(unix, feature = "workers"))]
+mod workers;
 
 pub use daisy_block::{
     Axis, Block, BlockKey, BlockStatus, CellBox, CellRuns, ChunkGrid, Coverage, Field, Fit, Layout,
@@ -19,12 +23,20 @@ pub use daisy_sched::{
     SchedulerOptions, Verdict,
 };
 
+#[cfg(all(unix, feature = "workers"))]
+pub use journal::Durability;
 pub use observer::{BlockEvent, EVENT_QUEUE, ObservedTask, Observer};
 #[cfg(feature = "progress")]
 pub use progress::Progress;
-pub use report::{Ending, FailedBlock, RunOutcome, RunReport, SlowBlock, TaskSummary};
+pub use report::{
+    Ending, FailedBlock, RunOutcome, RunReport, SlowBlock, TaskSummary, WorkerSummary,
+};
+#[cfg(all(unix, feature = "workers"))]
+pub use run::Server;
 pub use run::{BlockError, Error, RunOptions, run_blockwise};
 pub use task::{BlockOutcome, BlockResult, BoxError, CheckAnswer, Task, TaskBuilder, TaskError};
+#[cfg(all(unix, feature = "workers"))]
+pub use workers::{BlockGuard, Client, ClientError, Context, ContextError, worker};
 
 /// Zarr arrays, read and written by regions of interest in world units.
 #[cfg(feature = "arrays")]

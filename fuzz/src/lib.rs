@@ -5,6 +5,8 @@ mod coordinator;
 #[path = "../../daisy-graph/tests/it/dependencies.rs"]
 #[allow(dead_code, unused_imports, reason = "the strategies are for the property tests")]
 mod dependencies;
+mod frame;
+mod journal;
 #[path = "../../daisy-sched/tests/it/operations.rs"]
 #[allow(dead_code, unused_imports, reason = "the strategies are for the property tests")]
 mod operations_test;
@@ -18,5 +20,7 @@ mod roi;
 mod runs;
 
 pub use coordinator::coordinator;
+pub use frame::frame;
+pub use journal::journal;
 pub use pipelines::{graph, operations, scheduler};
 pub use roi::roi;

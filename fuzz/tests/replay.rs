@@ -37,3 +37,13 @@ fn operations() {
 fn coordinator() {
     replay("coordinator", daisy_fuzz::coordinator);
 }
+
+#[test]
+fn journal() {
+    replay("journal", daisy_fuzz::journal);
+}
+
+#[test]
+fn frame() {
+    replay("frame", daisy_fuzz::frame);
+}

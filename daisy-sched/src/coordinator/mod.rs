@@ -145,6 +145,10 @@ impl Coordinator {
     }
 
     fn begin(&mut self) -> Result<(), CoordinatorError> {
+        // Of blocks that had failed for good before.
+        for (task, cells) in self.scheduler.take_orphans() {
+            self.outputs.push_back(Output::Orphaned { task, cells });
+        }
         for place in 0..self.ids.len() {
             let task = self.ids[place];
             self.hand_out_of(task, None)?;
@@ -253,10 +257,25 @@ impl Coordinator {
         member.has_joined().then_some(member.task)
     }
 
+    /// What a worker is that has joined and not ended.
+    #[must_use]
+    #[inline]
+    pub fn kind_of(&self, worker: WorkerId) -> Option<WorkerKind> {
+        let member = self.workers.get(worker.0)?;
+        member.has_joined().then_some(member.kind)
+    }
+
     /// Whether a worker was asked for and has not joined yet.
     #[must_use]
     pub fn is_starting(&self, worker: WorkerId) -> bool {
         self.workers.get(worker.0).is_some_and(|member| member.phase == roster::Phase::Starting)
+    }
+
+    /// Whether a task has all the workers that it starts, those on their way included.
+    #[must_use]
+    pub fn is_staffed(&self, task: TaskId) -> bool {
+        let row = self.tasks.get(task.index());
+        row.is_some_and(|row| row.num_workers > 0 && row.staff >= row.num_workers)
     }
 
     /// Open leases: blocks that count as processing, of all tasks.

@@ -1,10 +1,12 @@
 //! From what was written down to the report.
 
+use std::time::Duration;
+
 use daisy_block::{BlockKey, TaskId};
 use daisy_sched::{TaskEnding, TaskReport};
 
-use super::{Ending, FailedBlock, RunOutcome, RunReport, SlowBlock, TaskSummary};
-use crate::run::{Failed, Machine, Pipeline, TaskLedger};
+use super::{Ending, FailedBlock, RunOutcome, RunReport, SlowBlock, TaskSummary, WorkerSummary};
+use crate::run::{Failed, Machine, Pipeline, TaskLedger, Workers};
 
 /// The report of a run that is over.
 pub(crate) fn build(
@@ -56,6 +58,7 @@ fn summary(
         median_time: times.quantile(50),
         p95_time: times.quantile(95),
         busy_time: times.total(),
+        workers: workers(&ledger.workers),
         slowest: times.slowest().iter().filter_map(slow).collect(),
         failures: ledger
             .failures
@@ -65,6 +68,14 @@ fn summary(
         more_failures: ledger.more_failures.to_vec(),
         orphans: ledger.orphans.to_vec(),
     }
+}
+
+fn workers(workers: &Workers) -> Option<WorkerSummary> {
+    (workers.joined > 0).then(|| WorkerSummary {
+        joined: workers.joined,
+        peak_memory_kb: workers.peak_memory_kb,
+        cpu_time: Duration::from_millis(workers.cpu_ms.values().sum()),
+    })
 }
 
 fn failure(pipeline: &Pipeline, task: TaskId, failed: &Failed) -> Option<FailedBlock> {

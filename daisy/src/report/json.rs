@@ -6,7 +6,7 @@ use daisy_geometry::{Coordinate, Roi};
 use daisy_sched::Counts;
 use serde_json::{Value, json};
 
-use super::{Ending, FailedBlock, RunOutcome, RunReport, SlowBlock, TaskSummary};
+use super::{Ending, FailedBlock, RunOutcome, RunReport, SlowBlock, TaskSummary, WorkerSummary};
 
 impl RunReport {
     /// Everything in the report as one JSON object.
@@ -57,10 +57,19 @@ fn task(task: &TaskSummary) -> Value {
         "median_s": task.median_time.map(|time| time.as_secs_f64()),
         "p95_s": task.p95_time.map(|time| time.as_secs_f64()),
         "busy_s": task.busy_time.as_secs_f64(),
+        "workers": task.workers.as_ref().map(workers),
         "slowest": task.slowest.iter().map(slow_block).collect::<Vec<_>>(),
         "failures": task.failures.iter().map(failed_block).collect::<Vec<_>>(),
         "more_failures": stretches(&task.more_failures),
         "orphans": stretches(&task.orphans),
+    })
+}
+
+fn workers(workers: &WorkerSummary) -> Value {
+    json!({
+        "joined": workers.joined,
+        "peak_memory_kb": workers.peak_memory_kb,
+        "cpu_s": workers.cpu_time.as_secs_f64(),
     })
 }
 

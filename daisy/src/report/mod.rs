@@ -71,6 +71,8 @@ pub struct TaskSummary {
     pub p95_time: Option<Duration>,
     /// All calls together.
     pub busy_time: Duration,
+    /// The workers outside this process that took part; None where there could be none.
+    pub workers: Option<WorkerSummary>,
     /// The ten slowest calls, slowest first.
     pub slowest: Vec<SlowBlock>,
     /// Blocks that failed for good, as they came; the first 1,000 of the run.
@@ -79,6 +81,18 @@ pub struct TaskSummary {
     pub more_failures: Vec<Range<u64>>,
     /// The cells of the blocks that can never run because they wait for one that failed, ascending.
     pub orphans: Vec<Range<u64>>,
+}
+
+/// The workers of a task outside this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WorkerSummary {
+    /// How many joined; one that came back after a broken connection is the same one.
+    pub joined: u64,
+    /// The largest memory that the process of any of them used, as far as they told, in KiB.
+    pub peak_memory_kb: u64,
+    /// Processor time of all of them, as they told last.
+    pub cpu_time: Duration,
 }
 
 /// Why nothing more happens in a task.
@@ -91,7 +105,8 @@ pub enum Ending {
     TooManyFailedBlocks,
     /// The init callback failed; its error.
     InitFailed(String),
-    /// No thread could be started for it; the error.
+    /// No worker could be started for it, or too many in a row ended before they took a block; the last
+    /// error.
     NoWorkers(String),
     /// Ctrl-C.
     Interrupted,

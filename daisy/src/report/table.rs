@@ -72,9 +72,17 @@ fn write_troubles(f: &mut fmt::Formatter<'_>, task: &TaskSummary) -> fmt::Result
         Ending::Finished => {}
         Ending::TooManyFailedBlocks => writeln!(f, "{name}: ended, too many blocks failed")?,
         Ending::InitFailed(error) => writeln!(f, "{name}: the init callback failed: {error}")?,
-        Ending::NoWorkers(error) => writeln!(f, "{name}: no thread could be started: {error}")?,
+        Ending::NoWorkers(error) => writeln!(f, "{name}: no worker got to work: {error}")?,
         Ending::Interrupted => writeln!(f, "{name}: interrupted")?,
         Ending::Abandoned => writeln!(f, "{name}: abandoned")?,
+    }
+    if let Some(workers) = &task.workers {
+        let (joined, memory) = (workers.joined, workers.peak_memory_kb / 1_024);
+        let cpu = short(workers.cpu_time);
+        writeln!(
+            f,
+            "{name}: {joined} worker processes, at most {memory} MiB each, {cpu} of processor time"
+        )?;
     }
     for failed in task.failures.iter().take(SHOWN_FAILURES) {
         let (block, roi, attempts) = (failed.block, &failed.write_roi, failed.attempts);

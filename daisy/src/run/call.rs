@@ -33,6 +33,8 @@ pub enum BlockError {
     CheckTimedOut,
     /// The worker that had the block is gone.
     WorkerLost,
+    /// The worker process that had the block died: how, and what it said last.
+    WorkerDied(String),
 }
 
 impl BlockError {
@@ -50,6 +52,7 @@ impl fmt::Display for BlockError {
             Self::CheckFailed(text) => write!(f, "the check after it failed: {text}"),
             Self::CheckTimedOut => f.write_str("the check after it took too long"),
             Self::WorkerLost => f.write_str("its worker is gone"),
+            Self::WorkerDied(text) => f.write_str(text),
         }
     }
 }
@@ -58,7 +61,7 @@ impl std::error::Error for BlockError {}
 
 /// Calls a block function.
 #[inline]
-pub(super) fn process(function: &ProcessFn, block: &Block) -> Result<(), BlockError> {
+pub(crate) fn process(function: &ProcessFn, block: &Block) -> Result<(), BlockError> {
     match catch_unwind(AssertUnwindSafe(|| function(block))) {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(BlockError::Failed(text_of(&error))),
@@ -95,8 +98,11 @@ fn mask_of(mask: &MaskFn, roi: &Roi) -> Result<Verdict, String> {
 }
 
 /// Calls the init callback, if there is one.
-pub(super) fn init(task: &Task) -> Result<(), String> {
-    task.0.init.as_ref().map_or(Ok(()), |init| flat(catch_unwind(AssertUnwindSafe(|| init()))))
+pub(super) fn init(task: &Task, context: &str) -> Result<(), String> {
+    task.0
+        .init
+        .as_ref()
+        .map_or(Ok(()), |init| flat(catch_unwind(AssertUnwindSafe(|| init(context)))))
 }
 
 fn flat<T>(caught: std::thread::Result<Result<T, BoxError>>) -> Result<T, String> {

@@ -1,6 +1,6 @@
 //! What can go wrong with a run as a whole.
 
-use std::{error::Error as StdError, fmt, io};
+use std::{error::Error as StdError, fmt, io, path::PathBuf};
 
 use daisy_graph::GraphError;
 use daisy_sched::{CoordinatorError, SchedulerError};
@@ -34,8 +34,47 @@ pub enum Error {
     },
     /// A thread of the pool could not be started.
     Thread(io::Error),
-    /// The handler for Ctrl-C could not be installed.
+    /// The handler for Ctrl-C, or that for the ends of children, could not be installed.
     Interrupt(io::Error),
+    /// Tasks whose blocks run only outside this process cannot be run serially.
+    SerialOutside {
+        /// The name of the first of them.
+        task: String,
+    },
+    /// The server cannot listen, or cannot go on; what is wrong and what to do.
+    Network(String),
+    /// Encryption is off on an address that other machines can reach.
+    ClearText {
+        /// The address.
+        address: String,
+    },
+    /// A worker process is wanted for a task that its program does not have.
+    WorkerTask {
+        /// The name of the task.
+        task: String,
+    },
+    /// The context in the environment is none.
+    #[cfg(all(unix, feature = "workers"))]
+    Context(crate::ContextError),
+    /// Another run uses the journal.
+    JournalInUse {
+        /// The journal.
+        path: PathBuf,
+    },
+    /// A file of the run cannot be read or written.
+    JournalFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The journal cannot be used, or could not be written: the run was stopped.
+    Journal {
+        /// The journal.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
 }
 
 impl fmt::Display for Error {
@@ -58,9 +97,34 @@ impl fmt::Display for Error {
             ),
             Self::Interrupt(error) => write!(
                 f,
-                "the handler for Ctrl-C could not be installed ({error}); run with \
+                "a signal handler could not be installed ({error}); run with \
                  handle_interrupt(false)"
             ),
+            Self::SerialOutside { task } => write!(
+                f,
+                "task '{task}' has no block function in this program, so it cannot be run serially; \
+                 give it one with .process(|block| ...)"
+            ),
+            Self::Network(problem) => f.write_str(problem),
+            Self::ClearText { address } => write!(
+                f,
+                "encryption is off, but other machines can reach {address}; listen on 127.0.0.1 or a \
+                 unix: address, or leave encryption on"
+            ),
+            Self::WorkerTask { task } => write!(
+                f,
+                "this worker process is for task '{task}', which worker::serve was not given with a \
+                 block function; pass it all tasks of the run"
+            ),
+            #[cfg(all(unix, feature = "workers"))]
+            Self::Context(error) => error.fmt(f),
+            Self::JournalInUse { path } => write!(
+                f,
+                "another run uses the journal {}; wait for its end, or use another journal",
+                path.display()
+            ),
+            Self::JournalFile { path, error } => write!(f, "{}: {error}", path.display()),
+            Self::Journal { path, problem } => write!(f, "journal {}: {problem}", path.display()),
         }
     }
 }
@@ -73,7 +137,10 @@ impl StdError for Error {
             Self::Scheduler(error) => Some(error),
             Self::Coordinator(error) => Some(error),
             Self::Thread(error) | Self::Interrupt(error) => Some(error),
-            Self::RequestedTask { .. } | Self::BadDuration { .. } => None,
+            Self::JournalFile { error, .. } => Some(error),
+            #[cfg(all(unix, feature = "workers"))]
+            Self::Context(error) => Some(error),
+            _ => None,
         }
     }
 }

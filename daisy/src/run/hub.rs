@@ -25,6 +25,7 @@ use daisy_sched::{
 use super::{
     Pipeline, call,
     machine::{Machine, Todo},
+    outside::Outside,
     seat::{Done, Seat},
 };
 
@@ -32,10 +33,10 @@ use super::{
 const STALE: Duration = Duration::from_millis(2 * LookAhead::TIME.as_millis() as u64);
 
 /// See the module's text.
-pub(super) struct Hub {
+pub(in crate::run) struct Hub {
     pub(super) pipeline: Arc<Pipeline>,
     state: Mutex<State>,
-    /// Wakes the thread that drives the run.
+    /// Wakes the thread that drives the run, unless it waits for sockets.
     pub(super) driver: Condvar,
     lobbies: Vec<Lobby>,
     is_serial: bool,
@@ -49,8 +50,10 @@ struct Lobby {
 }
 
 /// What is behind the lock.
-pub(super) struct State {
+pub(in crate::run) struct State {
     pub(super) machine: Machine,
+    /// Workers outside this process, if the run has any.
+    pub(super) outside: Option<Outside>,
     pub(super) rows: Vec<Row>,
     slots: BTreeMap<WorkerId, usize>,
     /// The slot of the worker that got the last block: blocks are granted in stretches.
@@ -83,6 +86,8 @@ pub(super) struct Row {
 pub(super) enum Start {
     /// For the worker of this slot.
     Worker(usize),
+    /// Not a thread but a process, of this worker.
+    Process(WorkerId, TaskId),
     /// To make checks of a task.
     Checker(TaskId),
 }
@@ -100,7 +105,7 @@ pub(super) struct Inquiries {
 
 /// A question before a block is run.
 pub(super) enum Inquiry {
-    Check(CheckId, BlockKey),
+    Check(CheckId, BlockKey, Stage),
     Mask(Box<Question>),
 }
 
@@ -111,12 +116,18 @@ pub(super) enum Answer {
 }
 
 impl Hub {
-    pub(super) fn new(pipeline: Arc<Pipeline>, machine: Machine, is_serial: bool) -> Self {
+    pub(super) fn new(
+        pipeline: Arc<Pipeline>,
+        machine: Machine,
+        outside: Option<Outside>,
+        is_serial: bool,
+    ) -> Self {
         let tasks = 0..pipeline.len();
         let lobby = |_| Lobby { inquiries: Condvar::new(), init: OnceLock::new() };
         let lobbies = tasks.clone().map(lobby).collect();
         let state = State {
             machine,
+            outside,
             rows: Vec::new(),
             slots: BTreeMap::new(),
             last_slot: 0,
@@ -146,50 +157,98 @@ impl Hub {
         wake.wait(state).unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// By which workers of a task find this run; empty where there are none outside.
+    fn context(&self, task: TaskId) -> String {
+        let name = self.pipeline.task(task).name();
+        let state = self.lock();
+        state.outside.as_ref().map_or_else(String::new, |outside| outside.context(name))
+    }
+
     /// Calls the init callback of a task, unless it was called; whoever comes meanwhile waits. If it
     /// fails, nothing of the task is run. Not to be called with the lock held.
     pub(super) fn init(&self, task: TaskId) {
         let init = &self.lobbies[task.index()].init;
-        if let Err(error) = init.get_or_init(|| call::init(self.pipeline.task(task))) {
+        if let Err(error) =
+            init.get_or_init(|| call::init(self.pipeline.task(task), &self.context(task)))
+        {
             let mut state = self.lock();
             state.machine.give_up_task(task, error.clone());
             self.route(&mut state);
         }
     }
 
-    /// Carries out everything that the machine wants done.
+    /// Wakes the thread that drives the run.
+    pub(super) fn wake_driver(&self, state: &State) {
+        match &state.outside {
+            Some(outside) => outside.wake(),
+            None => self.driver.notify_one(),
+        }
+    }
+
+    /// Carries out everything that the machine wants done, and writes down what must be.
     pub(super) fn route(&self, state: &mut State) {
         if self.is_serial {
             self.driver.notify_one();
             return;
         }
-        while let Some(todo) = state.machine.poll() {
-            match todo {
-                Todo::Grant(lease) => {
-                    if state.grant(lease) && !mem::replace(&mut state.is_ticking, true) {
-                        self.driver.notify_one();
-                    }
-                }
-                Todo::Start(worker, task) => {
-                    state.add_row(worker, task);
-                    self.driver.notify_one();
-                }
-                Todo::Check(check, key, Stage::After) => {
-                    state.inquiries[key.task.index()].after.push_back((check, key));
-                }
-                Todo::Check(check, key, Stage::Before) => {
-                    self.inquire(state, key.task, Inquiry::Check(check, key));
-                }
-                Todo::Ask(question) => {
-                    self.inquire(state, question.task, Inquiry::Mask(question));
-                }
-                Todo::Dismiss(worker) => state.dismiss(worker),
-            }
+        self.carry_out(state);
+        state.machine.commit();
+        if let Some(outside) = &mut state.outside {
+            outside.rouse();
         }
         if state.machine.is_over() && !mem::replace(&mut state.is_closing, true) {
             self.close(state);
         }
         self.arm(state);
+    }
+
+    /// Carries out everything that the machine wants done; to be followed by [`Hub::route`].
+    pub(super) fn carry_out(&self, state: &mut State) {
+        while let Some(todo) = state.machine.poll() {
+            match todo {
+                Todo::Grant(lease) => {
+                    let is_outside =
+                        state.outside.as_mut().is_some_and(|outside| outside.grant(&lease));
+                    if !is_outside
+                        && state.grant(lease)
+                        && !mem::replace(&mut state.is_ticking, true)
+                    {
+                        self.wake_driver(state);
+                    }
+                }
+                Todo::Start(worker, task) => {
+                    if self.pipeline.task(task).0.worker.is_some() {
+                        state.starts.push_back(Start::Process(worker, task));
+                    } else {
+                        state.add_row(worker, task);
+                    }
+                    self.wake_driver(state);
+                }
+                Todo::Check(check, key, Stage::After) if state.outside.is_some() => {
+                    // Whoever ran the block is not here to call the function.
+                    self.inquire(state, key.task, Inquiry::Check(check, key, Stage::After));
+                }
+                Todo::Check(check, key, Stage::After) => {
+                    state.inquiries[key.task.index()].after.push_back((check, key));
+                }
+                Todo::Check(check, key, Stage::Before) => {
+                    self.inquire(state, key.task, Inquiry::Check(check, key, Stage::Before));
+                }
+                Todo::Ask(question) => {
+                    self.inquire(state, question.task, Inquiry::Mask(question));
+                }
+                Todo::Dismiss(worker) => state.dismiss(worker),
+                Todo::Kill(worker, reason) => {
+                    state.outside.iter_mut().for_each(|outside| outside.kill(worker, reason));
+                }
+                Todo::Recall(worker, leases) => {
+                    state.outside.iter_mut().for_each(|outside| outside.recall(worker, &leases));
+                }
+                Todo::GiveUp(worker) => {
+                    state.outside.iter_mut().for_each(|outside| outside.give_up(worker));
+                }
+            }
+        }
     }
 
     /// Lets a checker of the task know, or has one started if all are busy.
@@ -198,7 +257,7 @@ impl Hub {
         inquiries.open.push_back(inquiry);
         if inquiries.open.len() > inquiries.checkers {
             state.starts.push_back(Start::Checker(task));
-            self.driver.notify_one();
+            self.wake_driver(state);
         } else {
             self.lobbies[task.index()].inquiries.notify_one();
         }
@@ -206,7 +265,7 @@ impl Hub {
 
     /// Wakes everybody, because the run is over.
     fn close(&self, state: &State) {
-        self.driver.notify_one();
+        self.wake_driver(state);
         state.rows.iter().for_each(|row| row.seat.wake.notify_one());
         self.lobbies.iter().for_each(|lobby| lobby.inquiries.notify_all());
     }
@@ -216,7 +275,7 @@ impl Hub {
         let Some((deadline, _)) = state.machine.coordinator.next_deadline() else { return };
         if state.armed.is_none_or(|armed| deadline < armed) {
             state.armed = Some(deadline);
-            self.driver.notify_one();
+            self.wake_driver(state);
         }
     }
 
@@ -312,6 +371,7 @@ impl State {
     }
 
     fn dismiss(&mut self, worker: WorkerId) {
+        self.outside.iter_mut().for_each(|outside| outside.dismiss(worker));
         if let Some(slot) = self.slot_of(worker) {
             self.rows[slot].is_dismissed = true;
             self.rows[slot].seat.wake.notify_one();

@@ -3,12 +3,15 @@
 use std::{collections::BTreeMap, ops::Range};
 
 use daisy_block::{BlockKey, TaskId};
-use daisy_sched::{Cause, FailureCause, Stage, TaskEnding};
+use daisy_sched::{Cause, FailureCause, Stage, TaskEnding, WorkerId};
 
 use super::{call::BlockError, runs::Runs, stats::BlockTimes};
 
 /// How many failures of a run are kept with their causes.
 pub(crate) const MAX_FAILURES: usize = 1_000;
+
+/// How many errors can be on their way through the machine: more than there are leases.
+const MAX_CAUSES: usize = 100_000;
 
 /// A block that failed for good.
 #[derive(Clone, Debug)]
@@ -29,8 +32,20 @@ pub(crate) struct TaskLedger {
     pub(crate) mask_errors: u64,
     pub(crate) init_error: Option<String>,
     pub(crate) worker_error: Option<String>,
+    pub(crate) workers: Workers,
     pub(crate) ending: Option<TaskEnding>,
     pub(crate) has_started: bool,
+}
+
+/// What is written down of the workers of one task outside this process.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Workers {
+    /// How many joined.
+    pub(crate) joined: u64,
+    /// The largest memory of any of them.
+    pub(crate) peak_memory_kb: u64,
+    /// Processor time of all of them, as they said last.
+    pub(crate) cpu_ms: BTreeMap<WorkerId, u64>,
 }
 
 /// What is written down of all tasks, and the errors on their way through the machine.
@@ -40,6 +55,8 @@ pub(crate) struct Ledger {
     causes: BTreeMap<u64, BlockError>,
     next_cause: u64,
     num_failures: usize,
+    /// Connections that this side closed: wrong keys, nonsense, workers given up.
+    pub(crate) closed_lines: u64,
 }
 
 impl Ledger {
@@ -53,12 +70,19 @@ impl Ledger {
             mask_errors: 0,
             init_error: None,
             worker_error: None,
+            workers: Workers::default(),
             ending: None,
             has_started: false,
         };
         // Number 0 stands for "no text".
         let causes = BTreeMap::new();
-        Self { tasks: vec![task; num_tasks], causes, next_cause: 1, num_failures: 0 }
+        Self {
+            tasks: vec![task; num_tasks],
+            causes,
+            next_cause: 1,
+            num_failures: 0,
+            closed_lines: 0,
+        }
     }
 
     pub(crate) fn task(&mut self, task: TaskId) -> &mut TaskLedger {
@@ -69,6 +93,10 @@ impl Ledger {
     pub(crate) fn keep(&mut self, error: BlockError) -> Cause {
         let cause = Cause(self.next_cause);
         self.next_cause += 1;
+        if self.causes.len() >= MAX_CAUSES {
+            // Of deaths that cost no block anything: nobody asks for those.
+            self.causes.pop_first();
+        }
         self.causes.insert(cause.0, error);
         cause
     }
@@ -92,7 +120,10 @@ impl Ledger {
             FailureCause::TimedOut => BlockError::TimedOut,
             FailureCause::NotDone => BlockError::NotDone,
             FailureCause::CheckTimedOut => BlockError::CheckTimedOut,
-            FailureCause::WorkerDied(_) | FailureCause::WorkerVanished => BlockError::WorkerLost,
+            FailureCause::WorkerDied(cause) => {
+                self.causes.remove(&cause.0).unwrap_or(BlockError::WorkerLost)
+            }
+            FailureCause::WorkerVanished => BlockError::WorkerLost,
         }
     }
 
@@ -109,5 +140,26 @@ impl Ledger {
 
     pub(crate) fn orphan(&mut self, task: TaskId, cells: Range<u64>) {
         self.task(task).orphans.insert(cells);
+    }
+
+    /// A worker outside this process joined, or is back.
+    #[cfg(all(unix, feature = "workers"))]
+    pub(crate) fn note_joined(&mut self, task: TaskId, worker: WorkerId) {
+        let workers = &mut self.task(task).workers;
+        workers.joined += u64::from(workers.cpu_ms.insert(worker, 0).is_none());
+    }
+
+    /// What a worker's process has used so far.
+    #[cfg(all(unix, feature = "workers"))]
+    pub(crate) fn note_used(&mut self, task: TaskId, worker: WorkerId, peak_kb: u64, cpu_ms: u64) {
+        let workers = &mut self.task(task).workers;
+        workers.peak_memory_kb = workers.peak_memory_kb.max(peak_kb);
+        workers.cpu_ms.insert(worker, cpu_ms);
+    }
+
+    /// A connection was closed by this side.
+    #[cfg(all(unix, feature = "workers"))]
+    pub(crate) const fn note_closed(&mut self) {
+        self.closed_lines += 1;
     }
 }

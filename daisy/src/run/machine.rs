@@ -7,12 +7,12 @@ use std::{sync::Arc, time::Instant};
 
 use daisy_block::{BlockKey, TaskId};
 use daisy_sched::{
-    CheckId, Coordinator, CoordinatorError, Counts, FailureCause, Input, Lease, Moment, Output,
-    Question, Settlement, Stage, WorkerId,
+    CheckId, Coordinator, Counts, FailureCause, Input, KillReason, Lease, LeaseId, Moment, Output,
+    Question, Settlement, Stage, WorkerId, WorkerKind,
 };
 
-use super::{Pipeline, call::BlockError, ledger::Ledger, relay::Sender};
-use crate::observer::Event;
+use super::{Pipeline, call::BlockError, ledger::Ledger, outside::RunJournal, relay::Sender};
+use crate::{Error, observer::Event};
 
 /// What the machine wants its driver to do.
 pub(super) enum Todo {
@@ -26,24 +26,84 @@ pub(super) enum Todo {
     Ask(Box<Question>),
     /// Let a worker end.
     Dismiss(WorkerId),
+    /// Make a worker stop.
+    Kill(WorkerId, KillReason),
+    /// Ask a worker for blocks it has not begun.
+    Recall(WorkerId, Vec<LeaseId>),
+    /// A worker is taken to have ended.
+    GiveUp(WorkerId),
+}
+
+/// What a machine begins with.
+pub(super) struct Prepared {
+    pub(super) coordinator: Coordinator,
+    pub(super) journal: Option<RunJournal>,
+    /// Blocks that failed for good in an earlier start of the run, and after how many attempts.
+    pub(super) failed: Vec<(BlockKey, u32)>,
 }
 
 pub(crate) struct Machine {
     pub(crate) coordinator: Coordinator,
     pub(crate) ledger: Ledger,
     sender: Option<Sender>,
+    journal: Option<RunJournal>,
+    /// All workers are threads of this process.
+    is_inside: bool,
     start: Instant,
-    fault: Option<CoordinatorError>,
+    fault: Option<Error>,
 }
 
 impl Machine {
     pub(super) fn new(
         pipeline: &Arc<Pipeline>,
-        coordinator: Coordinator,
+        prepared: Prepared,
         sender: Option<Sender>,
+        is_inside: bool,
     ) -> Self {
-        let ledger = Ledger::new(pipeline.len());
-        Self { coordinator, ledger, sender, start: Instant::now(), fault: None }
+        let Prepared { coordinator, journal, failed } = prepared;
+        let mut ledger = Ledger::new(pipeline.len());
+        for (key, attempts) in failed {
+            let why = BlockError::Failed("failed in an earlier start of the run".to_owned());
+            ledger.fail(key, attempts, why);
+        }
+        let (start, fault) = (Instant::now(), None);
+        Self { coordinator, ledger, sender, journal, is_inside, start, fault }
+    }
+
+    /// The journal, if there is one.
+    pub(super) const fn journal_mut(&mut self) -> Option<&mut RunJournal> {
+        self.journal.as_mut()
+    }
+
+    /// The journal at the end of a run.
+    pub(super) const fn take_journal(&mut self) -> Option<RunJournal> {
+        self.journal.take()
+    }
+
+    /// Nothing more can be done.
+    pub(super) fn stop(&mut self, error: Error) {
+        self.fault.get_or_insert(error);
+    }
+
+    /// Everything recorded so far goes to the journal's file.
+    #[inline]
+    pub(super) fn commit(&mut self) {
+        if let Some(journal) = &mut self.journal
+            && let Err(error) = journal.commit()
+        {
+            self.stop(error);
+        }
+    }
+
+    #[inline]
+    fn record(&mut self, output: &Output) {
+        let Some(journal) = &mut self.journal else { return };
+        let is_inside = self.is_inside
+            || matches!(output, Output::Grant(lease)
+                if self.coordinator.kind_of(lease.worker) == Some(WorkerKind::Thread));
+        if let Err(error) = journal.record(output, is_inside) {
+            self.fault.get_or_insert(error);
+        }
     }
 
     /// The present, as the machine counts it.
@@ -71,7 +131,7 @@ impl Machine {
     #[inline]
     pub(super) fn handle(&mut self, now: Moment, input: Input) {
         if let Err(error) = self.coordinator.handle(now, input) {
-            self.fault.get_or_insert(error);
+            self.fault.get_or_insert(Error::Coordinator(error));
         }
     }
 
@@ -84,7 +144,9 @@ impl Machine {
     #[inline]
     pub(super) fn poll(&mut self) -> Option<Todo> {
         loop {
-            match self.coordinator.poll_output()? {
+            let output = self.coordinator.poll_output()?;
+            self.record(&output);
+            match output {
                 Output::Grant(lease) => {
                     self.tell_granted(&lease);
                     return Some(Todo::Grant(lease));
@@ -96,6 +158,9 @@ impl Machine {
                 Output::StartWorker { worker, task } => return Some(Todo::Start(worker, task)),
                 Output::Ask(question) => return Some(Todo::Ask(question)),
                 Output::Dismiss { worker } => return Some(Todo::Dismiss(worker)),
+                Output::Kill { worker, reason } => return Some(Todo::Kill(worker, reason)),
+                Output::Recall { worker, leases } => return Some(Todo::Recall(worker, leases)),
+                Output::GivenUp { worker } => return Some(Todo::GiveUp(worker)),
                 other => self.note(other),
             }
         }
@@ -167,7 +232,7 @@ impl Machine {
     }
 
     /// What the machine refused, if anything.
-    pub(super) fn take_fault(&mut self) -> Option<CoordinatorError> {
+    pub(super) const fn take_fault(&mut self) -> Option<Error> {
         self.fault.take()
     }
 

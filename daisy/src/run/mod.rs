@@ -8,6 +8,11 @@ mod interrupt;
 mod ledger;
 mod machine;
 mod options;
+#[cfg(all(unix, feature = "workers"))]
+mod outside;
+#[cfg(not(all(unix, feature = "workers")))]
+#[path = "inside.rs"]
+mod outside;
 mod pipeline;
 mod pool;
 mod relay;
@@ -19,10 +24,19 @@ mod worker;
 
 use std::{mem, sync::Arc};
 
+#[cfg(all(unix, feature = "workers"))]
+pub use self::outside::Server;
+pub(crate) use self::outside::WorkerCommand;
 pub use self::{call::BlockError, error::Error, options::RunOptions};
-use self::{hub::Hub, relay::Relay};
+#[cfg(all(unix, feature = "workers"))]
+pub(crate) use self::{call::process as call_block, outside::RunFile as LockedRunFile};
+use self::{
+    hub::Hub,
+    outside::{Network, Outside, RunFile},
+    relay::Relay,
+};
 pub(crate) use self::{
-    ledger::{Failed, TaskLedger},
+    ledger::{Failed, TaskLedger, Workers},
     machine::Machine,
     pipeline::Pipeline,
 };
@@ -63,16 +77,23 @@ pub fn run_blockwise(tasks: &[Task]) -> Result<RunReport, Error> {
     options.run(tasks)
 }
 
-/// Makes a run.
+/// Makes a run, with workers outside this process where there are sockets for them.
 pub(crate) fn execute(
     pipeline: Arc<Pipeline>,
     mut options: RunOptions,
+    network: Option<(Network, Outside)>,
+    run_file: Option<RunFile>,
 ) -> Result<RunReport, Error> {
-    let coordinator = pipeline.coordinator(&options)?;
+    pipeline.check_serial(&options)?;
+    let scheduler = pipeline.scheduler(&options)?;
+    let config = pipeline.config(&options);
+    let prepared = outside::prepare(scheduler, config, &options, run_file)?;
     let (sender, relay) = Relay::new(mem::take(&mut options.observers)).unzip();
-    let machine = Machine::new(&pipeline, coordinator, sender);
+    let (network, outside) = network.unzip();
+    let machine = Machine::new(&pipeline, prepared, sender, outside.is_none());
     let counts = machine.counts();
-    let hub = Arc::new(Hub::new(pipeline, machine, options.serial));
+    let hub = Arc::new(Hub::new(pipeline, machine, outside, options.serial));
+    let network = network.map(|network| network.begin(&hub)).transpose()?;
     #[cfg(unix)]
     let interrupts = options.handle_interrupt.then(|| interrupt::listen(&hub)).transpose()?;
     let observers = relay.map(|relay| {
@@ -86,13 +107,16 @@ pub(crate) fn execute(
     });
     let observers = observers.transpose()?;
     if options.serial {
-        serial::run(&hub)
+        serial::run(&hub);
     } else {
-        pool::run(&hub)
+        pool::run(&hub, network);
     }
     #[cfg(unix)]
     drop(interrupts);
     let mut state = hub.lock();
+    if let Some(Err(error)) = state.machine.take_journal().map(outside::RunJournal::finish) {
+        state.machine.stop(error);
+    }
     let sender = state.machine.take_sender();
     let dropped = sender.as_ref().map_or(0, relay::Sender::dropped);
     let report = report::build(&hub.pipeline, &state.machine, dropped, options.count_all_orphans);
@@ -101,5 +125,5 @@ pub(crate) fn execute(
     if let (Some(sender), Some(thread)) = (sender, observers) {
         relay::finish(sender, thread, &report, counts);
     }
-    fault.map_or(Ok(report), |fault| Err(Error::Coordinator(fault)))
+    fault.map_or(Ok(report), Err)
 }

@@ -41,6 +41,8 @@ pub struct RunOptions {
     pub(crate) check_timeout: Duration,
     pub(crate) handle_interrupt: bool,
     pub(crate) observers: Vec<Box<dyn Observer>>,
+    #[cfg(all(unix, feature = "workers"))]
+    pub(crate) outside: super::outside::OutsideOptions,
 }
 
 impl Default for RunOptions {
@@ -64,6 +66,8 @@ impl RunOptions {
             check_timeout: Duration::from_secs(60),
             handle_interrupt: false,
             observers: Vec::new(),
+            #[cfg(all(unix, feature = "workers"))]
+            outside: super::outside::OutsideOptions::new(),
         }
     }
 
@@ -160,6 +164,20 @@ impl RunOptions {
     /// resource that a block needs and nobody named, threads or signal handlers that the system
     /// refuses.
     pub fn run(self, tasks: &[Task]) -> Result<RunReport, Error> {
+        self.check()?;
+        let pipeline = Pipeline::new(tasks);
+        #[cfg(all(unix, feature = "workers"))]
+        if !self.serial && pipeline.tasks().any(|(_, task)| task.needs_server()) {
+            return crate::Server::bind(self)?.run(tasks);
+        }
+        #[cfg(all(unix, feature = "workers"))]
+        let run_file = super::outside::lock_journal(&self)?;
+        #[cfg(not(all(unix, feature = "workers")))]
+        let run_file = None;
+        execute(Arc::new(pipeline), self, None, run_file)
+    }
+
+    pub(crate) fn check(&self) -> Result<(), Error> {
         if self.max_backoff < self.backoff {
             let problem = "the longest wait is shorter than the first; swap them";
             return Err(Error::BadDuration { option: "backoff", problem });
@@ -168,6 +186,6 @@ impl RunOptions {
             let problem = "no check could ever end in time; give it some";
             return Err(Error::BadDuration { option: "check_timeout", problem });
         }
-        execute(Arc::new(Pipeline::new(tasks)), self)
+        Ok(())
     }
 }

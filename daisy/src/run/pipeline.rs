@@ -4,12 +4,14 @@ use std::{collections::BTreeMap, collections::BTreeSet, sync::Arc, time::Duratio
 
 use daisy_block::{Block, BlockKey, TaskId};
 use daisy_graph::TaskGraph;
-use daisy_sched::{
-    Coordinator, CoordinatorConfig, Request, Scheduler, SchedulerOptions, TaskConfig,
-};
+use daisy_sched::{CoordinatorConfig, Request, Scheduler, SchedulerOptions, TaskConfig};
 
 use super::{Error, RunOptions};
 use crate::{Task, task::Inner};
+
+/// Threads that make the checks of a task whose blocks run outside: checks wait for disks, not cores.
+const MIN_CHECKERS: u32 = 2;
+const MAX_CHECKERS: u32 = 16;
 
 /// All tasks of a run, each once; a task's number is its place.
 pub(crate) struct Pipeline {
@@ -65,8 +67,8 @@ impl Pipeline {
         Ok(graph)
     }
 
-    /// The machine of a run.
-    pub(crate) fn coordinator(&self, options: &RunOptions) -> Result<Coordinator, Error> {
+    /// Which block may run next.
+    pub(crate) fn scheduler(&self, options: &RunOptions) -> Result<Scheduler, Error> {
         let masked = self.tasks().filter(|(_, task)| !task.0.masks.is_empty());
         let settings = SchedulerOptions {
             order: options.order,
@@ -75,8 +77,16 @@ impl Pipeline {
             max_retries: self.tasks.iter().map(|task| task.0.max_retries).collect(),
             masked: masked.map(|(id, _)| id).collect(),
         };
-        let scheduler = Scheduler::new(self.graph()?, settings)?;
-        Ok(Coordinator::new(scheduler, self.config(options))?)
+        Ok(Scheduler::new(self.graph()?, settings)?)
+    }
+
+    /// Serial runs have no workers outside this process.
+    pub(crate) fn check_serial(&self, options: &RunOptions) -> Result<(), Error> {
+        let outside = self.tasks.iter().find(|task| options.serial && task.0.process.is_none());
+        match outside {
+            Some(task) => Err(Error::SerialOutside { task: task.name().to_owned() }),
+            None => Ok(()),
+        }
     }
 
     fn request(&self, options: &RunOptions) -> Result<Request, Error> {
@@ -93,7 +103,8 @@ impl Pipeline {
         Ok(Request::Rois(rois))
     }
 
-    fn config(&self, options: &RunOptions) -> CoordinatorConfig {
+    /// How the machine of a run works.
+    pub(crate) fn config(&self, options: &RunOptions) -> CoordinatorConfig {
         CoordinatorConfig {
             tasks: self.tasks.iter().map(|task| task_config(&task.0, options.serial)).collect(),
             resources: options.resources.clone(),
@@ -118,7 +129,11 @@ fn task_config(task: &Inner, is_serial: bool) -> TaskConfig {
         check_before: task.checks.before.is_some(),
         check_after: task.checks.after.is_some(),
         // As many as there are threads to make them, so that no check waits while its time runs.
-        checks_ahead: num_workers,
+        checks_ahead: if task.worker.is_some() || num_workers == 0 {
+            num_workers.clamp(MIN_CHECKERS, MAX_CHECKERS)
+        } else {
+            num_workers
+        },
         needs: task.needs.iter().map(|(name, amount)| (name.clone(), *amount)).collect(),
         max_failed_blocks: task.max_failed_blocks,
         max_early_ends: None,

@@ -10,10 +10,11 @@ use std::{
 };
 
 use daisy_block::TaskId;
-use daisy_sched::{Ending, Input, Moment};
+use daisy_sched::{Ending, Input, Moment, WorkerId};
 
 use super::{
     hub::{Hub, Start, State},
+    outside::Network,
     stats::BlockTimes,
     worker,
 };
@@ -40,7 +41,7 @@ struct Checker {
 /// Runs everything; returns when no block is at work any more.
 ///
 /// A check function or mask that never returns keeps its thread beyond the end of the run.
-pub(super) fn run(hub: &Arc<Hub>) {
+pub(super) fn run(hub: &Arc<Hub>, mut network: Option<Network>) {
     let mut threads = Threads::default();
     let mut state = hub.lock();
     hub.route(&mut state);
@@ -59,19 +60,27 @@ pub(super) fn run(hub: &Arc<Hub>) {
         if state.is_ticking {
             state.is_ticking = hub.tidy_desks(&mut state, now);
         }
+        if let Some(network) = &mut network {
+            network.end_turn(hub, &mut state);
+        }
         if state.starts.is_empty() && !state.is_closing {
+            let due = state.machine.coordinator.next_deadline().map(|(deadline, _)| deadline);
             state.armed = due;
-            let wait = wait_until(&state, due, now);
-            state = match wait {
-                Some(wait) => {
+            let wait = wait_until(&state, due, Instant::now());
+            state = match (&mut network, wait) {
+                (Some(network), wait) => network.wait(hub, state, wait),
+                (None, Some(wait)) => {
                     let waited = hub.driver.wait_timeout(state, wait);
                     waited.unwrap_or_else(PoisonError::into_inner).0
                 }
-                None => hub.driver.wait(state).unwrap_or_else(PoisonError::into_inner),
+                (None, None) => hub.driver.wait(state).unwrap_or_else(PoisonError::into_inner),
             };
         }
     }
     drop(state);
+    if let Some(network) = network {
+        network.farewell(hub);
+    }
     threads.join(hub);
 }
 
@@ -87,6 +96,7 @@ impl Threads {
     fn start(&mut self, hub: &Arc<Hub>, start: Start, state: &mut State) {
         match start {
             Start::Worker(slot) => self.start_worker(hub, slot, state),
+            Start::Process(worker, task) => start_process(hub, worker, task, state),
             Start::Checker(task) => self.start_checker(hub, task, state),
         }
     }
@@ -98,14 +108,7 @@ impl Threads {
         let own = Arc::clone(hub);
         match Builder::new().name(thread_name(name)).spawn(move || worker::work(&own, slot)) {
             Ok(thread) => self.workers.push((task, thread)),
-            Err(error) => {
-                let text = error.to_string();
-                state.machine.ledger.task(task).worker_error = Some(text.clone());
-                let cause = state.machine.keep(BlockError::Failed(text));
-                let now = state.machine.now();
-                state.machine.handle(now, Input::Ended { worker, ending: Ending::Died(cause) });
-                hub.route(state);
-            }
+            Err(error) => could_not_start(hub, worker, task, state, error.to_string()),
         }
     }
 
@@ -146,6 +149,26 @@ impl Threads {
             let _ = checker.thread.join();
         }
     }
+}
+
+/// Starts a worker process. The init callback runs on a thread that makes checks, or before the first
+/// process of the task, whatever comes first.
+fn start_process(hub: &Hub, worker: WorkerId, task: TaskId, state: &mut State) {
+    let handle = hub.pipeline.task(task);
+    let State { outside: Some(outside), .. } = &mut *state else { return };
+    let Some(command) = &handle.0.worker else { return };
+    if let Err(error) = outside.children.start(worker, task, handle, command) {
+        let text = format!("a worker process could not be started: {error}");
+        could_not_start(hub, worker, task, state, text);
+    }
+}
+
+fn could_not_start(hub: &Hub, worker: WorkerId, task: TaskId, state: &mut State, text: String) {
+    state.machine.ledger.task(task).worker_error = Some(text.clone());
+    let cause = state.machine.keep(BlockError::Failed(text));
+    let now = state.machine.now();
+    state.machine.handle(now, Input::Ended { worker, ending: Ending::Died(cause) });
+    hub.route(state);
 }
 
 /// Names of threads must not contain zero bytes.

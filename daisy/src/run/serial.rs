@@ -18,6 +18,9 @@ pub(super) fn run(hub: &Hub) {
     let mut workers: BTreeSet<WorkerId> = BTreeSet::new();
     loop {
         let todo = hub.lock().machine.poll();
+        if todo.is_none() {
+            hub.lock().machine.commit();
+        }
         if let Some(todo) = todo {
             carry_out(hub, todo, &mut granted, &mut workers);
             continue;
@@ -61,6 +64,8 @@ fn carry_out(hub: &Hub, todo: Todo, granted: &mut Vec<Lease>, workers: &mut BTre
             let now = state.machine.now();
             state.machine.handle(now, Input::Ended { worker, ending: Ending::Left });
         }
+        // There are no other workers than this thread.
+        Todo::Kill(..) | Todo::Recall(..) | Todo::GiveUp(_) => {}
     }
 }
 
@@ -82,9 +87,9 @@ fn run_block(hub: &Hub, lease: &Lease) {
         state.serial_since = Some(begin);
     }
     let task = hub.pipeline.task(lease.key.task);
-    let result = match hub.pipeline.block(lease.key) {
-        Some(block) => call::process(&task.0.process, &block),
-        None => Err(BlockError::Failed(format!("there is no block {}", lease.key))),
+    let result = match (hub.pipeline.block(lease.key), &task.0.process) {
+        (Some(block), Some(process)) => call::process(process, &block),
+        _ => Err(BlockError::Failed(format!("there is no block {}, or no function", lease.key))),
     };
     let time = begin.elapsed();
     let mut state = hub.lock();

@@ -115,7 +115,11 @@ impl Worker<'_> {
             let text = format!("there is no block {}", lease.key);
             return Some(Box::new(BlockError::Failed(text)));
         };
-        call::process(&self.handle.0.process, &block).err().map(Box::new)
+        let Some(process) = &self.handle.0.process else {
+            let text = "the task has no block function".to_owned();
+            return Some(Box::new(BlockError::Failed(text)));
+        };
+        call::process(process, &block).err().map(Box::new)
     }
 
     /// Reports, asks for more, and waits until there is something to do.
@@ -178,7 +182,7 @@ pub(super) fn make_checks(hub: &Hub, task: TaskId, is_calling: &AtomicBool) {
         is_calling.store(true, Ordering::Release);
         drop(state);
         let answer = match inquiry {
-            Inquiry::Check(check, key) => hub.check(check, key, Stage::Before),
+            Inquiry::Check(check, key, stage) => hub.check(check, key, stage),
             Inquiry::Mask(question) => hub.mask(question),
         };
         state = hub.lock();

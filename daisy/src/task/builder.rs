@@ -8,7 +8,7 @@ use daisy_graph::TaskNode;
 use daisy_sched::Verdict;
 
 use super::{
-    Checks, Inner, Task, TaskError,
+    Checks, Inner, Task, TaskError, WorkerCommand,
     functions::{BlockOutcome, CheckAnswer, InitFn, MaskFn, ProcessFn, check_fn, mask_fn},
 };
 
@@ -21,6 +21,7 @@ pub struct TaskBuilder {
     write_roi: Roi,
     fit: Fit,
     process: Option<ProcessFn>,
+    worker: Option<WorkerCommand>,
     checks: Checks,
     init: Option<InitFn>,
     wants_context: bool,
@@ -49,6 +50,7 @@ impl TaskBuilder {
             write_roi,
             fit: Fit::Valid,
             process: None,
+            worker: None,
             checks: Checks { before: None, after: None },
             init: None,
             wants_context: false,
@@ -63,7 +65,8 @@ impl TaskBuilder {
         }
     }
 
-    /// The function to call for each block, on one of the task's threads; required.
+    /// The function to call for each block, on one of the task's threads or in its worker processes;
+    /// required unless only other programs run the blocks.
     ///
     /// It returns nothing or a `Result`; an error or a panic is a failed attempt. It may be called
     /// more than once for a block and must give the same result again.
@@ -124,19 +127,46 @@ impl TaskBuilder {
         F: Fn() -> R + Send + Sync + 'static,
         R: BlockOutcome,
     {
-        self.init = Some(Arc::new(move || init().into_result()));
+        self.init = Some(Arc::new(move |_: &str| init().into_result()));
         self
     }
 
-    /// As [`init`](Self::init), with the context by which workers find the server. There is no
-    /// server yet: [`build`](Self::build) gives [`TaskError::NeedsServer`].
+    /// As [`init`](Self::init), with the text of the [`Context`](crate::Context) by which workers of
+    /// the task find the run; the run then listens for them. For those who start workers themselves.
+    #[cfg(all(unix, feature = "workers"))]
     pub fn init_with_context<F, R>(mut self, init: F) -> Self
     where
         F: Fn(&str) -> R + Send + Sync + 'static,
         R: BlockOutcome,
     {
-        drop(init);
+        self.init = Some(Arc::new(move |context: &str| init(context).into_result()));
         self.wants_context = true;
+        self
+    }
+
+    /// Blocks run in processes: `num_workers` times this program with its arguments, which must come
+    /// to [`worker::serve`](crate::worker::serve) with a task of the same name.
+    ///
+    /// A process that dies, leaks or is killed takes nothing else with it, and a block past its
+    /// [`timeout`](Self::timeout) is really ended. What a worker prints goes to a file of its own
+    /// ([`RunOptions::logs`](crate::RunOptions::logs)).
+    #[cfg(all(unix, feature = "workers"))]
+    pub fn in_processes(mut self) -> Self {
+        self.worker = Some(WorkerCommand::Itself);
+        self
+    }
+
+    /// Blocks run in processes of another program, started `num_workers` times: `command` is the
+    /// program and its arguments. It finds the run by `DAISY_CONTEXT` in its environment, with
+    /// [`Client`](crate::Client) or anything else that speaks the protocol.
+    #[cfg(all(unix, feature = "workers"))]
+    pub fn worker_command<I, W>(mut self, command: I) -> Self
+    where
+        I: IntoIterator<Item = W>,
+        W: Into<std::ffi::OsString>,
+    {
+        let words = command.into_iter().map(Into::into).collect();
+        self.worker = Some(WorkerCommand::Program(Arc::new(words)));
         self
     }
 
@@ -169,7 +199,8 @@ impl TaskBuilder {
         self
     }
 
-    /// Threads of its own that the task gets; 1 by default.
+    /// Threads of its own that the task gets, or processes; 1 by default. With 0 all workers come by
+    /// themselves ([`Server`](crate::Server)).
     pub const fn num_workers(mut self, workers: u32) -> Self {
         self.num_workers = workers;
         self
@@ -189,7 +220,8 @@ impl TaskBuilder {
 
     /// How long one block may take; no limit by default.
     ///
-    /// A block past its limit is reported at once and is a failed attempt. Its thread cannot be
+    /// A block past its limit is reported at once and is a failed attempt. A worker process is killed
+    /// and replaced. A thread cannot be
     /// killed, so it counts as processing, and nothing that conflicts with it starts, until its
     /// function returns.
     pub const fn timeout(mut self, timeout: Duration) -> Self {
@@ -244,12 +276,18 @@ impl TaskBuilder {
                 });
             }
         }
-        let process = self.process.ok_or_else(|| TaskError::NoProcess { task: task() })?;
+        let needs_function = self.num_workers > 0 && self.worker.is_none()
+            || matches!(self.worker, Some(WorkerCommand::Itself));
+        if self.process.is_none() && needs_function {
+            return Err(TaskError::NoProcess { task: task() });
+        }
         let node = TaskNode::new(self.name, layout, self.read_write_conflict)
             .map_err(|_| TaskError::EmptyName)?;
         Ok(Task(Arc::new(Inner {
             node,
-            process,
+            process: self.process,
+            worker: self.worker,
+            wants_context: self.wants_context,
             checks: self.checks,
             init: self.init,
             masks: self.masks,
@@ -268,12 +306,12 @@ impl TaskBuilder {
         if self.name.is_empty() {
             return Err(TaskError::EmptyName);
         }
-        let needs_server = |field, instead| TaskError::NeedsServer { task: task(), field, instead };
-        if self.wants_context {
-            return Err(needs_server("init_with_context", "use .init(|| ...)"));
-        }
+        #[cfg(not(all(unix, feature = "workers")))]
         if self.num_workers == 0 {
-            return Err(needs_server("num_workers = 0", "use at least 1"));
+            return Err(TaskError::NoWorkers { task: task() });
+        }
+        if matches!(&self.worker, Some(WorkerCommand::Program(words)) if words.is_empty()) {
+            return Err(TaskError::EmptyCommand { task: task() });
         }
         if self.num_workers > Self::MAX_WORKERS {
             let (found, limit) = (self.num_workers, Self::MAX_WORKERS);

@@ -22,14 +22,15 @@ pub enum TaskError {
         /// The name of the task.
         task: String,
     },
-    /// A field that has no meaning without a server, which is not there yet.
-    NeedsServer {
+    /// `num_workers` is 0, and this build has no server that workers could come to.
+    NoWorkers {
         /// The name of the task.
         task: String,
-        /// The field.
-        field: &'static str,
-        /// What to do instead.
-        instead: &'static str,
+    },
+    /// A worker command without a program.
+    EmptyCommand {
+        /// The name of the task.
+        task: String,
     },
     /// More workers than one task can have.
     TooManyWorkers {
@@ -88,12 +89,15 @@ impl fmt::Display for TaskError {
                 f,
                 "task '{task}' has no process function; call .process(|block| ...) before .build()"
             ),
-            Self::NeedsServer { task, field, instead } => {
-                write!(
-                    f,
-                    "task '{task}': {field} needs a server, which is not there yet; {instead}"
-                )
-            }
+            Self::NoWorkers { task } => write!(
+                f,
+                "task '{task}': num_workers is 0, but workers can only come by themselves on Unix and \
+                 with the feature `workers`; use at least 1"
+            ),
+            Self::EmptyCommand { task } => write!(
+                f,
+                "task '{task}': worker_command is empty; name a program and its arguments"
+            ),
             Self::TooManyWorkers { task, found, limit } => write!(
                 f,
                 "task '{task}': num_workers is {found}, at most {limit} are possible; use about as \

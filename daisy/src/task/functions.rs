@@ -62,7 +62,7 @@ impl<T, E: Into<BoxError>> CheckAnswer<T> for Result<T, E> {
 
 pub(crate) type ProcessFn = Arc<dyn Fn(&Block) -> BlockResult + Send + Sync>;
 pub(crate) type CheckFn = Arc<dyn Fn(&Block) -> Result<bool, BoxError> + Send + Sync>;
-pub(crate) type InitFn = Arc<dyn Fn() -> BlockResult + Send + Sync>;
+pub(crate) type InitFn = Arc<dyn Fn(&str) -> BlockResult + Send + Sync>;
 pub(crate) type MaskFn = Arc<dyn Fn(&Roi) -> Result<Verdict, BoxError> + Send + Sync>;
 
 /// The check functions of a task.

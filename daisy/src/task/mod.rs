@@ -16,6 +16,7 @@ pub use self::{
     error::TaskError,
     functions::{BlockOutcome, BlockResult, BoxError, CheckAnswer},
 };
+pub(crate) use crate::run::WorkerCommand;
 
 /// A block-wise task: ROIs, a function to call for each block, and how to go about it.
 ///
@@ -49,7 +50,11 @@ pub struct Task(pub(crate) Arc<Inner>);
 /// What a task handle points to.
 pub(crate) struct Inner {
     pub(crate) node: TaskNode,
-    pub(crate) process: ProcessFn,
+    /// None if only workers outside this process have one.
+    pub(crate) process: Option<ProcessFn>,
+    /// How worker processes are started; None if blocks run in threads.
+    pub(crate) worker: Option<WorkerCommand>,
+    pub(crate) wants_context: bool,
     pub(crate) checks: Checks,
     pub(crate) init: Option<InitFn>,
     pub(crate) masks: Vec<MaskFn>,
@@ -105,7 +110,12 @@ impl Task {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Threads of its own that the task gets.
+    /// Whether workers outside this process can run its blocks, or nobody else could.
+    pub(crate) fn needs_server(&self) -> bool {
+        self.0.num_workers == 0 || self.0.worker.is_some() || self.0.wants_context
+    }
+
+    /// Threads or processes of its own that the task gets; 0 if all workers come by themselves.
     #[must_use]
     pub fn num_workers(&self) -> u32 {
         self.0.num_workers

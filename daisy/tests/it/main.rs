@@ -13,6 +13,10 @@ mod failures;
 #[cfg(unix)]
 mod interrupt;
 mod options;
+#[cfg(unix)]
+mod outside;
+#[cfg(unix)]
+mod resume;
 mod runs;
 mod segment;
 mod tasks;

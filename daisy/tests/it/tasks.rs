@@ -69,18 +69,20 @@ fn every_wrong_field_is_named_with_what_came_and_what_to_do() {
 }
 
 #[test]
-fn what_needs_a_server_is_an_error_until_there_is_one() {
-    let no_workers = error_of(line("t", 1).num_workers(0));
-    assert!(matches!(no_workers, TaskError::NeedsServer { field: "num_workers = 0", .. }));
-    let wants_context = error_of(line("t", 1).init_with_context(|_| ()));
-    assert!(matches!(wants_context, TaskError::NeedsServer { field: "init_with_context", .. }));
+fn a_block_function_is_needed_unless_another_program_runs_the_blocks() {
+    let missing = Some(TaskError::NoProcess { task: "t".into() });
+    assert_eq!(line("t", 1).build().err(), missing);
+    assert_eq!(line("t", 1).in_processes().build().err(), missing);
+    assert_eq!(line("t", 1).worker_command(["other"]).build().err(), None);
+    assert_eq!(line("t", 1).num_workers(0).build().err(), None);
+    let empty = line("t", 1).worker_command(Vec::<String>::new()).build().err();
+    assert_eq!(empty, Some(TaskError::EmptyCommand { task: "t".into() }));
 }
 
 #[test]
 fn errors_say_where_what_and_what_to_do() {
     let texts = [
         (error_of(line("", 1)), "give every task a unique name"),
-        (error_of(line("t", 1).num_workers(0)), "use at least 1"),
         (error_of(line("t", 1).max_failed_blocks(0)), "leave it out for no limit"),
     ];
     for (error, text) in texts {

@@ -1,0 +1,240 @@
+//! Making blocks, and everything downstream of them, undone.
+
+use core::ops::Range;
+
+use daisy_block::{CellBox, TaskId, Tiling};
+use daisy_geometry::Roi;
+use daisy_graph::{GraphError, TaskGraph};
+use daisy_sched::Record;
+
+use crate::{
+    Damage, Disk, JournalError, TaskDescription,
+    batch::{Batch, Entry, number_of},
+    frame::kind,
+    replay::replay,
+    snapshot::put_runs,
+    state::State,
+};
+
+/// Boxes of cells of one task; where they would be more, one box around them is forgotten instead.
+const MAX_BOXES: usize = 256;
+
+/// What to do about what stands in the way; the default is to leave it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ForgetOptions {
+    /// What to do about damage before the end of the file.
+    pub damage: Damage,
+    /// Put all lent blocks back first. Only right where no worker is at work any more: what one
+    /// hands in later is not taken.
+    pub drop_open_leases: bool,
+}
+
+/// What has been forgotten.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// One for each task of which something was known and is not any more, in the order of adding.
+    pub tasks: Vec<ForgottenTask>,
+    /// How many leases were dropped.
+    pub dropped_leases: u64,
+}
+
+/// What has been forgotten of one task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForgottenTask {
+    /// Its name.
+    pub name: String,
+    /// How many blocks were done and are not any more.
+    pub done: u64,
+    /// How many blocks had failed for good and may be tried again.
+    pub failed: u64,
+}
+
+/// Makes the blocks of `task` that write into `roi` undone, all of them without one, and so the
+/// blocks of all tasks downstream that read what they or blocks made undone write.
+///
+/// Failed attempts and failures of these blocks are forgotten as well. No run may use the journal.
+/// Blocks of the same task are downstream of none: that they conflict only says that they do not run
+/// at the same time. Cost: O(stretches), not O(blocks). When this returns, it is durable; a crash
+/// on the way leaves nothing done whose input is forgotten.
+///
+/// # Errors
+/// [`JournalError::UnknownTask`], [`JournalError::DimsMismatch`], [`JournalError::LeasesOpen`]
+/// (unless the options say otherwise), and those of opening a journal.
+///
+/// ```
+/// use daisy_block::{Fit, Layout};
+/// use daisy_geometry::Roi;
+/// use daisy_graph::{TaskGraph, TaskNode};
+/// use daisy_journal::{ForgetOptions, Journal, JournalOptions, MemoryDisk, forget};
+///
+/// let block = Roi::new([0], [10])?;
+/// let layout = Layout::new(Roi::new([0], [100])?, block.clone(), block, Fit::Valid)?;
+/// let mut tasks = TaskGraph::new();
+/// tasks.add_task(TaskNode::new("smooth", layout, false)?)?;
+/// let (journal, _) = Journal::open(MemoryDisk::new(), &tasks, JournalOptions::default())?;
+/// let mut disk = journal.into_disk();
+///
+/// let roi = Roi::new([25], [10])?;
+/// let forgotten = forget(&mut disk, "smooth", Some(&roi), ForgetOptions::default())?;
+/// assert!(forgotten.tasks.is_empty()); // nothing had been done
+/// assert!(forget(&mut disk, "typo", None, ForgetOptions::default()).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn forget<D: Disk>(
+    disk: &mut D,
+    task: &str,
+    roi: Option<&Roi>,
+    options: ForgetOptions,
+) -> Result<Forgotten, JournalError<D::Error>> {
+    let replayed = replay(disk)?;
+    let (mut state, end, len) = (replayed.state, replayed.end, replayed.len);
+    if let (Some(flaw), Damage::Refuse) = (replayed.flaw, options.damage) {
+        return Err(JournalError::Damaged { offset: end, bytes: len - end, flaw });
+    }
+    let first = first_boxes(&state, task, roi)?;
+    let dropped_leases = state.open().len();
+    if dropped_leases > 0 && !options.drop_open_leases {
+        return Err(JournalError::LeasesOpen { open: dropped_leases });
+    }
+    let graph = graph_of(&state).map_err(JournalError::Graph)?;
+    let boxes = closure(&graph, first);
+    let before = totals(&state);
+    let mut news = put_back_all(&mut state);
+    // What is downstream goes first: no prefix of this leaves a block done whose input is not.
+    for &task in graph.topological_order().iter().rev() {
+        for cells in boxes.get(task.index()).into_iter().flatten() {
+            forget_box(&mut state, &graph, (task, cells), &mut news);
+        }
+    }
+    if end < len {
+        disk.truncate(end).map_err(JournalError::Disk)?;
+    }
+    if !news.is_empty() {
+        disk.append(&news).map_err(JournalError::Disk)?;
+    }
+    disk.sync().map_err(JournalError::Disk)?;
+    Ok(Forgotten { tasks: compare(&state, &before), dropped_leases })
+}
+
+/// The blocks that are named by the caller, in the place of their task.
+fn first_boxes<E>(
+    state: &State,
+    name: &str,
+    roi: Option<&Roi>,
+) -> Result<Vec<Vec<CellBox>>, JournalError<E>> {
+    let tasks = || state.tasks().iter().map(|task| &task.description);
+    let Some(task) = tasks().find(|task| task.name == name) else {
+        let known = tasks().map(|task| task.name.clone()).collect();
+        return Err(JournalError::UnknownTask { name: name.to_owned(), known });
+    };
+    let tiling = Tiling::new(&task.layout);
+    let cells = match roi {
+        None => tiling.all_cells(),
+        Some(roi) if roi.dims() == tiling.dims() => tiling.cells_writing(roi),
+        Some(roi) => {
+            let (expected, found) = (tiling.dims(), roi.dims());
+            return Err(JournalError::DimsMismatch { expected, found });
+        }
+    };
+    let of =
+        |other: &TaskDescription| if other.name == name { vec![cells.clone()] } else { vec![] };
+    Ok(tasks().map(of).collect())
+}
+
+/// All tasks of the journal as a graph; ids are the journal's numbers.
+fn graph_of(state: &State) -> Result<TaskGraph, GraphError> {
+    let mut graph = TaskGraph::new();
+    for task in state.tasks() {
+        graph.add_task(task.description.node()?)?;
+    }
+    for (down, task) in (0..).map(TaskId::new).zip(state.tasks()) {
+        for up in task.description.upstream.iter().filter_map(|name| state.number(name)) {
+            graph.add_edge(TaskId::new(up), down)?;
+        }
+    }
+    Ok(graph)
+}
+
+/// Adds to the boxes of each task those of its blocks that read what is in the boxes upstream.
+///
+/// What the blocks of a box write is a box without gaps, and so are the cells that read it.
+fn closure(graph: &TaskGraph, mut boxes: Vec<Vec<CellBox>>) -> Vec<Vec<CellBox>> {
+    for task in graph.topological_order() {
+        let of_task = boxes.get(task.index()).cloned().unwrap_or_default();
+        let Ok(node) = graph.task(task) else { continue };
+        for roi in of_task.iter().filter_map(|cells| node.tiling().written_by(cells)) {
+            for &down in graph.downstream(task) {
+                let (Ok(reader), Some(boxes)) = (graph.task(down), boxes.get_mut(down.index()))
+                else {
+                    continue;
+                };
+                add_box(boxes, reader.tiling().cells_reading(&roi));
+            }
+        }
+    }
+    boxes
+}
+
+/// Adds a box unless it lies in another one.
+fn add_box(boxes: &mut Vec<CellBox>, cells: CellBox) {
+    let is_inside = |inner: &CellBox, outer: &CellBox| inner.intersect(outer) == *inner;
+    if cells.is_empty() || boxes.iter().any(|other| is_inside(&cells, other)) {
+        return;
+    }
+    boxes.retain(|other| !is_inside(other, &cells));
+    boxes.push(cells);
+    if boxes.len() > MAX_BOXES {
+        // Several paths for each of many tasks in between: rather forget too much than too little.
+        let hull = boxes.iter().fold(CellBox::empty(0), |hull, other| hull.hull(other));
+        *boxes = vec![hull];
+    }
+}
+
+/// Ends all leases; the frame that says so.
+fn put_back_all(state: &mut State) -> Vec<u8> {
+    let mut batch = Batch::new(state.epoch());
+    let open: Vec<_> = state.open().iter().map(|(lease, lent)| (lease, lent.key)).collect();
+    for (lease, key) in open {
+        let record = Record::PutBack { lease, key };
+        // An open lease is never refused.
+        let _is_open = state.apply(&record);
+        batch.push(Entry::of(&record));
+    }
+    batch.seal().to_vec()
+}
+
+/// Forgets what is known of the blocks of a box, and notes it.
+fn forget_box(
+    state: &mut State,
+    graph: &TaskGraph,
+    (task, cells): (TaskId, &CellBox),
+    news: &mut Vec<u8>,
+) {
+    let Ok(node) = graph.task(task) else { return };
+    let number = number_of(task);
+    let of_task = state.tasks().get(task.index());
+    let is_known = |run: &Range<u64>| of_task.is_some_and(|task| task.knows_any(run));
+    let runs: Vec<Range<u64>> = node.tiling().runs_in(cells).filter(is_known).collect();
+    put_runs(news, kind::FORGET, number, runs.iter().cloned());
+    for run in &runs {
+        // No block is lent any more, and the cells are those of the task.
+        let _is_free = state.forget(number, run);
+    }
+}
+
+/// How many blocks of each task are done, and have failed.
+fn totals(state: &State) -> Vec<(u64, u64)> {
+    state.tasks().iter().map(|task| (task.done.num_cells(), task.failed.num_cells())).collect()
+}
+
+fn compare(state: &State, before: &[(u64, u64)]) -> Vec<ForgottenTask> {
+    let differences =
+        state.tasks().iter().zip(before).zip(totals(state)).map(|((task, before), after)| {
+            ForgottenTask {
+                name: task.description.name.clone(),
+                done: before.0 - after.0,
+                failed: before.1 - after.1,
+            }
+        });
+    differences.filter(|task| task.done + task.failed > 0).collect()
+}

@@ -1,0 +1,35 @@
+//! What the user of a journal has to decide.
+
+/// What to do about a journal that is damaged before its end.
+///
+/// A torn tail, which every crash may leave behind, is no damage: it is cut off without asking.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Damage {
+    /// Report where it is and leave the journal alone.
+    #[default]
+    Refuse,
+    /// Cut the journal off where the damage begins and go on from there: every block whose outcome
+    /// stood behind it is done again.
+    UseWhatIsBefore,
+}
+
+/// How a journal is opened and kept; the default is what runs want.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct JournalOptions {
+    /// What to do about damage before the end.
+    pub damage: Damage,
+    /// The journal wants to be compacted when it is larger than so many bytes, and than twice its
+    /// last snapshot.
+    pub compact_above_bytes: u64,
+}
+
+impl JournalOptions {
+    /// The size in bytes above which a journal wants to be compacted: replayed in a fraction of a second.
+    pub const COMPACT_ABOVE_BYTES: u64 = 16 << 20;
+}
+
+impl Default for JournalOptions {
+    fn default() -> Self {
+        Self { damage: Damage::Refuse, compact_above_bytes: Self::COMPACT_ABOVE_BYTES }
+    }
+}

@@ -1,0 +1,115 @@
+//! The state as the content of a whole file: what compaction writes.
+
+use core::ops::Range;
+
+use crate::{
+    JournalError, TaskDescription,
+    batch::{Batch, Entry},
+    bytes::put_varint,
+    frame::{MAX_PAYLOAD_BYTES, PREFIX_BYTES, begin_frame, end_frame, header, kind},
+    parts::{put_attempts, put_open, put_run, put_task},
+    state::State,
+};
+
+/// About the largest payload of a part of a snapshot: where a file is damaged, no more is lost.
+pub const MAX_PART_BYTES: usize = 64 << 10;
+
+/// A new file that says what the state says; its epoch first, then tasks, then blocks.
+pub(crate) fn write<E>(state: &State) -> Result<Vec<u8>, JournalError<E>> {
+    let mut out = header().to_vec();
+    if let Some(epoch) = state.epoch() {
+        let mut batch = Batch::new(None);
+        batch.push(Entry::Start { epoch });
+        out.extend_from_slice(batch.seal());
+    }
+    for task in state.tasks() {
+        put_task_frame(&mut out, &task.description)?;
+    }
+    for (number, task) in (0_u32..).zip(state.tasks()) {
+        put_runs(&mut out, kind::DONE, number, task.done.stretches());
+        put_runs(&mut out, kind::FAILED, number, task.failed.stretches());
+        let mut parts = Parts::new(&mut out, kind::ATTEMPTS, Some(number));
+        let mut next = 0;
+        for (&cell, &attempts) in &task.attempts {
+            parts.put(&mut next, |out, next| put_attempts(out, cell, *next, attempts));
+            next = cell + 1;
+        }
+        parts.end();
+    }
+    let mut parts = Parts::new(&mut out, kind::OPEN, None);
+    let mut next = 0;
+    for (lease, lent) in state.open().iter() {
+        parts.put(&mut next, |out, next| put_open(out, lease, *next, &lent));
+        next = lease.0 + 1;
+    }
+    parts.end();
+    Ok(out)
+}
+
+/// Writes the frame that declares a task.
+pub(crate) fn put_task_frame<E>(
+    out: &mut Vec<u8>,
+    task: &TaskDescription,
+) -> Result<(), JournalError<E>> {
+    let start = begin_frame(out, kind::TASK);
+    put_task(out, task);
+    let bytes = out.len() - start - PREFIX_BYTES;
+    if bytes > MAX_PAYLOAD_BYTES {
+        let task = task.name.chars().take(80).collect();
+        return Err(JournalError::TaskTooLong { task, bytes, limit: MAX_PAYLOAD_BYTES });
+    }
+    end_frame(out, start);
+    Ok(())
+}
+
+/// Writes runs of cells of a task as frames of one kind.
+pub(crate) fn put_runs(
+    out: &mut Vec<u8>,
+    kind: u8,
+    number: u32,
+    runs: impl Iterator<Item = Range<u64>>,
+) {
+    let mut parts = Parts::new(out, kind, Some(number));
+    let mut end = 0;
+    for run in runs {
+        parts.put(&mut end, |out, end| put_run(out, &run, *end));
+        end = run.end;
+    }
+    parts.end();
+}
+
+/// Frames of one kind, each begun anew where the one before is full.
+struct Parts<'a> {
+    out: &'a mut Vec<u8>,
+    kind: u8,
+    number: Option<u32>,
+    frame: Option<usize>,
+}
+
+impl<'a> Parts<'a> {
+    const fn new(out: &'a mut Vec<u8>, kind: u8, number: Option<u32>) -> Self {
+        Self { out, kind, number, frame: None }
+    }
+
+    /// Writes one item, counted from `last`, or from 0 at the beginning of a frame.
+    #[inline]
+    fn put(&mut self, last: &mut u64, write: impl Fn(&mut Vec<u8>, &u64)) {
+        if self.frame.is_some_and(|start| self.out.len() - start >= MAX_PART_BYTES) {
+            self.end();
+        }
+        if self.frame.is_none() {
+            self.frame = Some(begin_frame(self.out, self.kind));
+            if let Some(number) = self.number {
+                put_varint(self.out, number.into());
+            }
+            *last = 0;
+        }
+        write(self.out, last);
+    }
+
+    fn end(&mut self) {
+        if let Some(start) = self.frame.take() {
+            end_frame(self.out, start);
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! What the two threads of a worker share behind one lock: the session and its connection.
+
+use std::{
+    collections::BTreeMap,
+    fmt, io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use daisy_sched::Moment;
+
+use super::{
+    Address, Stream,
+    client::{ClientOptions, moment_since, usage_of_this_process},
+};
+use crate::{
+    NetError,
+    session::{ClientError, ClientEvent, ClientReason, ClientSession},
+    wire::{EndReason, RefusalReason},
+};
+
+/// How long one attempt to connect may take.
+const CONNECT: Duration = Duration::from_millis(1_000);
+/// The first and the longest pause between attempts to connect.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(1_000));
+
+/// Why a worker has nothing more to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Ended {
+    /// Everything is done, or it was asked to leave.
+    Dismissed,
+    /// The server told it to end.
+    Told(EndReason),
+    /// The server does not want it.
+    Refused(RefusalReason, String),
+    /// Nothing was heard of the server for too long, or there is none any more.
+    Lost,
+    /// Nobody could be reached at first; what the last attempt came to.
+    NoServer(String),
+    /// The two sides do not understand each other.
+    Session(ClientError),
+    /// A thread could not be started.
+    Thread(String),
+}
+
+impl Ended {
+    /// Whether that is a good end.
+    #[must_use]
+    pub const fn is_polite(&self) -> bool {
+        matches!(self, Self::Dismissed | Self::Refused(RefusalReason::Full | RefusalReason::Ended, _))
+    }
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dismissed => f.write_str("there is nothing more to do"),
+            Self::Told(reason) => write!(f, "the server ended this worker: {reason:?}"),
+            Self::Refused(_, text) => write!(f, "the server refused this worker: {text}"),
+            Self::Lost => f.write_str(
+                "nothing was heard of the server for too long; its blocks are run by others",
+            ),
+            Self::NoServer(error) => write!(f, "the server cannot be reached: {error}"),
+            Self::Session(error) => error.fmt(f),
+            Self::Thread(error) => write!(f, "a thread could not be started: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for Ended {}
+
+pub(super) struct Core {
+    pub(super) session: ClientSession,
+    addresses: Vec<Address>,
+    randomness: fn() -> io::Result<[u8; 32]>,
+    pub(super) on_end: Arc<dyn Fn(&Ended) + Send + Sync>,
+    start: Instant,
+    stream: Option<Arc<Stream>>,
+    /// Bytes that the kernel has not taken.
+    out: Vec<u8>,
+    buffer: Vec<u8>,
+    next_try: Moment,
+    pause: Duration,
+    last_error: String,
+    pub(super) answers: BTreeMap<u64, bool>,
+    pub(super) ended: Option<Ended>,
+    /// A block function runs.
+    pub(super) is_working: bool,
+    /// How many block functions were begun.
+    pub(super) num_begun: u64,
+    pub(super) is_helper_parked: bool,
+    pub(super) is_draining: bool,
+    pub(super) is_closing: bool,
+}
+
+impl Core {
+    pub(super) fn new(options: ClientOptions) -> Self {
+        let ClientOptions { config, addresses, on_end, randomness, .. } = options;
+        Self {
+            session: ClientSession::new(config, Moment::ZERO),
+            addresses,
+            randomness,
+            on_end: Arc::from(on_end),
+            start: Instant::now(),
+            stream: None,
+            out: Vec::new(),
+            buffer: vec![0; 65_536],
+            next_try: Moment::ZERO,
+            pause: PAUSES.0,
+            last_error: String::new(),
+            answers: BTreeMap::new(),
+            ended: None,
+            is_working: false,
+            num_begun: 0,
+            is_helper_parked: false,
+            is_draining: false,
+            is_closing: false,
+        }
+    }
+
+    pub(super) fn now(&self) -> Moment {
+        moment_since(self.start)
+    }
+
+    pub(super) fn stream(&self) -> Option<Arc<Stream>> {
+        self.stream.clone()
+    }
+
+    pub(super) const fn has_backlog(&self) -> bool {
+        !self.out.is_empty()
+    }
+
+    pub(super) fn outcomes_are_due(&self) -> bool {
+        let due = self.session.next_deadline();
+        due.is_some_and(|(at, reason)| reason == ClientReason::Outcomes && at <= self.now())
+    }
+
+    /// How long there is nothing to do unless bytes come; zero if there is something already.
+    pub(super) fn wait_at_most(&self) -> Option<Duration> {
+        let due = self.session.next_deadline().map(|(at, _)| at);
+        let due = if self.stream.is_none() { due.into_iter().chain([self.next_try]).min() } else { due };
+        due.map(|due| due.since(self.now()))
+    }
+
+    pub(super) fn give_up_connecting(&mut self) -> Ended {
+        let ended = Ended::NoServer(std::mem::take(&mut self.last_error));
+        self.ended = Some(ended.clone());
+        ended
+    }
+
+    /// Everything that can be done without waiting: what is due, writing, reading, connecting.
+    ///
+    /// # Errors
+    /// [`Ended`], now and from now on.
+    pub(super) fn pump(&mut self, with_outcomes: bool) -> Result<(), Ended> {
+        if let Some(ended) = &self.ended {
+            return Err(ended.clone());
+        }
+        self.keep_time()?;
+        if self.stream.is_none() && !self.is_closing && self.now() >= self.next_try {
+            self.connect()?;
+        }
+        self.write(with_outcomes)?;
+        self.read()?;
+        // Recalled blocks are given back at once, and what the hello was answered by may want more.
+        self.write(with_outcomes)
+    }
+
+    fn keep_time(&mut self) -> Result<(), Ended> {
+        let now = self.now();
+        match self.session.next_deadline() {
+            Some((at, ClientReason::MustEnd)) if at <= now => Err(self.end(Ended::Lost)),
+            Some((at, ClientReason::Heartbeat)) if at <= now => {
+                let (peak_memory_kb, cpu_ms) = usage_of_this_process();
+                self.session.beat(peak_memory_kb, cpu_ms);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn connect(&mut self) -> Result<(), Ended> {
+        let (mut num_refused, addresses) = (0, std::mem::take(&mut self.addresses));
+        for address in &addresses {
+            match Stream::connect(address, CONNECT) {
+                Ok(stream) => {
+                    self.stream = Some(Arc::new(stream));
+                    break;
+                }
+                Err(error) => {
+                    num_refused += usize::from(matches!(error, NetError::Refused { .. }));
+                    self.last_error = error.to_string();
+                }
+            }
+        }
+        let is_refused = num_refused == addresses.len();
+        self.addresses = addresses;
+        self.pause = (self.pause * 2).min(PAUSES.1);
+        self.next_try = self.now().after(self.pause);
+        if self.stream.is_none() {
+            if is_refused {
+                self.session.note_refused();
+            }
+            return Ok(());
+        }
+        let randomness = (self.randomness)().map_err(|error| Ended::Thread(error.to_string()))?;
+        let now = self.now();
+        self.out.clear();
+        self.session.connect(now, randomness).map_err(|error| self.end(Ended::Session(error)))
+    }
+
+    fn write(&mut self, with_outcomes: bool) -> Result<(), Ended> {
+        let now = self.now();
+        let flushed = self.session.flush(now, with_outcomes, &mut self.out);
+        flushed.map_err(|error| self.end(Ended::Session(error)))?;
+        while !self.out.is_empty() {
+            let Some(stream) = &self.stream else { break };
+            match stream.try_write(&self.out) {
+                Ok(None) => break,
+                Ok(Some(written)) => {
+                    self.out.drain(..written);
+                }
+                // What was sent before may explain it: that is read before the line is given up.
+                Err(_) => {
+                    self.out.clear();
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&mut self) -> Result<(), Ended> {
+        while let Some(stream) = self.stream.clone() {
+            let mut buffer = std::mem::take(&mut self.buffer);
+            let result = stream.try_read(&mut buffer);
+            let outcome = match result {
+                Ok(None) => Ok(false),
+                Ok(Some(0)) | Err(_) => {
+                    self.close();
+                    Ok(false)
+                }
+                Ok(Some(count)) => {
+                    let now = self.now();
+                    let bytes = buffer.get(..count).unwrap_or_default();
+                    let received = self.session.receive(now, bytes);
+                    received.map(|()| count == buffer.len())
+                }
+            };
+            self.buffer = buffer;
+            self.take_events()?;
+            match outcome {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => return Err(self.end(Ended::Session(error))),
+            }
+        }
+        Ok(())
+    }
+
+    fn take_events(&mut self) -> Result<(), Ended> {
+        while let Some(event) = self.session.poll_event() {
+            match event {
+                ClientEvent::Welcome => self.pause = PAUSES.0,
+                ClientEvent::Granted | ClientEvent::Dismissed => {}
+                ClientEvent::Answer { lease, is_open } => {
+                    self.answers.insert(lease, is_open);
+                }
+                ClientEvent::End(reason) => return Err(self.end(Ended::Told(reason))),
+                ClientEvent::Refused(reason, text) => {
+                    return Err(self.end(Ended::Refused(reason, text)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The connection is over.
+    pub(super) fn close(&mut self) {
+        if let Some(stream) = self.stream.take() {
+            let _is_gone = stream.shutdown();
+            let now = self.now();
+            self.session.disconnect(now);
+            self.next_try = now;
+        }
+        self.out.clear();
+    }
+
+    fn end(&mut self, ended: Ended) -> Ended {
+        self.close();
+        self.ended.get_or_insert(ended).clone()
+    }
+}

@@ -1,0 +1,87 @@
+//! A socket that connections come to, TCP or Unix.
+
+use std::io;
+
+use mio::{
+    event::Source,
+    net::{TcpListener, UnixListener},
+};
+
+use super::{
+    address::Address,
+    lines::Peer,
+    socket::Socket,
+    unix_socket::{self, SocketFile},
+};
+use crate::NetError;
+
+#[derive(Debug)]
+pub(super) struct Listener {
+    kind: Kind,
+    address: Address,
+    /// Connections may be waiting: edge-triggered, so this stays set until `accept` finds none.
+    pub(super) may_accept: bool,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Tcp(TcpListener),
+    /// The file is removed after the listener is closed.
+    Unix(UnixListener, #[expect(dead_code, reason = "held for its drop")] SocketFile),
+}
+
+impl Listener {
+    /// Listens at the first socket address of `address` that can be had.
+    pub(super) fn bind(address: &Address) -> Result<Self, NetError> {
+        let wrong = |error| NetError::Bind { address: address.to_string(), error };
+        if let Address::Unix(path) = address {
+            let (listener, file) = unix_socket::bind(path).map_err(wrong)?;
+            let kind = Kind::Unix(listener, file);
+            return Ok(Self { kind, address: address.clone(), may_accept: false });
+        }
+        let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        for candidate in address.resolve().map_err(wrong)? {
+            let bound = TcpListener::bind(candidate)
+                .and_then(|listener| Ok((listener.local_addr()?, listener)));
+            match bound {
+                Ok((bound, listener)) => {
+                    let kind = Kind::Tcp(listener);
+                    return Ok(Self { kind, address: bound.into(), may_accept: false });
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err(wrong(last))
+    }
+
+    /// Where it listens, with the port that the kernel chose.
+    pub(super) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    pub(super) fn source(&mut self) -> &mut dyn Source {
+        match &mut self.kind {
+            Kind::Tcp(listener) => listener,
+            Kind::Unix(listener, _) => listener,
+        }
+    }
+
+    /// One connection that is waiting, or `WouldBlock`.
+    pub(super) fn accept(&self) -> io::Result<(Socket, Peer)> {
+        match &self.kind {
+            Kind::Tcp(listener) => {
+                let (socket, from) = listener.accept()?;
+                // A record is one write: waiting for more to send only costs time. A peer that is gone already
+                // is found by reading.
+                let _ = socket.set_nodelay(true);
+                let peer = Peer { text: from.to_string(), is_local: from.ip().is_loopback() };
+                Ok((Socket::Tcp(socket), peer))
+            }
+            Kind::Unix(listener, _) => {
+                let (socket, _) = listener.accept()?;
+                let peer = Peer { text: self.address.to_string(), is_local: true };
+                Ok((Socket::Unix(socket), peer))
+            }
+        }
+    }
+}

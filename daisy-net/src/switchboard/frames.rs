@@ -1,0 +1,86 @@
+//! What workers say, message by message.
+
+use daisy_sched::{Input, LeaseId, Moment, WorkerId};
+
+use super::{CloseReason, Host, Switchboard, line::Desk};
+use crate::wire::{OutcomesReader, ToServer, ToWorker, kind};
+
+/// A whole frame, not yet looked into.
+#[derive(Clone, Copy)]
+pub(super) struct Frame<'a> {
+    pub(super) kind: u8,
+    pub(super) payload: &'a [u8],
+}
+
+impl Switchboard {
+    #[inline]
+    pub(super) fn frame<H: Host>(
+        &mut self,
+        now: Moment,
+        desk: &mut Desk,
+        host: &mut H,
+        frame: Frame<'_>,
+    ) -> Result<(), CloseReason> {
+        match desk.worker {
+            _ if desk.farewell.is_some() => Ok(()),
+            Some(worker) if frame.kind == kind::OUTCOMES => {
+                self.outcomes(now, desk, host, worker, frame.payload)
+            }
+            _ => {
+                let message = ToServer::decode(frame.kind, frame.payload)?;
+                self.message(now, desk, host, message)
+            }
+        }
+    }
+
+    #[inline]
+    fn outcomes<H: Host>(
+        &mut self,
+        now: Moment,
+        desk: &Desk,
+        host: &mut H,
+        worker: WorkerId,
+        payload: &[u8],
+    ) -> Result<(), CloseReason> {
+        let outcomes = OutcomesReader::new(payload)?;
+        let mut next = outcomes.first();
+        for outcome in outcomes {
+            host.settle(now, worker, &outcome?)?;
+            next += 1;
+        }
+        self.unreleased.push_back((self.turn, desk.key, next - 1));
+        Ok(())
+    }
+
+    fn message<H: Host>(
+        &mut self,
+        now: Moment,
+        desk: &mut Desk,
+        host: &mut H,
+        message: ToServer,
+    ) -> Result<(), CloseReason> {
+        let message = match message {
+            ToServer::Hello(hello) => return self.hello(now, desk, host, &hello),
+            message => message,
+        };
+        let worker = desk.worker.ok_or(CloseReason::OutOfOrder)?;
+        match message {
+            ToServer::Want { blocks } => host.handle(now, Input::Want { worker, blocks })?,
+            ToServer::Heartbeat { peak_memory_kb, cpu_ms } => {
+                host.used(worker, peak_memory_kb, cpu_ms);
+            }
+            ToServer::Ask { lease } => {
+                let open = host.coordinator().lease(LeaseId(lease));
+                let is_open = open.is_some_and(|(_, holder)| holder == worker);
+                desk.say(&ToWorker::Answer { lease, is_open });
+            }
+            ToServer::Leave => {
+                desk.has_left = true;
+                host.left(now, worker);
+            }
+            // Hellos and outcomes were dealt with.
+            ToServer::Hello(_) | ToServer::Outcomes { .. } => {}
+        }
+        Ok(())
+    }
+}

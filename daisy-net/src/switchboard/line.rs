@@ -1,0 +1,184 @@
+//! One connection as the server sees it.
+//!
+//! ```text
+//!  opened --- Hello accepted ---> a worker's
+//!     |                              |
+//!     '---- wrong bytes, too slow, nobody said who he is, given up ----> closing (flushed, then closed)
+//! ```
+
+use core::fmt;
+
+use daisy_sched::{CoordinatorError, Lease, Moment, WorkerId};
+
+use crate::{
+    channel::{Channel, ChannelError},
+    wire::{Grant, GrantsWriter, RefusalReason, ToWorker, WireError},
+};
+
+/// The name of a connection: a slot in the low half, and in the high half how often the slot was used
+/// before, so that what is meant for one connection never reaches another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LineKey(pub u64);
+
+impl LineKey {
+    /// Where it stands in tables.
+    #[must_use]
+    pub const fn slot(self) -> usize {
+        (self.0 & u32::MAX as u64) as usize
+    }
+}
+
+/// Why the server closes a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// The bytes are wrong: another protocol, another key, or altered.
+    Channel(ChannelError),
+    /// A message that is none.
+    Message(WireError),
+    /// A message at the wrong time: before the hello, or a second hello.
+    OutOfOrder,
+    /// What a worker said makes no sense to the coordinator: somebody else's lease, for example.
+    Nonsense,
+    /// Nobody said in time who he is.
+    NoHello,
+    /// Too many connections on which nobody has said who he is.
+    Crowded,
+    /// The worker was refused, and told why.
+    Refused(RefusalReason),
+    /// The worker was told to end.
+    GivenUp,
+    /// The worker came back on another connection.
+    Superseded,
+    /// The worker does not read what it is sent.
+    SlowReader,
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Channel(error) => error.fmt(f),
+            Self::Message(error) => error.fmt(f),
+            Self::OutOfOrder => f.write_str("a message came before the hello, or a second hello"),
+            Self::Nonsense => f.write_str("a message made no sense, about somebody else's lease say"),
+            Self::NoHello => f.write_str("nobody said in time who it is"),
+            Self::Crowded => f.write_str("too many connections on which nobody has said who it is"),
+            Self::Refused(reason) => write!(f, "the worker was refused: {reason:?}"),
+            Self::GivenUp => f.write_str("the worker was given up"),
+            Self::Superseded => f.write_str("the worker came back on another connection"),
+            Self::SlowReader => f.write_str("the worker does not read what it is sent"),
+        }
+    }
+}
+
+impl From<ChannelError> for CloseReason {
+    fn from(error: ChannelError) -> Self {
+        Self::Channel(error)
+    }
+}
+
+impl From<WireError> for CloseReason {
+    fn from(error: WireError) -> Self {
+        Self::Message(error)
+    }
+}
+
+impl From<CoordinatorError> for CloseReason {
+    fn from(_: CoordinatorError) -> Self {
+        Self::Nonsense
+    }
+}
+
+/// One connection.
+pub(super) struct Line {
+    pub(super) channel: Channel,
+    pub(super) desk: Desk,
+    pub(super) opened: Moment,
+    /// Something was flushed since the last sign of life.
+    pub(super) has_spoken: bool,
+    pub(super) is_dirty: bool,
+    pub(super) closing: Option<CloseReason>,
+}
+
+/// What of a line does not belong to its bytes.
+pub(super) struct Desk {
+    pub(super) key: LineKey,
+    pub(super) worker: Option<WorkerId>,
+    /// What was said last is that the line ends: nothing more is heard, and it is closed.
+    pub(super) farewell: Option<CloseReason>,
+    /// The worker has said everything.
+    pub(super) has_left: bool,
+    /// Outcomes up to this number are to be acknowledged.
+    pub(super) ack: Option<u64>,
+    /// Whole frames to be sent.
+    pub(super) frames: Vec<u8>,
+    /// Blocks to be sent after them.
+    grants: Vec<Grant>,
+}
+
+impl Line {
+    pub(super) fn new(key: LineKey, channel: Channel, opened: Moment) -> Self {
+        let (frames, grants) = (Vec::new(), Vec::new());
+        let desk = Desk { key, worker: None, farewell: None, has_left: false, ack: None, frames, grants };
+        Self { channel, desk, opened, has_spoken: false, is_dirty: false, closing: None }
+    }
+
+    pub(super) const fn key(&self) -> LineKey {
+        self.desk.key
+    }
+
+    /// The line is to be closed once what was said is sent.
+    pub(super) fn close(&mut self, reason: CloseReason) {
+        self.closing.get_or_insert(reason);
+    }
+
+    /// Appends a message; false if it cannot be encoded.
+    pub(super) fn say(&mut self, message: &ToWorker) -> bool {
+        self.desk.say(message)
+    }
+
+    #[inline]
+    pub(super) fn grant(&mut self, lease: &Lease) {
+        let (lease, cell, attempt) = (lease.id.0, lease.key.cell, lease.attempt);
+        self.desk.grants.push(Grant { lease, cell, attempt });
+    }
+
+    pub(super) fn wants_flush(&self) -> bool {
+        let Desk { frames, grants, ack, .. } = &self.desk;
+        !frames.is_empty()
+            || !grants.is_empty()
+            || ack.is_some()
+            || self.closing.is_some()
+            || self.channel.wants_flush()
+    }
+
+    /// Appends everything to be sent to `bytes`.
+    pub(super) fn flush(&mut self, bytes: &mut Vec<u8>) {
+        if let Some(through) = self.desk.ack.take() {
+            self.desk.say(&ToWorker::Ack { through });
+        }
+        let Desk { frames, grants, .. } = &mut self.desk;
+        if !grants.is_empty() {
+            let mut writer = GrantsWriter::new(frames);
+            grants.drain(..).for_each(|grant| writer.push(grant));
+        }
+        let out = self.channel.put();
+        if out.is_empty() {
+            std::mem::swap(out, frames);
+        } else {
+            out.append(frames);
+        }
+        let before = bytes.len();
+        if let Err(error) = self.channel.flush(bytes) {
+            self.close(CloseReason::Channel(error));
+        }
+        self.has_spoken |= bytes.len() > before;
+    }
+}
+
+impl Desk {
+    /// Appends a message; false if it cannot be encoded.
+    pub(super) fn say(&mut self, message: &ToWorker) -> bool {
+        message.encode_into(&mut self.frames).is_ok()
+    }
+}

@@ -1,0 +1,385 @@
+//! The server's half of all connections: bytes become inputs of a coordinator, its outputs bytes.
+//!
+//! ```text
+//!   driver                     switchboard                        host
+//!  opened ------------------> open            (a line)
+//!  bytes --------------------> receive ------ inputs ----------> coordinator
+//!                              grant, recall, dismiss, .. <----- outputs
+//!                              end_turn       \
+//!                              (the host writes its records)  >  one turn
+//!                              release        /
+//!  write, close <------------- flush
+//!  closed ------------------> closed ------- disconnected ----> coordinator
+//! ```
+//!
+//! A *line* is one connection. It belongs to nobody until its `Hello` was accepted, then to one worker.
+//! Everything is pure: time, randomness and bytes are arguments. The order of a turn is what makes a
+//! journal sound: grants leave only after `end_turn`, before which the host writes its records, and
+//! outcomes are acknowledged only once their turn is released.
+
+mod frames;
+mod hello;
+mod line;
+mod secret;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use daisy_block::TaskId;
+use daisy_sched::{Coordinator, CoordinatorError, Input, KillReason, Lease, LeaseId, Moment, WorkerId};
+
+use self::{frames::Frame, line::Line};
+pub use self::{
+    hello::Terms,
+    line::{CloseReason, LineKey},
+    secret::Secrets,
+};
+use crate::{
+    channel::{Channel, Security},
+    wire::{EndReason, Hello, OutcomeItem, ToWorker},
+};
+
+/// What the switchboard has to do with: a coordinator and what is known about its tasks.
+///
+/// A host carries out the outputs of its coordinator; those about a worker on a line come back through
+/// [`Switchboard::grant`] and its neighbours.
+pub trait Host {
+    /// The coordinator, to look at.
+    fn coordinator(&self) -> &Coordinator;
+
+    /// Gives the coordinator an input.
+    ///
+    /// # Errors
+    /// Whatever the coordinator refuses.
+    fn handle(&mut self, now: Moment, input: Input) -> Result<(), CoordinatorError>;
+
+    /// A number for a worker that nobody started.
+    fn name_worker(&mut self) -> WorkerId;
+
+    /// The task of that name.
+    fn task(&self, name: &str) -> Option<TaskId>;
+
+    /// What a worker of a task has to know.
+    fn terms(&self, task: TaskId) -> Terms<'_>;
+
+    /// Whether this run started that worker as a child process.
+    fn is_local(&self, worker: WorkerId) -> bool;
+
+    /// An outcome came. The host keeps its text and time and gives the coordinator the rest.
+    ///
+    /// # Errors
+    /// Whatever the coordinator refuses: the line is closed then.
+    fn settle(
+        &mut self,
+        now: Moment,
+        worker: WorkerId,
+        outcome: &OutcomeItem<&str>,
+    ) -> Result<(), CoordinatorError>;
+
+    /// A worker is on the line, or back.
+    fn joined(&mut self, worker: WorkerId, hello: &Hello);
+
+    /// What a worker's process has used: its largest memory, and processor time; 0 where unknown.
+    fn used(&mut self, worker: WorkerId, peak_memory_kb: u64, cpu_ms: u64);
+
+    /// A worker has said everything and goes. One that is no child process has ended by that.
+    fn left(&mut self, now: Moment, worker: WorkerId);
+}
+
+/// How the server's half of connections works.
+#[derive(Clone, Debug)]
+pub struct SwitchboardConfig {
+    /// Whether connections are encrypted, and by which key.
+    pub security: Security,
+    /// From which workers' secrets are made; the same after a restart.
+    pub secrets: Secrets,
+    /// How often both sides promise a sign of life.
+    pub heartbeat_ms: u64,
+    /// After so long without a byte from the server a worker ends itself.
+    pub silence_ms: u64,
+    /// For how long a worker tries to come back after a broken connection; 0 in a run without a journal.
+    pub reconnect_ms: u64,
+}
+
+/// See the module's text.
+pub struct Switchboard {
+    config: SwitchboardConfig,
+    /// By slot, the low half of a key.
+    lines: Vec<Option<Box<Line>>>,
+    /// Lines on which nobody has said who he is, oldest first.
+    strangers: VecDeque<LineKey>,
+    lines_of: BTreeMap<WorkerId, LineKey>,
+    /// Lines with something to be flushed.
+    dirty: Vec<LineKey>,
+    /// Outcomes that may be acknowledged once their turn is released.
+    unreleased: VecDeque<(u64, LineKey, u64)>,
+    turn: u64,
+    next_beat: Moment,
+    scratch: Vec<u8>,
+}
+
+impl Switchboard {
+    /// The most lines on which nobody has said who he is; of more the oldest is closed.
+    pub const MAX_STRANGERS: usize = 256;
+    /// For how long a line may be open before somebody has said who he is.
+    pub const HELLO_MS: u64 = 10_000;
+
+    /// No lines yet.
+    #[must_use]
+    pub const fn new(config: SwitchboardConfig) -> Self {
+        Self {
+            config,
+            lines: Vec::new(),
+            strangers: VecDeque::new(),
+            lines_of: BTreeMap::new(),
+            dirty: Vec::new(),
+            unreleased: VecDeque::new(),
+            turn: 0,
+            next_beat: Moment::ZERO,
+            scratch: Vec::new(),
+        }
+    }
+
+    /// How it works.
+    #[must_use]
+    pub const fn config(&self) -> &SwitchboardConfig {
+        &self.config
+    }
+
+    /// Workers that are on a line now.
+    #[must_use]
+    pub fn num_workers(&self) -> usize {
+        self.lines_of.len()
+    }
+
+    // ---- what the driver tells ----
+
+    /// A connection was opened. `randomness` must be fresh.
+    pub fn open(&mut self, now: Moment, key: LineKey, randomness: [u8; 32]) {
+        let slot = key.slot();
+        if self.lines.len() <= slot {
+            self.lines.resize_with(slot + 1, || None);
+        }
+        let channel = Channel::server(self.config.security.clone(), randomness);
+        if let Some(place) = self.lines.get_mut(slot) {
+            *place = Some(Box::new(Line::new(key, channel, now)));
+        }
+        self.strangers.push_back(key);
+        if self.strangers.len() > Self::MAX_STRANGERS
+            && let Some(oldest) = self.strangers.pop_front()
+        {
+            self.end_line(oldest, CloseReason::Crowded);
+        }
+    }
+
+    /// Bytes came. What is wrong with them ends the line, never more.
+    pub fn receive<H: Host>(&mut self, now: Moment, key: LineKey, bytes: &[u8], host: &mut H) {
+        let Some(mut line) = self.take_line(key) else { return };
+        if line.closing.is_none() {
+            if let Some(worker) = line.desk.worker {
+                // The coordinator may have given this worker up already.
+                let _is_known = host.handle(now, Input::Heard { worker });
+            }
+            let Line { channel, desk, .. } = &mut *line;
+            let result = channel.receive(bytes, |kind, payload| {
+                self.frame(now, desk, host, Frame { kind, payload })
+            });
+            if let Some(reason) = result.err().or(line.desk.farewell) {
+                line.close(reason);
+            }
+        }
+        self.put_line(line);
+    }
+
+    /// A connection is closed, by the peer or because the driver was told so.
+    pub fn closed<H: Host>(&mut self, now: Moment, key: LineKey, host: &mut H) {
+        let Some(line) = self.take_line(key) else { return };
+        self.strangers.retain(|&stranger| stranger != key);
+        if let Some(worker) = line.desk.worker
+            && self.lines_of.get(&worker) == Some(&key)
+        {
+            self.lines_of.remove(&worker);
+            if !line.desk.has_left {
+                // Refused if the worker is known to have ended.
+                let _is_known = host.handle(now, Input::Disconnected { worker });
+            }
+        }
+    }
+
+    /// A line is to be ended: its reader is too slow, for example.
+    pub fn end_line(&mut self, key: LineKey, reason: CloseReason) {
+        if let Some(line) = self.line_mut(key) {
+            line.close(reason);
+            self.mark(key);
+        }
+    }
+
+    /// When to call [`Switchboard::handle_timeout`] at the latest.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Moment> {
+        let is_any = !self.lines_of.is_empty() || !self.strangers.is_empty();
+        is_any.then_some(self.next_beat)
+    }
+
+    /// Gives signs of life on lines where nothing else was said, and closes those on which nobody said
+    /// who he is.
+    pub fn handle_timeout(&mut self, now: Moment) {
+        if now < self.next_beat {
+            return;
+        }
+        self.next_beat = after_ms(now, (self.config.heartbeat_ms / 2).max(1));
+        let beat = ToWorker::Heartbeat;
+        let keys: Vec<LineKey> = self.lines_of.values().copied().collect();
+        for key in keys {
+            let Some(line) = self.line_mut(key) else { continue };
+            if !std::mem::take(&mut line.has_spoken) && line.say(&beat) {
+                self.mark(key);
+            }
+        }
+        while let Some(&key) = self.strangers.front() {
+            let opened = self.line_mut(key).map(|line| line.opened);
+            if opened.is_some_and(|opened| now < after_ms(opened, Self::HELLO_MS)) {
+                break;
+            }
+            self.strangers.pop_front();
+            self.end_line(key, CloseReason::NoHello);
+        }
+    }
+
+    // ---- what the coordinator says of workers on a line ----
+
+    /// Whether a worker is on a line.
+    #[must_use]
+    pub fn has(&self, worker: WorkerId) -> bool {
+        self.lines_of.contains_key(&worker)
+    }
+
+    /// A worker gets a block.
+    #[inline]
+    pub fn grant(&mut self, lease: &Lease) {
+        let Some(key) = self.lines_of.get(&lease.worker).copied() else { return };
+        if let Some(line) = self.line_mut(key) {
+            line.grant(lease);
+            self.mark(key);
+        }
+    }
+
+    /// A worker is asked to give back what it has not begun.
+    pub fn recall(&mut self, worker: WorkerId, leases: &[LeaseId]) {
+        let leases = leases.iter().map(|lease| lease.0).collect();
+        self.say(worker, &ToWorker::Recall { leases });
+    }
+
+    /// A worker has nothing more to expect.
+    pub fn dismiss(&mut self, worker: WorkerId) {
+        self.say(worker, &ToWorker::Dismiss);
+    }
+
+    /// A worker is to end itself.
+    pub fn kill(&mut self, worker: WorkerId, reason: KillReason) {
+        let reason = match reason {
+            KillReason::TimedOut => EndReason::TimedOut,
+            KillReason::Drained => EndReason::Drained,
+            _ => EndReason::Revoked,
+        };
+        self.say(worker, &ToWorker::End { reason });
+    }
+
+    /// A worker is taken to have ended: if there is a line to it after all, it is told to.
+    pub fn give_up(&mut self, worker: WorkerId) {
+        self.say(worker, &ToWorker::End { reason: EndReason::GivenUp });
+        if let Some(key) = self.lines_of.remove(&worker) {
+            self.end_line(key, CloseReason::GivenUp);
+        }
+    }
+
+    fn say(&mut self, worker: WorkerId, message: &ToWorker) {
+        let Some(key) = self.lines_of.get(&worker).copied() else { return };
+        if let Some(line) = self.line_mut(key) {
+            line.say(message);
+            self.mark(key);
+        }
+    }
+
+    // ---- turns ----
+
+    /// Everything that came so far belongs to one turn, whose number is returned: its outcomes are
+    /// acknowledged once it is [released](Switchboard::release).
+    pub const fn end_turn(&mut self) -> u64 {
+        self.turn += 1;
+        self.turn - 1
+    }
+
+    /// The records of all turns up to this one are as durable as they have to be.
+    pub fn release(&mut self, turn: u64) {
+        while let Some(&(of, key, through)) = self.unreleased.front() {
+            if of > turn {
+                break;
+            }
+            self.unreleased.pop_front();
+            if let Some(line) = self.line_mut(key) {
+                line.desk.ack = Some(through);
+                self.mark(key);
+            }
+        }
+    }
+
+    /// Whether some outcomes are not acknowledged yet.
+    #[must_use]
+    pub fn has_unreleased(&self) -> bool {
+        !self.unreleased.is_empty()
+    }
+
+    /// Gives the bytes of each line that has something to say, and why it is to be closed after them.
+    /// `send` may leave bytes in the buffer only if the line is closed.
+    pub fn flush(&mut self, mut send: impl FnMut(LineKey, &mut Vec<u8>, Option<CloseReason>)) {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        let mut bytes = std::mem::take(&mut self.scratch);
+        for key in dirty.drain(..) {
+            let Some(line) = self.line_mut(key) else { continue };
+            line.is_dirty = false;
+            line.flush(&mut bytes);
+            if !bytes.is_empty() || line.closing.is_some() {
+                send(key, &mut bytes, line.closing);
+            }
+            bytes.clear();
+        }
+        self.scratch = bytes;
+        dirty.append(&mut self.dirty);
+        self.dirty = dirty;
+    }
+
+    // ---- lines ----
+
+    fn line_mut(&mut self, key: LineKey) -> Option<&mut Line> {
+        self.lines.get_mut(key.slot())?.as_deref_mut().filter(|line| line.key() == key)
+    }
+
+    fn take_line(&mut self, key: LineKey) -> Option<Box<Line>> {
+        let place = self.lines.get_mut(key.slot())?;
+        if place.as_ref().is_some_and(|line| line.key() == key) { place.take() } else { None }
+    }
+
+    fn put_line(&mut self, mut line: Box<Line>) {
+        if line.wants_flush() && !line.is_dirty {
+            line.is_dirty = true;
+            self.dirty.push(line.key());
+        }
+        let slot = line.key().slot();
+        if let Some(place) = self.lines.get_mut(slot) {
+            *place = Some(line);
+        }
+    }
+
+    fn mark(&mut self, key: LineKey) {
+        if let Some(line) = self.line_mut(key)
+            && !line.is_dirty
+        {
+            line.is_dirty = true;
+            self.dirty.push(key);
+        }
+    }
+}
+
+fn after_ms(moment: Moment, millis: u64) -> Moment {
+    moment.after(core::time::Duration::from_millis(millis))
+}

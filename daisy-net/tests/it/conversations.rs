@@ -1,0 +1,261 @@
+//! Workers and a server talk: who says what, what a broken connection costs, and what nonsense does.
+
+use daisy_net::{
+    channel::{ChannelError, Security},
+    session::{ClientEvent, ClientReason},
+    switchboard::{CloseReason, Switchboard},
+    wire::{EndReason, RefusalReason, ToServer, Verdict},
+};
+use daisy_sched::{Moment, PutBackReason, Settlement};
+
+use crate::desk::{KEY, Office};
+
+#[test]
+fn a_run_from_hello_to_goodbye() {
+    let mut office = Office::new(3, 0);
+    let worker = office.join();
+    assert_eq!(office.events_of(worker), [ClientEvent::Welcome]);
+    let welcome = office.clients[worker].welcome().unwrap();
+    let layout = welcome.layout.to_layout().unwrap();
+    assert_eq!(layout.total_roi().to_string(), "[0:30] (30)");
+    office.want(worker, 2);
+    assert_eq!(office.run_block(worker), Some(0));
+    assert_eq!(office.run_block(worker), Some(1));
+    assert_eq!(office.run_block(worker), None);
+    assert_eq!(office.clients[worker].num_unacknowledged(), 2);
+    // Outcomes and the next wish travel together.
+    office.want(worker, 2);
+    assert_eq!(office.clients[worker].num_unacknowledged(), 0);
+    assert_eq!(office.run_block(worker), Some(2));
+    office.talk();
+    assert!(office.is_done);
+    assert!(office.events_of(worker).contains(&ClientEvent::Dismissed));
+    office.clients[worker].leave();
+    office.talk();
+    assert_eq!(office.counts().split(',').next(), Some("3 completed"));
+}
+
+#[test]
+fn outcomes_are_acknowledged_only_when_their_records_are_safe() {
+    let mut office = Office::new(3, 0);
+    let worker = office.join();
+    office.releases = false;
+    office.want(worker, 3);
+    office.run_block(worker);
+    office.talk();
+    let first = office.last_turn;
+    office.run_block(worker);
+    office.talk();
+    assert_eq!(office.counts().split(',').next(), Some("2 completed"));
+    assert_eq!(office.clients[worker].num_unacknowledged(), 2);
+    office.board.release(first);
+    office.talk();
+    assert_eq!(office.clients[worker].num_unacknowledged(), 1);
+    office.board.release(office.last_turn);
+    office.talk();
+    assert_eq!(office.clients[worker].num_unacknowledged(), 0);
+    assert!(!office.board.has_unreleased());
+}
+
+#[test]
+fn after_a_reconnect_unacknowledged_outcomes_are_sent_again_and_change_nothing() {
+    let mut office = Office::new(4, 60_000);
+    let worker = office.join();
+    office.want(worker, 4);
+    office.run_block(worker);
+    // The outcome arrives, its acknowledgement does not.
+    office.clients_speak();
+    office.cut(worker);
+    office.run_block(worker);
+    assert_eq!(office.clients[worker].num_unacknowledged(), 2);
+    office.connect(worker);
+    office.talk();
+    assert_eq!(office.clients[worker].num_unacknowledged(), 0);
+    let completed = office.desk.settled.iter().filter(|(_, result)| *result == Settlement::Completed);
+    assert_eq!(completed.count(), 2);
+    assert_eq!(office.desk.coordinator.num_late(), 1);
+    // The blocks that waited are still its own.
+    assert_eq!(office.run_block(worker), Some(2));
+}
+
+#[test]
+fn a_worker_that_lost_its_connection_on_one_side_only_takes_its_place_again() {
+    let mut office = Office::new(4, 60_000);
+    let worker = office.join();
+    office.want(worker, 1);
+    // The server has not noticed: for it the old line is open still.
+    office.clients[worker].disconnect(office.now);
+    let old = office.line(worker);
+    office.connect(worker);
+    office.talk();
+    assert!(office.clients[worker].is_online());
+    assert_ne!(office.line(worker), old);
+    assert_eq!(office.board.num_workers(), 1);
+    // That the old line is closed in the end is nobody's loss.
+    office.board.closed(office.now, old, &mut office.desk);
+    office.run_block(worker);
+    office.talk();
+    assert_eq!(office.counts().split(',').next(), Some("1 completed"));
+}
+
+#[test]
+fn a_recalled_block_comes_back_unless_it_was_begun() {
+    let mut office = Office::new(3, 0);
+    let slow = office.join();
+    office.want(slow, 3);
+    let begun = office.clients[slow].begin_block().unwrap();
+    let idle = office.join();
+    office.want(idle, 1);
+    assert_eq!(office.clients[idle].num_waiting(), 0);
+    office.pass_ms(4);
+    office.talk();
+    assert_eq!(office.clients[slow].num_waiting(), 0);
+    assert_eq!(office.run_block(idle), Some(1));
+    let put_back = Settlement::PutBack(PutBackReason::Returned);
+    assert_eq!(office.desk.settled[..2], [(begun.lease + 1, put_back), (begun.lease + 2, put_back)]);
+    office.clients[slow].settle(office.now, begun.lease, Verdict::Completed, 9);
+    office.talk();
+    assert_eq!(office.counts().split(',').next(), Some("2 completed"));
+}
+
+#[test]
+fn silence_ends_a_worker_and_refused_connections_keep_it() {
+    let mut office = Office::new(3, 60_000);
+    let worker = office.join();
+    let client = &mut office.clients[worker];
+    assert_eq!(client.next_deadline(), Some((Moment::from_millis(1_000), ClientReason::Heartbeat)));
+    assert_eq!(client.must_end_at(), Some(Moment::from_millis(6_000)));
+    client.disconnect(Moment::from_millis(1_500));
+    assert_eq!(client.must_end_at(), Some(Moment::from_millis(6_000)), "it may be cut off");
+    client.note_refused();
+    assert_eq!(client.must_end_at(), Some(Moment::from_millis(61_500)), "there is no server");
+    // Without a journal it ends at once.
+    let mut office = Office::new(3, 0);
+    let worker = office.join();
+    office.clients[worker].disconnect(Moment::from_millis(1_500));
+    office.clients[worker].note_refused();
+    assert_eq!(office.clients[worker].must_end_at(), Some(Moment::from_millis(1_500)));
+}
+
+#[test]
+fn both_sides_give_signs_of_life() {
+    let mut office = Office::new(3, 0);
+    let worker = office.join();
+    for _ in 0..20 {
+        office.pass_ms(1_000);
+        office.clients[worker].beat(1_234, 0);
+        office.talk();
+        let end = office.clients[worker].must_end_at().unwrap();
+        assert!(end.since(office.now).as_millis() >= 4_000);
+    }
+    assert_eq!(office.board.num_workers(), 1);
+    assert_eq!(office.desk.memory_kb.values().next(), Some(&1_234));
+}
+
+#[test]
+fn a_worker_that_is_silent_is_given_up_and_told_so_if_it_hears() {
+    let mut office = Office::new(3, 0);
+    let worker = office.join();
+    office.want(worker, 1);
+    office.events.clear();
+    office.pass_ms(8_000);
+    office.server_speaks();
+    assert_eq!(office.events_of(worker), [ClientEvent::End(EndReason::GivenUp)]);
+    assert_eq!(office.closed, [(worker, CloseReason::GivenUp)]);
+    // It comes back with a block that is not its own any more.
+    office.connect(worker);
+    office.talk();
+    assert_eq!(office.events_of(worker), [ClientEvent::End(EndReason::Unknown)]);
+}
+
+#[test]
+fn whoever_has_the_wrong_key_is_nobody() {
+    let mut office = Office::new(3, 0);
+    let stranger = office.add_client("double", Security::Key([1; 32]));
+    office.connect(stranger);
+    office.talk();
+    assert_eq!(office.closed, [(stranger, CloseReason::Channel(ChannelError::WrongKey))]);
+    assert_eq!(office.board.num_workers(), 0);
+}
+
+#[test]
+fn an_unknown_task_is_refused_with_its_name() {
+    let mut office = Office::new(3, 0);
+    let lost = office.add_client("triple", Security::Key(KEY));
+    office.connect(lost);
+    office.talk();
+    let [ClientEvent::Refused(RefusalReason::UnknownTask, text)] = &office.events_of(lost)[..] else {
+        panic!("not refused");
+    };
+    assert!(text.contains("'triple'"));
+}
+
+#[test]
+fn nonsense_ends_the_line_of_whoever_says_it_and_nothing_else() {
+    let mut office = Office::new(9, 0);
+    let (good, bad) = (office.join(), office.join());
+    office.want(good, 1);
+    office.want(bad, 1);
+    // An outcome of somebody else's lease.
+    let theirs = office.clients[good].begin_block().unwrap().lease;
+    let own = office.clients[bad].begin_block().unwrap().lease;
+    let config_of = |office: &mut Office| office.add_client("double", Security::Key(KEY));
+    let forger = config_of(&mut office);
+    office.connect(forger);
+    office.talk();
+    office.clients[bad].settle(office.now, own, Verdict::Completed, 1);
+    office.talk();
+    assert_eq!(office.board.num_workers(), 3);
+    office.forge(forger, &ToServer::Outcomes {
+        first: 0,
+        items: vec![daisy_net::wire::OutcomeItem {
+            lease: theirs,
+            verdict: Verdict::Completed,
+            micros: 0,
+        }],
+    });
+    assert_eq!(office.closed, [(forger, CloseReason::Nonsense)]);
+    assert_eq!(office.counts().split(',').next(), Some("1 completed"));
+    office.clients[good].settle(office.now, theirs, Verdict::Completed, 1);
+    office.talk();
+    assert_eq!(office.counts().split(',').next(), Some("2 completed"));
+}
+
+#[test]
+fn strangers_are_bounded_in_number_and_time() {
+    let mut office = Office::new(3, 0);
+    let worker = office.join();
+    for place in 0..Switchboard::MAX_STRANGERS as u64 + 5 {
+        let line = daisy_net::switchboard::LineKey(1 << 40 | (100 + place));
+        office.board.open(office.now, line, [3; 32]);
+    }
+    let mut closed = Vec::new();
+    office.board.flush(|line, _, closing| closed.push((line, closing)));
+    assert_eq!(closed.len(), 5);
+    assert!(closed.iter().all(|(_, closing)| *closing == Some(CloseReason::Crowded)));
+    for (line, _) in closed {
+        office.board.closed(office.now, line, &mut office.desk);
+    }
+    for _ in 0..11 {
+        office.pass_ms(1_000);
+        office.clients[worker].beat(0, 0);
+        office.clients_speak();
+    }
+    let mut timed_out = 0;
+    office.board.flush(|_, _, closing| timed_out += usize::from(closing == Some(CloseReason::NoHello)));
+    assert_eq!(timed_out, Switchboard::MAX_STRANGERS);
+    assert_eq!(office.board.num_workers(), 1);
+}
+
+#[test]
+fn a_question_about_a_lease_is_answered() {
+    let mut office = Office::new(2, 0);
+    let worker = office.join();
+    office.want(worker, 1);
+    let lease = office.clients[worker].begin_block().unwrap().lease;
+    office.events.clear();
+    assert!(office.clients[worker].ask(lease) && office.clients[worker].ask(lease + 1));
+    office.talk();
+    let answer = |lease, is_open| ClientEvent::Answer { lease, is_open };
+    assert_eq!(office.events_of(worker), [answer(lease, true), answer(lease + 1, false)]);
+}

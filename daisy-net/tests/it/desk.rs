@@ -1,0 +1,284 @@
+//! A server and its workers without sockets, clocks or threads: what one side flushes, the other reads.
+
+use std::collections::BTreeMap;
+
+use daisy_block::{Fit, Layout, TaskId};
+use daisy_geometry::Roi;
+use daisy_graph::{TaskGraph, TaskNode};
+use daisy_net::{
+    channel::{Channel, ChannelError, Security},
+    session::{ClientConfig, ClientEvent, ClientSession},
+    switchboard::{CloseReason, Host, LineKey, Secrets, Switchboard, SwitchboardConfig, Terms},
+    wire::{Hello, OutcomeItem, ToServer, Verdict},
+};
+use daisy_sched::{
+    Cause, Coordinator, CoordinatorConfig, CoordinatorError, Ending, Input, LeaseId, Moment,
+    Outcome, Output, Scheduler, SchedulerOptions, Settlement, TaskConfig, WorkerId,
+};
+
+pub(crate) const KEY: [u8; 32] = [9; 32];
+
+/// The coordinator's side.
+pub(crate) struct Desk {
+    pub(crate) coordinator: Coordinator,
+    pub(crate) settled: Vec<(u64, Settlement)>,
+    pub(crate) memory_kb: BTreeMap<WorkerId, u64>,
+}
+
+impl Host for Desk {
+    fn coordinator(&self) -> &Coordinator {
+        &self.coordinator
+    }
+
+    fn handle(&mut self, now: Moment, input: Input) -> Result<(), CoordinatorError> {
+        self.coordinator.handle(now, input)
+    }
+
+    fn name_worker(&mut self) -> WorkerId {
+        self.coordinator.name_worker()
+    }
+
+    fn task(&self, name: &str) -> Option<TaskId> {
+        let tasks = self.coordinator.scheduler().graph().tasks();
+        tasks.ids().find(|&task| tasks[task].name() == name)
+    }
+
+    fn terms(&self, task: TaskId) -> Terms<'_> {
+        let tasks = self.coordinator.scheduler().graph().tasks();
+        Terms { layout: tasks[task].layout(), timeout_ms: 0, max_ahead: 256 }
+    }
+
+    fn is_local(&self, _: WorkerId) -> bool {
+        false
+    }
+
+    fn settle(
+        &mut self,
+        now: Moment,
+        worker: WorkerId,
+        item: &OutcomeItem<&str>,
+    ) -> Result<(), CoordinatorError> {
+        let outcome = match item.verdict {
+            Verdict::Completed => Outcome::Completed,
+            Verdict::Failed { .. } => Outcome::Failed(Cause(1)),
+            Verdict::Returned => Outcome::Returned,
+        };
+        self.handle(now, Input::Settle { worker, lease: LeaseId(item.lease), outcome })
+    }
+
+    fn joined(&mut self, _: WorkerId, _: &Hello) {}
+
+    fn used(&mut self, worker: WorkerId, peak_memory_kb: u64, _: u64) {
+        self.memory_kb.insert(worker, peak_memory_kb);
+    }
+
+    fn left(&mut self, now: Moment, worker: WorkerId) {
+        let _is_known = self.handle(now, Input::Ended { worker, ending: Ending::Left });
+    }
+}
+
+/// The whole: lines by number, each with at most one client.
+pub(crate) struct Office {
+    pub(crate) desk: Desk,
+    pub(crate) board: Switchboard,
+    pub(crate) clients: Vec<ClientSession>,
+    /// The line of each client.
+    lines: BTreeMap<usize, LineKey>,
+    num_lines: u64,
+    pub(crate) now: Moment,
+    pub(crate) closed: Vec<(usize, CloseReason)>,
+    pub(crate) events: Vec<(usize, ClientEvent)>,
+    /// Whether turns are released as they end.
+    pub(crate) releases: bool,
+    pub(crate) last_turn: u64,
+    pub(crate) is_done: bool,
+}
+
+impl Office {
+    pub(crate) fn new(num_blocks: i64, reconnect_ms: u64) -> Self {
+        let mut tasks = TaskGraph::new();
+        let (total, block) = (Roi::new([0], [num_blocks * 10]), Roi::new([0], [10]).unwrap());
+        let layout = Layout::new(total.unwrap(), block.clone(), block, Fit::Valid).unwrap();
+        tasks.add_task(TaskNode::new("double", layout, false).unwrap()).unwrap();
+        let scheduler = Scheduler::new(tasks, SchedulerOptions::default()).unwrap();
+        let external = TaskConfig { num_workers: 0, ..TaskConfig::default() };
+        let config = CoordinatorConfig { tasks: vec![external], ..CoordinatorConfig::default() };
+        let coordinator = Coordinator::new(scheduler, config).unwrap();
+        let board = Switchboard::new(SwitchboardConfig {
+            security: Security::Key(KEY),
+            secrets: Secrets::new(KEY),
+            heartbeat_ms: 2_000,
+            silence_ms: 6_000,
+            reconnect_ms,
+        });
+        let (settled, memory_kb) = (Vec::new(), BTreeMap::new());
+        Self {
+            desk: Desk { coordinator, settled, memory_kb },
+            board,
+            clients: Vec::new(),
+            lines: BTreeMap::new(),
+            num_lines: 0,
+            now: Moment::ZERO,
+            closed: Vec::new(),
+            events: Vec::new(),
+            releases: true,
+            last_turn: 0,
+            is_done: false,
+        }
+    }
+
+    /// A worker that is connected and known.
+    pub(crate) fn join(&mut self) -> usize {
+        let client = self.add_client("double", Security::Key(KEY));
+        self.connect(client);
+        self.talk();
+        client
+    }
+
+    pub(crate) fn add_client(&mut self, task: &str, security: Security) -> usize {
+        let config = ClientConfig {
+            task: task.into(),
+            worker: None,
+            security,
+            heartbeat_ms: 2_000,
+            pid: 1,
+            host: "here".into(),
+        };
+        self.clients.push(ClientSession::new(config, self.now));
+        self.clients.len() - 1
+    }
+
+    pub(crate) fn connect(&mut self, client: usize) {
+        self.num_lines += 1;
+        let line = LineKey(self.num_lines << 32 | client as u64);
+        let randomness = [self.num_lines as u8; 32];
+        self.board.open(self.now, line, randomness);
+        self.clients[client].connect(self.now, randomness.map(|byte| byte ^ 0x55)).unwrap();
+        self.lines.insert(client, line);
+    }
+
+    /// The connection breaks; both sides learn of it.
+    pub(crate) fn cut(&mut self, client: usize) {
+        let line = self.lines.remove(&client).unwrap();
+        self.board.closed(self.now, line, &mut self.desk);
+        self.clients[client].disconnect(self.now);
+    }
+
+    /// Carries bytes to and fro until nobody has anything to say.
+    pub(crate) fn talk(&mut self) {
+        while self.clients_speak() | self.server_speaks() {}
+    }
+
+    pub(crate) fn clients_speak(&mut self) -> bool {
+        let mut has_spoken = false;
+        for (client, &line) in &self.lines {
+            let mut bytes = Vec::new();
+            self.clients[*client].flush(self.now, true, &mut bytes).unwrap();
+            if !bytes.is_empty() {
+                has_spoken = true;
+                self.board.receive(self.now, line, &bytes, &mut self.desk);
+            }
+        }
+        has_spoken
+    }
+
+    pub(crate) fn server_speaks(&mut self) -> bool {
+        self.route();
+        self.last_turn = self.board.end_turn();
+        if self.releases {
+            self.board.release(self.last_turn);
+        }
+        let mut sent = Vec::new();
+        self.board.flush(|line, bytes, closing| sent.push((line, bytes.clone(), closing)));
+        let has_spoken = !sent.is_empty();
+        for (line, bytes, closing) in sent {
+            let found = self.lines.iter().find(|(_, its)| **its == line);
+            let Some((&client, _)) = found else { continue };
+            let result = self.clients[client].receive(self.now, &bytes);
+            while let Some(event) = self.clients[client].poll_event() {
+                self.events.push((client, event));
+            }
+            if let Some(reason) = closing {
+                self.closed.push((client, reason));
+                self.cut(client);
+            } else {
+                result.unwrap();
+            }
+        }
+        has_spoken
+    }
+
+    fn route(&mut self) {
+        while let Some(output) = self.desk.coordinator.poll_output() {
+            match output {
+                Output::Grant(lease) => self.board.grant(&lease),
+                Output::Recall { worker, leases } => self.board.recall(worker, &leases),
+                Output::Dismiss { worker } => self.board.dismiss(worker),
+                Output::Kill { worker, reason } => self.board.kill(worker, reason),
+                Output::GivenUp { worker } => self.board.give_up(worker),
+                Output::Settled { lease, result, .. } => self.desk.settled.push((lease.0, result)),
+                Output::Done => self.is_done = true,
+                _ => {}
+            }
+        }
+    }
+
+    /// Time passes, and whoever has something to do at its end does it.
+    pub(crate) fn pass_ms(&mut self, millis: u64) {
+        self.now = self.now.after(core::time::Duration::from_millis(millis));
+        self.desk.coordinator.handle(self.now, Input::Timeout).unwrap();
+        self.board.handle_timeout(self.now);
+    }
+
+    pub(crate) fn want(&mut self, client: usize, blocks: u32) {
+        self.clients[client].want(Some(blocks));
+        self.talk();
+    }
+
+    /// A client runs its next block; gives its cell.
+    pub(crate) fn run_block(&mut self, client: usize) -> Option<u64> {
+        let grant = self.clients[client].begin_block()?;
+        self.clients[client].settle(self.now, grant.lease, Verdict::Completed, 5);
+        Some(grant.cell)
+    }
+
+    pub(crate) fn events_of(&mut self, client: usize) -> Vec<ClientEvent> {
+        let all = std::mem::take(&mut self.events);
+        let (mine, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|(of, _)| *of == client);
+        self.events = others;
+        mine.into_iter().map(|(_, event)| event).collect()
+    }
+
+    /// Says something in a client's name that it would never say.
+    pub(crate) fn forge(&mut self, client: usize, message: &ToServer) {
+        // A client of its own on a line of its own, whose hello is good.
+        let line = self.line(client);
+        self.board.closed(self.now, line, &mut self.desk);
+        let line = LineKey(line.0 | 1 << 50);
+        self.lines.insert(client, line);
+        self.board.open(self.now, line, [77; 32]);
+        let mut channel = Channel::client(Security::Key(KEY), [78; 32]);
+        let hello = Hello { task: "double".into(), ..Hello::default() };
+        ToServer::Hello(hello).encode_into(channel.put()).unwrap();
+        message.encode_into(channel.put()).unwrap();
+        let mut bytes = Vec::new();
+        channel.flush(&mut bytes).unwrap();
+        self.board.receive(self.now, line, &bytes, &mut self.desk);
+        let mut answer = Vec::new();
+        self.board.flush(|_, bytes, _| answer.append(bytes));
+        channel.receive(&answer, |_, _| Ok::<(), ChannelError>(())).unwrap();
+        bytes.clear();
+        channel.flush(&mut bytes).unwrap();
+        self.board.receive(self.now, line, &bytes, &mut self.desk);
+        self.route();
+        self.board.flush(|_, _, closing| self.closed.extend(closing.map(|why| (client, why))));
+    }
+
+    pub(crate) fn line(&self, client: usize) -> LineKey {
+        self.lines[&client]
+    }
+
+    pub(crate) fn counts(&self) -> String {
+        self.desk.coordinator.counts(TaskId::new(0)).unwrap().to_string()
+    }
+}

@@ -1,0 +1,255 @@
+//! The journal of a run, in a file.
+
+mod file;
+mod syncer;
+
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use daisy_block::{BlockKey, TaskId};
+use daisy_geometry::Roi;
+use daisy_graph::TaskGraph;
+pub use daisy_journal::{Contents, Forgotten, ForgottenTask, Tail, TaskContents};
+use daisy_journal::{Damage, ForgetOptions, Journal, JournalError, JournalOptions, Resumed};
+use daisy_sched::{Adopted, Output, Record, Scheduler, WorkerId};
+
+use self::{file::FileDisk, syncer::Syncer};
+use crate::{Error, run::LockedRunFile as RunFile};
+
+/// The worker of leases at threads of the server: they end with it.
+const INSIDE: WorkerId = WorkerId(u64::MAX);
+/// How often a journal is synced that only has to survive processes.
+const SYNC_EVERY: Duration = Duration::from_secs(1);
+
+/// What a journal has to survive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Durability {
+    /// The death of any process: nothing waits for the disk. It is synced once a second and at the end.
+    #[default]
+    Process,
+    /// A loss of power: outcomes are acknowledged once they are on the disk. Block functions have to
+    /// sync their data themselves before they return.
+    Power,
+}
+
+/// How a run keeps its journal.
+#[derive(Clone, Debug)]
+pub(crate) struct Keeping {
+    pub(crate) durability: Durability,
+    pub(crate) keep_failed: bool,
+    pub(crate) use_damaged: bool,
+}
+
+/// The journal of a run that is going on.
+pub(crate) struct RunJournal {
+    journal: Journal<FileDisk>,
+    path: PathBuf,
+    durability: Durability,
+    syncer: Syncer,
+    last_sync: Instant,
+    is_dirty: bool,
+    /// Kept for its lock.
+    _run_file: RunFile,
+}
+
+/// What a run has to know about its earlier starts.
+pub(crate) struct TakenUp {
+    pub(crate) epoch: u32,
+    pub(crate) adopted: Vec<Adopted>,
+    /// Leases that workers of earlier starts may still have, of blocks that this run cannot adopt.
+    pub(crate) num_foreign: u64,
+    /// Blocks that failed for good earlier and are left alone.
+    pub(crate) failed: Vec<BlockKey>,
+}
+
+impl RunJournal {
+    /// Opens a journal, and takes what was done before over into a scheduler.
+    pub(crate) fn open(
+        path: &Path,
+        run_file: RunFile,
+        scheduler: &mut Scheduler,
+        keeping: &Keeping,
+    ) -> Result<(Self, TakenUp), Error> {
+        let wrong = |error: JournalError<_>| journal_error(path, &error);
+        let damage = if keeping.use_damaged { Damage::UseWhatIsBefore } else { Damage::Refuse };
+        let options = JournalOptions { damage, ..JournalOptions::default() };
+        let disk = FileDisk::open(path)
+            .map_err(|error| Error::JournalFile { path: path.into(), error })?;
+        let graph: &TaskGraph = scheduler.graph().tasks();
+        let (mut journal, resumed) = Journal::open(disk, graph, options).map_err(wrong)?;
+        if let Some(damaged) = &resumed.damaged {
+            eprintln!(
+                "daisy: the journal {} is damaged at byte {}; what comes before is used",
+                path.display(),
+                damaged.offset
+            );
+        }
+        let taken_up =
+            take_up(&mut journal, scheduler, resumed, keeping.keep_failed).map_err(wrong)?;
+        journal.commit().map_err(wrong)?;
+        let syncer = Syncer::start().map_err(Error::Thread)?;
+        let (path, last_sync) = (path.to_path_buf(), Instant::now());
+        let durability = keeping.durability;
+        let own = Self {
+            journal,
+            path,
+            durability,
+            syncer,
+            last_sync,
+            is_dirty: false,
+            _run_file: run_file,
+        };
+        Ok((own, taken_up))
+    }
+
+    /// Writes down what must be remembered of an output. `is_inside` says that a block is lent to a
+    /// thread of this process.
+    #[inline]
+    pub(crate) fn record(&mut self, output: &Output, is_inside: bool) -> Result<(), Error> {
+        let Some(mut record) = Record::of(output) else { return Ok(()) };
+        if let Record::Grant { worker, .. } = &mut record
+            && is_inside
+        {
+            *worker = INSIDE;
+        }
+        self.is_dirty = true;
+        self.journal.append(&record).map_err(|error| journal_error(&self.path, &error))
+    }
+
+    /// Everything that was recorded goes to the file.
+    #[inline]
+    pub(crate) fn commit(&mut self) -> Result<(), Error> {
+        let path = &self.path;
+        let wrong = |error: JournalError<_>| journal_error(path, &error);
+        if self.syncer.has_failed() {
+            self.journal.poison();
+            return Err(wrong(JournalError::Poisoned));
+        }
+        if !self.is_dirty {
+            return Ok(());
+        }
+        self.is_dirty = false;
+        self.journal.commit().map_err(wrong)?;
+        if self.journal.wants_compaction() {
+            self.journal.compact().map_err(wrong)?;
+        }
+        if self.durability == Durability::Process && self.last_sync.elapsed() >= SYNC_EVERY {
+            self.last_sync = Instant::now();
+            self.syncer.request(0, self.journal.disk().handle());
+        }
+        Ok(())
+    }
+
+    /// The last turn whose records are as durable as they have to be; `turn` was just committed.
+    pub(crate) fn durable_turn(&self, turn: u64) -> Option<u64> {
+        match self.durability {
+            Durability::Process => Some(turn),
+            Durability::Power => self.syncer.last_done(),
+        }
+    }
+
+    /// Asks for everything up to a turn, which was just committed, to be made durable.
+    pub(crate) fn request_sync(&self, turn: u64) {
+        self.syncer.request(turn, self.journal.disk().handle());
+    }
+
+    /// From now on `wake` is called whenever a sync is done.
+    pub(crate) fn on_sync(&self, wake: impl Fn() + Send + Sync + 'static) {
+        self.syncer.on_done(wake);
+    }
+
+    /// The end of a run.
+    pub(crate) fn finish(mut self) -> Result<(), Error> {
+        let path = self.path.clone();
+        let wrong = |error: JournalError<_>| journal_error(&path, &error);
+        self.journal.commit().map_err(wrong)?;
+        self.journal.compact().map_err(wrong)
+    }
+}
+
+/// Takes over what is done, and finds out which leases may still be at work.
+fn take_up(
+    journal: &mut Journal<FileDisk>,
+    scheduler: &mut Scheduler,
+    resumed: Resumed,
+    keep_failed: bool,
+) -> Result<TakenUp, JournalError<std::io::Error>> {
+    // The tasks of `resumed` are the scheduler's: no call here is refused.
+    for (task, known) in (0..).map(TaskId::new).zip(&resumed.tasks) {
+        for cells in known.done.stretches() {
+            let _taken = scheduler.take_over(task, cells);
+        }
+    }
+    for &(key, attempts) in &resumed.attempts {
+        let _is_noted = scheduler.note_attempts(key, attempts);
+    }
+    let (mut adopted, mut num_foreign) = (Vec::new(), resumed.foreign_open);
+    for open in resumed.open {
+        let (lease, worker, key) = (open.lease, open.worker, open.key);
+        if worker == INSIDE {
+            journal.append(&Record::PutBack { lease, key })?;
+        } else if scheduler.acquire_block(key).is_ok() {
+            adopted.push(Adopted { lease, worker, key });
+        } else {
+            num_foreign += 1;
+        }
+    }
+    let mut failed = Vec::new();
+    if keep_failed {
+        for (task, known) in (0..).map(TaskId::new).zip(&resumed.tasks) {
+            let keys = known.failed.stretches().flatten().map(|cell| BlockKey::new(task, cell));
+            // A block that waits for another one now has not failed in this run.
+            let acquired = keys.filter(|&key| scheduler.acquire_block(key).is_ok());
+            failed.extend(acquired);
+        }
+        for &key in &failed {
+            let _is_failed = scheduler.fail_for_good(key);
+        }
+    }
+    Ok(TakenUp { epoch: resumed.epoch, adopted, num_foreign, failed })
+}
+
+/// Makes blocks of a finished or interrupted run undone: those of `task` that write into `roi` (all of
+/// them without one), and everything downstream of them. The next run with this journal does them
+/// again.
+///
+/// No run may be using the journal. With `drop_open_leases`, blocks that workers of a crashed run may
+/// still have are made undone too; make sure that those workers have ended.
+///
+/// # Errors
+/// [`Error::JournalInUse`], [`Error::Journal`].
+pub fn forget(
+    journal: impl AsRef<Path>,
+    task: &str,
+    roi: Option<&Roi>,
+    drop_open_leases: bool,
+) -> Result<Forgotten, Error> {
+    let path = journal.as_ref();
+    let _lock = RunFile::lock(path)?;
+    let mut disk = open_existing(path)?;
+    let options = ForgetOptions { drop_open_leases, ..ForgetOptions::default() };
+    daisy_journal::forget(&mut disk, task, roi, options)
+        .map_err(|error| journal_error(path, &error))
+}
+
+/// What a journal says: its tasks and how much of them is done. Also while a run uses it.
+///
+/// # Errors
+/// [`Error::Journal`], [`Error::JournalFile`].
+pub fn inspect(journal: impl AsRef<Path>) -> Result<Contents, Error> {
+    let path = journal.as_ref();
+    let mut disk = open_existing(path)?;
+    daisy_journal::inspect(&mut disk).map_err(|error| journal_error(path, &error))
+}
+
+fn open_existing(path: &Path) -> Result<FileDisk, Error> {
+    let error = |error| Error::JournalFile { path: path.into(), error };
+    std::fs::metadata(path).map_err(error)?;
+    FileDisk::open(path).map_err(error)
+}
+
+fn journal_error(path: &Path, error: &JournalError<std::io::Error>) -> Error {
+    Error::Journal { path: path.to_path_buf(), problem: error.to_string() }
+}

@@ -1,0 +1,239 @@
+//! Worker processes that this run started: started, killed and reaped here and nowhere else.
+//!
+//! Each is the leader of a process group of its own, writes to a file of its own (never to a pipe of
+//! the server, whose death would break it), and is reaped under the hub's lock, where it is killed too:
+//! so a signal never reaches a process that only has the same number.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Seek, SeekFrom},
+    os::unix::process::{CommandExt, ExitStatusExt},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use daisy_block::TaskId;
+use daisy_sched::{KillReason, WorkerId};
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
+
+use crate::{
+    Context, Task,
+    workers::worker::{EXIT_LOST, WorkerCommand},
+};
+
+/// After SIGTERM a worker has so long to end.
+const TERM_GRACE: Duration = Duration::from_millis(500);
+/// How much of the end of a worker's output goes into the report.
+const TAIL_BYTES: u64 = 2_048;
+const TAIL_LINES: usize = 12;
+
+/// All worker processes of a run.
+pub(in crate::run) struct Children {
+    context: Context,
+    logs: PathBuf,
+    running: BTreeMap<WorkerId, Running>,
+}
+
+struct Running {
+    child: Child,
+    task: TaskId,
+    log: PathBuf,
+    has_left: bool,
+    kill_at: Option<Instant>,
+}
+
+/// A process that has ended.
+pub(in crate::run) struct Gone {
+    pub(in crate::run) worker: WorkerId,
+    pub(in crate::run) task: TaskId,
+    /// It ended as it should: it said goodbye, or lost its run.
+    pub(in crate::run) is_polite: bool,
+    /// How it ended and what it said last.
+    pub(in crate::run) text: String,
+}
+
+impl Children {
+    pub(super) const fn new(context: Context, logs: PathBuf) -> Self {
+        Self { context, logs, running: BTreeMap::new() }
+    }
+
+    pub(super) const fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// Starts a worker process of a task.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(in crate::run) fn start(
+        &mut self,
+        worker: WorkerId,
+        id: TaskId,
+        task: &Task,
+        command: &WorkerCommand,
+    ) -> io::Result<()> {
+        let folder = self.logs.join(file_name(task.name()));
+        fs::create_dir_all(&folder)?;
+        let log = folder.join(format!("worker_{worker}.log"));
+        let out = OpenOptions::new().create(true).append(true).open(&log)?;
+        let context = Context { worker: Some(worker.0), ..self.context.for_task(task.name()) };
+        let mut command = match command {
+            WorkerCommand::Itself => {
+                let mut command = Command::new(std::env::current_exe()?);
+                command.args(std::env::args_os().skip(1));
+                command
+            }
+            WorkerCommand::Program(words) => {
+                let (program, arguments) = words
+                    .split_first()
+                    .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+                let mut command = Command::new(program);
+                command.args(arguments);
+                command
+            }
+        };
+        let child = command
+            .env(Context::VARIABLE, context.to_string())
+            .stdin(Stdio::null())
+            .stdout(out.try_clone()?)
+            .stderr(out)
+            .process_group(0)
+            .spawn()?;
+        let running = Running { child, task: id, log, has_left: false, kill_at: None };
+        self.running.insert(worker, running);
+        Ok(())
+    }
+
+    pub(super) fn has(&self, worker: WorkerId) -> bool {
+        self.running.contains_key(&worker)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.running.is_empty()
+    }
+
+    /// A worker has said goodbye; its end is no death.
+    pub(super) fn note_left(&mut self, worker: WorkerId) {
+        if let Some(running) = self.running.get_mut(&worker) {
+            running.has_left = true;
+        }
+    }
+
+    /// Ends a worker's process: politely if the run is drained, else at once.
+    pub(super) fn kill(&mut self, worker: WorkerId, reason: KillReason) {
+        let Some(running) = self.running.get_mut(&worker) else { return };
+        if reason == KillReason::Drained {
+            running.signal(Signal::SIGTERM);
+            running.kill_at.get_or_insert_with(|| Instant::now() + TERM_GRACE);
+        } else {
+            running.signal(Signal::SIGKILL);
+        }
+    }
+
+    /// Ends all processes: politely at first.
+    pub(super) fn kill_all(&mut self) {
+        let workers: Vec<WorkerId> = self.running.keys().copied().collect();
+        workers.into_iter().for_each(|worker| self.kill(worker, KillReason::Drained));
+    }
+
+    /// Kills those that did not end when they were asked to; when to look again.
+    pub(super) fn look_after(&mut self, now: Instant) -> Option<Instant> {
+        for running in self.running.values_mut() {
+            if running.kill_at.is_some_and(|at| at <= now) {
+                running.kill_at = None;
+                running.signal(Signal::SIGKILL);
+            }
+        }
+        self.running.values().filter_map(|running| running.kill_at).min()
+    }
+
+    /// Takes away the processes that have ended.
+    pub(in crate::run) fn reap(&mut self) -> Vec<Gone> {
+        let mut gone = Vec::new();
+        self.running.retain(|&worker, running| {
+            let status = match running.child.try_wait() {
+                Ok(None) => return true,
+                Ok(Some(status)) => Some(status),
+                Err(_) => None,
+            };
+            // What it started ends with it: nothing else knows of it.
+            running.signal(Signal::SIGKILL);
+            let code = status.and_then(|status| status.code());
+            let is_polite = running.has_left || code == Some(EXIT_LOST);
+            let text =
+                if is_polite { String::new() } else { obituary(worker, status, &running.log) };
+            gone.push(Gone { worker, task: running.task, is_polite, text });
+            false
+        });
+        gone
+    }
+}
+
+impl Running {
+    /// Signals the whole group. An error means that there is nobody left.
+    fn signal(&self, signal: Signal) {
+        if let Ok(pid) = i32::try_from(self.child.id()) {
+            let _is_there = killpg(Pid::from_raw(pid), signal);
+        }
+    }
+}
+
+/// How a worker ended and what it said last.
+fn obituary(worker: WorkerId, status: Option<ExitStatus>, log: &Path) -> String {
+    let how = match status {
+        Some(status) => match (status.code(), status.signal()) {
+            (Some(code), _) => format!("exit code {code}"),
+            (None, Some(signal)) => {
+                let name = Signal::try_from(signal).map_or("", Signal::as_str);
+                format!("signal {signal} {name}").trim_end().to_owned()
+            }
+            (None, None) => "an unknown status".to_owned(),
+        },
+        None => "an unknown status".to_owned(),
+    };
+    let tail = tail(log).unwrap_or_default();
+    let said = if tail.is_empty() {
+        "it said nothing".to_owned()
+    } else {
+        format!("it said last:\n{tail}")
+    };
+    format!("worker process {worker} ended with {how}; {said}\n(all of it: {})", log.display())
+}
+
+/// The last lines of a file.
+fn tail(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(TAIL_BYTES)))?;
+    let mut bytes = Vec::new();
+    file.take(TAIL_BYTES).read_to_end(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<&str> = text.lines().collect();
+    let first = lines.len().saturating_sub(TAIL_LINES);
+    Ok(lines.get(first..).unwrap_or_default().join("\n").trim().to_owned())
+}
+
+/// A task's name as the name of a folder.
+fn file_name(name: &str) -> String {
+    let keep = |c: char| if c.is_alphanumeric() || "-_. ".contains(c) { c } else { '_' };
+    let name: String = name.chars().map(keep).take(100).collect();
+    if name.trim_matches('.').is_empty() { "_".to_owned() } else { name }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_tasks_never_leave_the_folder() {
+        assert_eq!(file_name("smooth 1.5"), "smooth 1.5");
+        assert_eq!(file_name("../etc/x"), ".._etc_x");
+        assert_eq!(file_name(".."), "_");
+        assert_eq!(file_name(&"ä".repeat(500)).chars().count(), 100);
+    }
+}

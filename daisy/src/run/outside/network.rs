@@ -1,0 +1,269 @@
+//! The sockets of a run, and the turns of the thread that drives it.
+//!
+//! One turn: what came on the lines goes through the switchboard into the machine, what comes out is
+//! routed and its records are written, and only then anything is sent.
+
+use std::{
+    sync::{Arc, MutexGuard},
+    thread::{Builder, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use daisy_net::{
+    driver::{LineEvent, LineId, Lines, READ_LIMIT, ReadState, SendState},
+    switchboard::{CloseReason, LineKey},
+};
+use daisy_sched::{Ending, Input};
+use signal_hook::{consts::SIGCHLD, iterator::Signals};
+
+use super::{Desk, Outside};
+use crate::{
+    BlockError, Context, Error,
+    run::{
+        hub::{Hub, State},
+        machine::Machine,
+    },
+    workers::randomness,
+};
+
+/// How often the driver looks around without being woken.
+const LOOK_AROUND: Duration = Duration::from_secs(1);
+/// For how long workers may take to leave at the end of a run.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// Connections that are open in the largest runs this is made for.
+pub(super) const MANY_LINES: u64 = 2_000 + 64;
+
+/// The sockets, and the thread that hears of children that ended.
+pub(crate) struct Network {
+    lines: Lines,
+    events: Vec<LineEvent>,
+    buffer: Vec<u8>,
+    ended_children: Option<(signal_hook::iterator::Handle, JoinHandle<()>)>,
+    /// What went wrong with the file limit; said once there are many workers.
+    pub(super) limit: Option<String>,
+}
+
+impl Network {
+    pub(super) fn new(lines: Lines) -> Self {
+        let (events, buffer) = (Vec::new(), vec![0; READ_LIMIT]);
+        Self { lines, events, buffer, ended_children: None, limit: None }
+    }
+
+    pub(super) const fn lines(&self) -> &Lines {
+        &self.lines
+    }
+
+    /// A run begins: from now on the driver is woken when a child ends, and when the journal is synced.
+    pub(in crate::run) fn begin(mut self, hub: &Arc<Hub>) -> Result<Self, Error> {
+        let waker = self.lines.waker();
+        if let Some(journal) = hub.lock().machine.journal_mut() {
+            journal.on_sync(move || {
+                let _is_awake = waker.wake();
+            });
+        }
+        self.watch_children()?;
+        for (id, task) in hub.pipeline.tasks() {
+            // Nobody is started for such a task, so that nobody else would call it.
+            if task.num_workers() == 0 && task.0.init.is_some() {
+                let own = Arc::clone(hub);
+                let init = move || own.init(id);
+                Builder::new().name("daisy init".to_owned()).spawn(init).map_err(Error::Thread)?;
+            }
+        }
+        Ok(self)
+    }
+
+    fn watch_children(&mut self) -> Result<(), Error> {
+        let mut signals = Signals::new([SIGCHLD]).map_err(Error::Interrupt)?;
+        let (handle, waker) = (signals.handle(), self.lines.waker());
+        let watch = move || {
+            for _ in &mut signals {
+                let _is_awake = waker.wake();
+            }
+        };
+        let thread = Builder::new().name("daisy children".to_owned()).spawn(watch);
+        self.ended_children = Some((handle, thread.map_err(Error::Thread)?));
+        Ok(())
+    }
+
+    /// Waits until something happens on the lines or the time is over, and takes it in.
+    pub(in crate::run) fn wait<'a>(
+        &mut self,
+        hub: &'a Arc<Hub>,
+        state: MutexGuard<'a, State>,
+        wait: Option<Duration>,
+    ) -> MutexGuard<'a, State> {
+        let beat = state.outside.as_ref().and_then(|outside| outside.board.next_deadline());
+        let beat = beat.and_then(|beat| state.machine.instant_of(beat));
+        let beat = beat.map(|beat| beat.saturating_duration_since(Instant::now()));
+        drop(state);
+        let wait = wait.into_iter().chain(beat).fold(LOOK_AROUND, Duration::min);
+        let polled = self.lines.poll(Some(wait), &mut self.events);
+        let mut state = hub.lock();
+        if let Err(error) = polled {
+            state.machine.stop(Error::Network(error.to_string()));
+        }
+        if let Some(outside) = &mut state.outside {
+            outside.is_in_turn = true;
+        }
+        self.take_in(hub, &mut state);
+        state
+    }
+
+    fn take_in(&mut self, hub: &Hub, state: &mut State) {
+        let now = state.machine.now();
+        for event in std::mem::take(&mut self.events) {
+            let State { machine, outside: Some(outside), .. } = &mut *state else { return };
+            match event {
+                LineEvent::Opened(id, _) => match randomness() {
+                    Ok(bytes) => outside.board.open(now, key_of(id), bytes),
+                    Err(error) => machine.stop(Error::Network(error.to_string())),
+                },
+                LineEvent::Readable(id) => self.read(hub, state, id),
+                LineEvent::Starved(kind) => {
+                    let hint = self.limit.take().unwrap_or_else(|| kind.to_string());
+                    eprintln!("daisy: no more workers can connect for now: {hint}");
+                }
+            }
+        }
+        let Some(outside) = &mut state.outside else { return };
+        outside.board.handle_timeout(now);
+        self.bury(state);
+    }
+
+    fn read(&mut self, hub: &Hub, state: &mut State, id: LineId) {
+        let now = state.machine.now();
+        let key = key_of(id);
+        loop {
+            let read = self.lines.read(id, &mut self.buffer);
+            let State { machine, outside: Some(outside), .. } = &mut *state else { return };
+            let Outside { board, children, .. } = outside;
+            let mut desk = Desk { machine, pipeline: &hub.pipeline, children };
+            match read {
+                ReadState::Bytes(count) => {
+                    let bytes = self.buffer.get(..count).unwrap_or_default();
+                    board.receive(now, key, bytes, &mut desk);
+                }
+                ReadState::Later => return,
+                ReadState::Closed(_) => {
+                    board.closed(now, key, &mut desk);
+                    self.lines.close(id);
+                    return;
+                }
+            }
+            hub.carry_out(state);
+        }
+    }
+
+    /// Tells the machine of processes that have ended.
+    fn bury(&mut self, state: &mut State) {
+        let State { machine, outside: Some(outside), .. } = &mut *state else { return };
+        outside.children.look_after(Instant::now());
+        for gone in outside.children.reap() {
+            let ending = if gone.is_polite {
+                Ending::Left
+            } else {
+                machine.ledger.task(gone.task).worker_error = Some(gone.text.clone());
+                Ending::Died(machine.keep(BlockError::WorkerDied(gone.text)))
+            };
+            let (now, worker) = (machine.now(), gone.worker);
+            // A worker that was given up is not known any more.
+            let _is_known = machine.coordinator.handle(now, Input::Ended { worker, ending });
+        }
+    }
+
+    /// The end of a turn: everything was routed and written, and goes out.
+    pub(in crate::run) fn end_turn(&mut self, hub: &Hub, state: &mut State) {
+        hub.route(state);
+        let State { machine, outside: Some(outside), .. } = &mut *state else { return };
+        outside.is_in_turn = false;
+        let turn = outside.board.end_turn();
+        release(machine, outside, turn);
+        let now = machine.now();
+        let mut closed = Vec::new();
+        let lines = &mut self.lines;
+        outside.board.flush(|key, bytes, closing| {
+            let id = id_of(key);
+            let sent = if bytes.is_empty() { SendState::Sent } else { lines.send(id, bytes) };
+            match (sent, closing) {
+                (SendState::Full, None) => closed.push((key, Some(CloseReason::SlowReader))),
+                (SendState::Closed, _) => closed.push((key, None)),
+                (_, Some(_)) => closed.push((key, closing)),
+                _ => {}
+            }
+        });
+        if closed.is_empty() {
+            return;
+        }
+        for (key, reason) in closed {
+            let Outside { board, children, .. } = &mut *outside;
+            let mut desk = Desk { machine, pipeline: &hub.pipeline, children };
+            if reason.is_some() {
+                desk.machine.ledger.note_closed();
+            }
+            self.lines.close(id_of(key));
+            board.closed(now, key, &mut desk);
+        }
+        hub.route(state);
+    }
+
+    /// The run is over: lets everybody leave, and ends those that do not.
+    pub(in crate::run) fn farewell(mut self, hub: &Arc<Hub>) {
+        let deadline = Instant::now() + FAREWELL;
+        let mut is_killing = false;
+        loop {
+            let mut state = hub.lock();
+            self.end_turn(hub, &mut state);
+            let Some(outside) = &mut state.outside else { break };
+            let now = Instant::now();
+            let is_over = outside.children.is_empty()
+                && (outside.board.num_workers() == 0 || is_killing || !outside.has_lines());
+            if is_over || (is_killing && now > deadline + FAREWELL) {
+                break;
+            }
+            if now >= deadline && !is_killing {
+                is_killing = true;
+                outside.children.kill_all();
+            }
+            drop(self.wait(hub, state, Some(Duration::from_millis(100))));
+        }
+        if let Some((handle, thread)) = self.ended_children.take() {
+            handle.close();
+            let _is_over = thread.join();
+        }
+    }
+}
+
+impl Outside {
+    fn has_lines(&self) -> bool {
+        self.board.num_workers() > 0
+    }
+}
+
+/// Lets the outcomes of all turns that are durable enough be acknowledged.
+fn release(machine: &mut Machine, outside: &mut Outside, turn: u64) {
+    let board = &mut outside.board;
+    let Some(journal) = machine.journal_mut() else { return board.release(turn) };
+    if let Some(durable) = journal.durable_turn(turn) {
+        board.release(durable);
+    }
+    if board.has_unreleased() {
+        journal.request_sync(turn);
+    }
+}
+
+fn key_of(id: LineId) -> LineKey {
+    LineKey(id.to_bits())
+}
+
+fn id_of(key: LineKey) -> LineId {
+    LineId::from_bits(key.0)
+}
+
+/// The context by which workers find this run.
+pub(super) fn base_context(
+    addresses: Vec<daisy_net::driver::Address>,
+    security: daisy_net::channel::Security,
+) -> Context {
+    Context { addresses, task: String::new(), worker: None, security }
+}

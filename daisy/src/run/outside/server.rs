@@ -1,0 +1,204 @@
+//! A run that workers outside this process can join.
+
+use std::{fs, io::Write, os::unix::fs::OpenOptionsExt, path::PathBuf, sync::Arc};
+
+use daisy_net::{
+    channel::Security,
+    driver::{Address, Lines, raise_file_limit},
+    switchboard::{Secrets, Switchboard, SwitchboardConfig},
+};
+
+use super::{
+    Children, Network, Outside, RunFile,
+    network::{MANY_LINES, base_context},
+    run_file::Known,
+};
+use crate::{
+    Context, Error, RunOptions, RunReport, Task,
+    run::{Pipeline, execute},
+    workers::randomness,
+};
+
+/// Where worker processes leave what they print, unless they are told otherwise.
+const LOGS: &str = "daisy_logs";
+/// Where runs listen unless they are told otherwise: this machine only, a port of the kernel's choice.
+const LOOPBACK: &str = "127.0.0.1:0";
+
+/// The server of a run: it listens from the moment it is made, so that workers can be told where it is
+/// before the run begins.
+///
+/// [`RunOptions::run`] makes one by itself where a task has workers outside this process; make it
+/// yourself where you start the workers (a task with `num_workers(0)`).
+///
+/// ```
+/// use std::thread;
+/// use daisy::{Client, Roi, RunOptions, Server, Task};
+///
+/// let block = Roi::new([0], [10])?;
+/// let task = Task::builder("double", Roi::new([0], [100])?, block.clone(), block)
+///     .num_workers(0) // all of them come by themselves
+///     .build()?;
+/// let server = Server::bind(RunOptions::new())?;
+/// let context = server.context("double"); // pass its text on, as a secret
+/// let worker = thread::spawn(move || {
+///     let client = Client::with_context(&context).unwrap();
+///     while let Some(block) = client.acquire_block().unwrap() {
+///         block.complete();
+///     }
+/// });
+/// let report = server.run(&[task])?;
+/// assert!(report.is_success());
+/// worker.join().unwrap();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Server {
+    options: RunOptions,
+    network: Network,
+    context: Context,
+    secrets: Secrets,
+    /// The lock on the journal.
+    run_file: Option<RunFile>,
+}
+
+impl Server {
+    /// Listens where `options` say.
+    ///
+    /// With a journal, key and addresses are those of the run's earlier starts, so that workers that
+    /// outlived it find it again.
+    ///
+    /// # Errors
+    /// [`Error`]: an address that cannot be had; a journal that another run uses; encryption switched
+    /// off on an address that other machines can reach.
+    pub fn bind(options: RunOptions) -> Result<Self, Error> {
+        options.check()?;
+        let mut run_file = super::lock_journal(&options)?;
+        let known = run_file.as_ref().and_then(|file| file.known.clone());
+        let listen = addresses(&options.outside.listen)?;
+        let known = match known.filter(|known| is_the_same(known, &options, &listen)) {
+            Some(known) => known,
+            None => new_run(&options, &listen)?,
+        };
+        if matches!(known.security, Security::Clear)
+            && let Some(open) = known.listen.iter().find(|address| !is_on_this_machine(address))
+        {
+            return Err(Error::ClearText { address: open.to_string() });
+        }
+        let limit = raise_file_limit(MANY_LINES).err().map(|error| error.to_string());
+        let lines =
+            Lines::bind(&known.listen).map_err(|error| Error::Network(error.to_string()))?;
+        let bound = lines.local_addresses();
+        let told = &options.outside.advertise;
+        let advertise = match (told.is_empty(), known.advertise.is_empty()) {
+            (true, true) => bound.clone(),
+            (true, false) => known.advertise.clone(),
+            (false, _) => with_ports(addresses(told)?, &bound),
+        };
+        let known = Known { listen: bound, advertise: advertise.clone(), ..known };
+        if let Some(file) = &mut run_file {
+            file.write(&known)?;
+        }
+        let context = base_context(advertise, known.security.clone());
+        let mut network = Network::new(lines);
+        network.limit = limit;
+        let server =
+            Self { options, network, context, secrets: Secrets::new(known.secret), run_file };
+        server.write_contexts()?;
+        Ok(server)
+    }
+
+    /// By which workers of a task find this run: to be handed over as a secret.
+    #[must_use]
+    pub fn context(&self, task: &str) -> Context {
+        self.context.for_task(task)
+    }
+
+    /// Where the run is reached.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<String> {
+        self.network.lines().local_addresses().iter().map(ToString::to_string).collect()
+    }
+
+    /// Runs the tasks and everything upstream of them, as [`RunOptions::run`].
+    ///
+    /// # Errors
+    /// [`Error`], as there.
+    pub fn run(self, tasks: &[Task]) -> Result<RunReport, Error> {
+        let Self { options, network, context, secrets, run_file } = self;
+        let own = &options.outside;
+        let reconnect_ms = if own.journal.is_some() { own.reconnect_ms } else { 0 };
+        let config = SwitchboardConfig {
+            security: context.security.clone(),
+            secrets,
+            heartbeat_ms: own.heartbeat_ms,
+            silence_ms: own.silence_ms,
+            reconnect_ms,
+        };
+        let waker = network.lines().waker();
+        let logs = own.logs.clone().unwrap_or_else(|| PathBuf::from(LOGS));
+        let children = Children::new(context, logs);
+        let outside = Outside::new(Switchboard::new(config), children, waker);
+        let pipeline = Arc::new(Pipeline::new(tasks));
+        execute(pipeline, options, Some((network, outside)), run_file)
+    }
+
+    /// Writes the context for those who start workers by hand, readable by the owner only.
+    fn write_contexts(&self) -> Result<(), Error> {
+        let Some(path) = &self.options.outside.connection_file else { return Ok(()) };
+        let error = |error| Error::JournalFile { path: PathBuf::from(path), error };
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let mut file = options.open(path).map_err(error)?;
+        writeln!(file, "{}", self.context("")).map_err(error)
+    }
+}
+
+/// A run that was never started before.
+fn new_run(options: &RunOptions, listen: &[Address]) -> Result<Known, Error> {
+    let random = || randomness().map_err(|error| Error::Network(error.to_string()));
+    let secret = random()?;
+    let security = if options.outside.encrypt { Security::Key(random()?) } else { Security::Clear };
+    let listen =
+        if listen.is_empty() { addresses(&[LOOPBACK.to_owned()])? } else { listen.to_vec() };
+    Ok(Known { security, secret, listen, advertise: Vec::new() })
+}
+
+/// Whether an earlier start of the run listened where this one is to.
+fn is_the_same(known: &Known, options: &RunOptions, listen: &[Address]) -> bool {
+    let is_encrypted = matches!(known.security, Security::Key(_));
+    let is_covered = |(wanted, had): (&Address, &Address)| match (wanted, had) {
+        (Address::Tcp { host, port: 0 }, Address::Tcp { host: known, .. }) => host == known,
+        _ => wanted == had,
+    };
+    is_encrypted == options.outside.encrypt
+        && (listen.is_empty()
+            || (listen.len() == known.listen.len()
+                && listen.iter().zip(&known.listen).all(is_covered)))
+}
+
+fn addresses(texts: &[String]) -> Result<Vec<Address>, Error> {
+    let parse = |text: &String| {
+        text.parse().map_err(|error: daisy_net::NetError| Error::Network(error.to_string()))
+    };
+    texts.iter().map(parse).collect()
+}
+
+/// An advertised address without a port has that of the listener at the same place.
+fn with_ports(advertise: Vec<Address>, bound: &[Address]) -> Vec<Address> {
+    let ports = bound.iter().map(Some).chain(std::iter::repeat(None));
+    let with_port = |(address, bound): (Address, Option<&Address>)| match (address, bound) {
+        (Address::Tcp { host, port: 0 }, Some(&Address::Tcp { port, .. })) => {
+            Address::Tcp { host, port }
+        }
+        (address, _) => address,
+    };
+    advertise.into_iter().zip(ports).map(with_port).collect()
+}
+
+fn is_on_this_machine(address: &Address) -> bool {
+    match address {
+        Address::Unix(_) => true,
+        Address::Tcp { .. } => address
+            .resolve()
+            .is_ok_and(|found| !found.is_empty() && found.iter().all(|one| one.ip().is_loopback())),
+    }
+}

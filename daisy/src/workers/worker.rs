@@ -1,0 +1,120 @@
+//! Worker processes: this program, entered again.
+
+use std::{env, fs, io::Write, process, sync::Arc};
+
+use daisy_net::driver::Ended;
+use signal_hook::{consts::SIGTERM, iterator::Signals, low_level};
+
+use super::{BlockGuard, Client, ClientError, Context};
+use crate::{BlockError, Error, Task, run::call_block};
+
+/// The exit code of a worker that ended because its run is lost to it, or told it to: nobody's fault.
+pub const EXIT_LOST: i32 = 75;
+
+/// In a worker process: works for one of these tasks until there is nothing more to do, and **ends the
+/// process**. Anywhere else: returns at once.
+///
+/// One line near the start of `main`, after the tasks were made and before the run is, makes a program
+/// its own worker ([`TaskBuilder::in_processes`](crate::TaskBuilder::in_processes)). The tasks must be
+/// made the same way in both.
+///
+/// SIGTERM lets the worker finish its block and go.
+///
+/// # Errors
+/// [`Error::WorkerTask`]: the run wants a task that is not among these, or one without a block
+/// function.
+///
+/// ```no_run
+/// use daisy::{Roi, Task};
+///
+/// let block = Roi::new([0], [10])?;
+/// let task = Task::builder("double", Roi::new([0], [1_000])?, block.clone(), block)
+///     .process(|block| println!("{}", block.write_roi))
+///     .num_workers(4)
+///     .in_processes()
+///     .build()?;
+/// daisy::worker::serve(&[task.clone()])?;
+/// daisy::run_blockwise(&[task])?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn serve(tasks: &[Task]) -> Result<(), Error> {
+    if env::var_os(Context::VARIABLE).is_none() {
+        return Ok(());
+    }
+    let context = Context::from_env().map_err(Error::Context)?;
+    let unknown = || Error::WorkerTask { task: context.task().to_owned() };
+    let pipeline = crate::run::Pipeline::new(tasks);
+    let found = pipeline.tasks().find(|(_, task)| task.name() == context.task());
+    let task = found.map(|(_, task)| task.clone()).ok_or_else(unknown)?;
+    if task.0.process.is_none() {
+        return Err(unknown());
+    }
+    let code = match work(&context, &task) {
+        Ok(()) => 0,
+        Err(error) => {
+            say(&format!("daisy worker: {error}"));
+            exit_code(&error)
+        }
+    };
+    // Whatever statics the program has are torn down as usual.
+    process::exit(code)
+}
+
+/// Runs the blocks that a run has for a task, with the task's own block function.
+fn work(context: &Context, task: &Task) -> Result<(), ClientError> {
+    let client = Client::with_context(context)?;
+    let drainer = client.drainer();
+    let is_watched = Signals::new([SIGTERM]).map(|mut signals| {
+        std::thread::spawn(move || signals.forever().for_each(|_| drainer.drain()))
+    });
+    if is_watched.is_err() {
+        say("daisy worker: SIGTERM cannot be caught; it ends this process at once");
+    }
+    while let Some(block) = client.acquire_block()? {
+        run(task, block);
+    }
+    Ok(())
+}
+
+fn run(task: &Task, block: BlockGuard<'_>) {
+    let Some(process) = &task.0.process else { return };
+    match call_block(process, &block) {
+        Ok(()) => block.complete(),
+        Err(BlockError::Panicked(text)) => block.fail_by_panic(text),
+        Err(error) => block.fail(error),
+    }
+}
+
+/// Ends the process from a thread beside the block function: at once, since others may work on the
+/// same data from now on.
+pub(super) fn end_process(ended: &Ended) {
+    say(&format!("daisy worker: {ended}; this process ends"));
+    low_level::exit(EXIT_LOST)
+}
+
+fn exit_code(error: &ClientError) -> i32 {
+    match error {
+        ClientError::Ended(Ended::Lost | Ended::Told(_) | Ended::NoServer(_)) => EXIT_LOST,
+        _ => 1,
+    }
+}
+
+/// Says something on standard error, which may be closed.
+fn say(text: &str) {
+    let _is_heard = writeln!(std::io::stderr(), "{text}");
+}
+
+/// The name of this machine; empty where the system does not tell.
+pub(super) fn host_name() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    name.or_else(|| env::var("HOSTNAME").ok()).unwrap_or_default().trim().to_owned()
+}
+
+/// How worker processes of a task are started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum WorkerCommand {
+    /// This program with its own arguments.
+    Itself,
+    /// Another one.
+    Program(Arc<Vec<std::ffi::OsString>>),
+}
