@@ -345,6 +345,16 @@ mod tests {
         assert_eq!(cells.num_cells(), 1 << 62);
     }
 
+    #[test]
+    fn a_long_stretch_grows_up_to_the_bits_behind_it_and_no_further() {
+        let mut cells = Cells::new();
+        cells.insert_all(0..LONG);
+        assert!(cells.insert(LONG + 1) && cells.insert(LONG));
+        assert!(!cells.insert(LONG + 1) && !cells.insert(LONG));
+        assert_eq!(cells.num_cells(), LONG + 2);
+        assert_eq!(cells.stretches().count(), 1);
+    }
+
     fn runs() -> impl Strategy<Value = Vec<(u8, u64, u64)>> {
         const BORDER: [u64; 4] = [0, LONG - 100, LONG, 3 * LONG + 7];
         let length = prop_oneof![Just(1_u64), 1_u64..200, LONG - 50..LONG + 50];

@@ -102,6 +102,9 @@ impl<D: Disk> Journal<D> {
 
     /// Takes a record into the batch.
     ///
+    /// Grants come in the order of their leases' numbers, as a coordinator makes them. The record of
+    /// the start of this run has been written by [`open`](Self::open).
+    ///
     /// # Errors
     /// [`JournalError::Refused`] for what cannot be true after all records so far: an unknown or
     /// finished block, a lease that is not open; nothing has happened then, and the journal goes on.

@@ -183,8 +183,10 @@ impl State {
         if task.done.meets(&cells) {
             return Err(Refusal::Done { key });
         }
-        let is_single = cells.end == cells.start + 1;
-        if if is_single { !task.lent.insert(key.cell) } else { task.lent.meets(&cells) } {
+        // One cell is looked for and put in at once: workers mostly take one block at a time.
+        let is_single = cells.end == key.cell + 1;
+        let is_free = if is_single { task.lent.insert(key.cell) } else { !task.lent.meets(&cells) };
+        if !is_free {
             return Err(Refusal::Lent { key });
         }
         if !is_single {

@@ -21,7 +21,7 @@ use model::Model;
 use random::{Step, live};
 
 /// Steps in one life; the rest of the bytes is ignored.
-const STEPS: usize = 256;
+const STEPS: usize = 64;
 
 /// The first byte says whether the rest is a file or a life.
 pub fn journal(bytes: &[u8]) {

@@ -11,4 +11,5 @@ mod model;
 #[allow(dead_code, reason = "levels and conflicts are for the graph's own tests")]
 mod oracle;
 mod random;
+mod refused;
 mod tasks;

@@ -203,6 +203,8 @@ impl Client {
         let mut has_left = false;
         loop {
             if core.session.is_online() && !std::mem::replace(&mut has_left, true) {
+                let (peak_memory_kb, cpu_ms) = usage_of_this_process();
+                core.session.beat(peak_memory_kb, cpu_ms);
                 core.session.leave();
             } else if core.session.num_unacknowledged() == 0 {
                 break;

@@ -1,4 +1,6 @@
-//! Tests.
+//! Messages, channels and sockets, each against hostile peers; and whole conversations.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
 mod channel;
 mod conversations;
 mod desk;

@@ -28,7 +28,9 @@ fn worker_entry() {
         move |block: &daisy::Block, text: &str| {
             let mut file =
                 fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).unwrap();
-            writeln!(file, "{} {text} {}", block.key, process::id()).unwrap();
+            // One write, which no other process can come between.
+            let line = format!("{} {text} {}\n", block.key, process::id());
+            file.write_all(line.as_bytes()).unwrap();
         }
     };
     let note = mark.clone();
@@ -102,7 +104,10 @@ fn worker_processes_run_every_block_once() {
     assert_eq!(cells.len(), 200);
     cells.dedup();
     assert_eq!(cells.len(), 200);
-    assert_eq!(num_processes, 2);
+    let said = |worker: &str| {
+        fs::read_to_string(folder.path().join(format!("logs/count/worker_{worker}.log")))
+    };
+    assert_eq!(num_processes, 2, "{report}\n{:?}", [said("w0"), said("w1"), said("w2")]);
     let summary = &report.tasks[0];
     assert_eq!(summary.num_calls, 200);
     let workers = summary.workers.as_ref().unwrap();
@@ -182,11 +187,14 @@ fn workers_may_come_by_themselves_and_leave() {
     let task = line("double", 50).num_workers(0).build().unwrap();
     let server = Server::bind(RunOptions::new()).unwrap();
     let context = server.context("double");
+    let all_there = std::sync::Arc::new(std::sync::Barrier::new(3));
     let workers: Vec<_> = (0..3)
         .map(|_| {
+            let all_there = all_there.clone();
             let context: Context = context.to_string().parse().unwrap();
             thread::spawn(move || {
                 let client = Client::with_context(&context).unwrap();
+                all_there.wait();
                 let mut blocks = 0;
                 while let Some(block) = client.acquire_block().unwrap() {
                     assert_eq!((block.task(), block.attempt()), ("double", 1));
