@@ -3,10 +3,13 @@
 //! ```text
 //! daisy-bench scheduler [--json] [--window W] [WORKLOAD...]
 //! daisy-bench geometry [--json]
+//! daisy-bench net [--json] [--repeat R] [WORKLOAD...]
 //! ```
 
 mod geometry;
 mod measure;
+mod net;
+mod net_load;
 mod pipeline;
 mod run;
 mod scheduler;
@@ -30,11 +33,17 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &[String]) -> Result<(), Error> {
-    let (command, rest) = arguments.split_first().ok_or("give a suite: scheduler or geometry")?;
+    let (command, rest) =
+        arguments.split_first().ok_or("give a suite: scheduler, geometry or net")?;
+    if command == "net-worker" {
+        return net::worker(rest);
+    }
     let options = Options::parse(rest)?;
     match command.as_str() {
         "scheduler" => scheduler::suite(&options),
         "geometry" => geometry::suite(&options),
+        "net" => net::suite(&options),
+        "net-one" => net::one(options.workloads.first().ok_or("give a workload")?),
         // The child's side: one workload, one line of JSON.
         "one" => {
             let workload = options.workloads.first().ok_or("give a workload")?;
@@ -42,6 +51,6 @@ fn run(arguments: &[String]) -> Result<(), Error> {
             println!("{}", outcome.to_json());
             Ok(())
         }
-        other => Err(format!("unknown suite '{other}'; use scheduler or geometry").into()),
+        other => Err(format!("unknown suite '{other}'; use scheduler, geometry or net").into()),
     }
 }

@@ -96,7 +96,7 @@ pub(crate) fn number(line: &str, key: &str) -> f64 {
 }
 
 /// The largest resident size of this process so far; 0 where the system does not tell.
-fn rss_peak_kb() -> u64 {
+pub(crate) fn rss_peak_kb() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)

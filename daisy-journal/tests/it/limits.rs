@@ -4,7 +4,7 @@ use daisy_block::{Fit, Layout};
 use daisy_geometry::Roi;
 use daisy_graph::{TaskGraph, TaskNode};
 use daisy_journal::{
-    HEADER_BYTES, Journal, JournalError, JournalOptions, MAX_OPEN_LEASES, MAX_PART_BYTES,
+    Flaw, HEADER_BYTES, Journal, JournalError, JournalOptions, MAX_OPEN_LEASES, MAX_PART_BYTES,
     MAX_PAYLOAD_BYTES, MemoryDisk, Refusal, Tail,
 };
 use daisy_sched::{Coordinator, LeaseId, Record, WorkerId};
@@ -186,4 +186,36 @@ fn a_long_sweep_stays_small_in_the_file() {
         }
     }
     assert!(are(&open(journal.into_disk(), &large()).1.tasks[0].done, 0, 100_000));
+}
+
+/// A file whose last frame claims a payload of so many bytes, and has `payload`.
+fn cut_short(claimed: u32, payload: &[u8]) -> Tail {
+    let (journal, _) = open(MemoryDisk::new(), &large());
+    let mut bytes = journal.into_disk().bytes().to_vec();
+    bytes.extend(claimed.to_le_bytes());
+    bytes.extend([1; 4]);
+    bytes.extend(payload);
+    contents(&MemoryDisk::from(bytes)).tail
+}
+
+#[test]
+fn a_frame_longer_than_may_be_is_no_torn_tail() {
+    let most = MAX_PAYLOAD_BYTES as u32;
+    assert!(matches!(cut_short(most, &[9; 100]), Tail::Torn(_)));
+    let flaw = Flaw::Length { found: most + 1 };
+    match cut_short(most + 1, &[9; 100]) {
+        Tail::Damaged(damaged) => assert_eq!(damaged.flaw, flaw),
+        tail => panic!("{tail:?}"),
+    }
+}
+
+#[test]
+fn a_tail_that_takes_too_long_to_search_counts_as_damaged() {
+    // Beginnings of frames of 100,000 bytes each: summing up all of them would take 3 GB.
+    let beginning = [&100_000_u32.to_le_bytes()[..], &[3; 4], &[2]].concat();
+    let claimed = MAX_PAYLOAD_BYTES as u32;
+    let tail = cut_short(claimed, &beginning.repeat(30_000));
+    assert!(matches!(tail, Tail::Damaged(_)), "{tail:?}");
+    let tail = cut_short(claimed, &beginning.repeat(300));
+    assert!(matches!(tail, Tail::Torn(_)), "{tail:?}");
 }

@@ -48,7 +48,10 @@ impl Ended {
     /// Whether that is a good end.
     #[must_use]
     pub const fn is_polite(&self) -> bool {
-        matches!(self, Self::Dismissed | Self::Refused(RefusalReason::Full | RefusalReason::Ended, _))
+        matches!(
+            self,
+            Self::Dismissed | Self::Refused(RefusalReason::Full | RefusalReason::Ended, _)
+        )
     }
 }
 
@@ -139,7 +142,8 @@ impl Core {
     /// How long there is nothing to do unless bytes come; zero if there is something already.
     pub(super) fn wait_at_most(&self) -> Option<Duration> {
         let due = self.session.next_deadline().map(|(at, _)| at);
-        let due = if self.stream.is_none() { due.into_iter().chain([self.next_try]).min() } else { due };
+        let due =
+            if self.stream.is_none() { due.into_iter().chain([self.next_try]).min() } else { due };
         due.map(|due| due.since(self.now()))
     }
 

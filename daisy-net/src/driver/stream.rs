@@ -3,7 +3,7 @@
 use std::{
     io,
     net::Shutdown,
-    os::fd::AsFd,
+    os::fd::{AsFd, BorrowedFd},
     path::Path,
     time::{Duration, Instant},
 };
@@ -127,6 +127,13 @@ impl Stream {
     /// What the system says; mostly that the connection is gone already.
     pub fn shutdown(&self) -> io::Result<()> {
         self.socket.shutdown(Shutdown::Both)
+    }
+}
+
+/// For those who wait for many connections at once.
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 

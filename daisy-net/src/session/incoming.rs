@@ -25,7 +25,9 @@ impl core::fmt::Display for ClientError {
         match self {
             Self::Channel(error) => error.fmt(f),
             Self::Message(error) => error.fmt(f),
-            Self::Layout => f.write_str("the server's layout is none; install the same daisy on both sides"),
+            Self::Layout => {
+                f.write_str("the server's layout is none; install the same daisy on both sides")
+            }
             Self::OutOfOrder => f.write_str("the server sent blocks before it said welcome"),
         }
     }

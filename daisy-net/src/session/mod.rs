@@ -364,7 +364,8 @@ impl ClientSession {
     #[must_use]
     pub fn must_end_at(&self) -> Option<Moment> {
         let welcome = self.welcome.as_ref()?;
-        let after = |moment: Moment, millis| moment.after(core::time::Duration::from_millis(millis));
+        let after =
+            |moment: Moment, millis| moment.after(core::time::Duration::from_millis(millis));
         match self.offline_since {
             Some(since) if self.was_refused => Some(after(since, welcome.reconnect_ms)),
             _ if welcome.silence_ms == 0 => None,

@@ -76,6 +76,7 @@ impl Switchboard {
             }
             ToServer::Leave => {
                 desk.has_left = true;
+                self.lines_of.remove(&worker);
                 host.left(now, worker);
             }
             // Hellos and outcomes were dealt with.

@@ -120,9 +120,7 @@ impl Switchboard {
         };
         match host.handle(now, Input::Joined { worker, task, kind }) {
             Ok(()) => Admission::Welcome(worker),
-            Err(error) => {
-                Admission::Refused(RefusalReason::UnknownWorker, error.to_string())
-            }
+            Err(error) => Admission::Refused(RefusalReason::UnknownWorker, error.to_string()),
         }
     }
 

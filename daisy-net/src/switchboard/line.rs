@@ -60,7 +60,9 @@ impl fmt::Display for CloseReason {
             Self::Channel(error) => error.fmt(f),
             Self::Message(error) => error.fmt(f),
             Self::OutOfOrder => f.write_str("a message came before the hello, or a second hello"),
-            Self::Nonsense => f.write_str("a message made no sense, about somebody else's lease say"),
+            Self::Nonsense => {
+                f.write_str("a message made no sense, about somebody else's lease say")
+            }
             Self::NoHello => f.write_str("nobody said in time who it is"),
             Self::Crowded => f.write_str("too many connections on which nobody has said who it is"),
             Self::Refused(reason) => write!(f, "the worker was refused: {reason:?}"),
@@ -119,7 +121,8 @@ pub(super) struct Desk {
 impl Line {
     pub(super) fn new(key: LineKey, channel: Channel, opened: Moment) -> Self {
         let (frames, grants) = (Vec::new(), Vec::new());
-        let desk = Desk { key, worker: None, farewell: None, has_left: false, ack: None, frames, grants };
+        let desk =
+            Desk { key, worker: None, farewell: None, has_left: false, ack: None, frames, grants };
         Self { channel, desk, opened, has_spoken: false, is_dirty: false, closing: None }
     }
 

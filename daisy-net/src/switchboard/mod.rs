@@ -25,7 +25,9 @@ mod secret;
 use std::collections::{BTreeMap, VecDeque};
 
 use daisy_block::TaskId;
-use daisy_sched::{Coordinator, CoordinatorError, Input, KillReason, Lease, LeaseId, Moment, WorkerId};
+use daisy_sched::{
+    Coordinator, CoordinatorError, Input, KillReason, Lease, LeaseId, Moment, WorkerId,
+};
 
 use self::{frames::Frame, line::Line};
 pub use self::{

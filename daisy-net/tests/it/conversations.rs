@@ -71,7 +71,8 @@ fn after_a_reconnect_unacknowledged_outcomes_are_sent_again_and_change_nothing()
     office.connect(worker);
     office.talk();
     assert_eq!(office.clients[worker].num_unacknowledged(), 0);
-    let completed = office.desk.settled.iter().filter(|(_, result)| *result == Settlement::Completed);
+    let completed =
+        office.desk.settled.iter().filter(|(_, result)| *result == Settlement::Completed);
     assert_eq!(completed.count(), 2);
     assert_eq!(office.desk.coordinator.num_late(), 1);
     // The blocks that waited are still its own.
@@ -112,7 +113,10 @@ fn a_recalled_block_comes_back_unless_it_was_begun() {
     assert_eq!(office.clients[slow].num_waiting(), 0);
     assert_eq!(office.run_block(idle), Some(1));
     let put_back = Settlement::PutBack(PutBackReason::Returned);
-    assert_eq!(office.desk.settled[..2], [(begun.lease + 1, put_back), (begun.lease + 2, put_back)]);
+    assert_eq!(
+        office.desk.settled[..2],
+        [(begun.lease + 1, put_back), (begun.lease + 2, put_back)]
+    );
     office.clients[slow].settle(office.now, begun.lease, Verdict::Completed, 9);
     office.talk();
     assert_eq!(office.counts().split(',').next(), Some("2 completed"));
@@ -184,7 +188,8 @@ fn an_unknown_task_is_refused_with_its_name() {
     let lost = office.add_client("triple", Security::Key(KEY));
     office.connect(lost);
     office.talk();
-    let [ClientEvent::Refused(RefusalReason::UnknownTask, text)] = &office.events_of(lost)[..] else {
+    let [ClientEvent::Refused(RefusalReason::UnknownTask, text)] = &office.events_of(lost)[..]
+    else {
         panic!("not refused");
     };
     assert!(text.contains("'triple'"));
@@ -206,14 +211,17 @@ fn nonsense_ends_the_line_of_whoever_says_it_and_nothing_else() {
     office.clients[bad].settle(office.now, own, Verdict::Completed, 1);
     office.talk();
     assert_eq!(office.board.num_workers(), 3);
-    office.forge(forger, &ToServer::Outcomes {
-        first: 0,
-        items: vec![daisy_net::wire::OutcomeItem {
-            lease: theirs,
-            verdict: Verdict::Completed,
-            micros: 0,
-        }],
-    });
+    office.forge(
+        forger,
+        &ToServer::Outcomes {
+            first: 0,
+            items: vec![daisy_net::wire::OutcomeItem {
+                lease: theirs,
+                verdict: Verdict::Completed,
+                micros: 0,
+            }],
+        },
+    );
     assert_eq!(office.closed, [(forger, CloseReason::Nonsense)]);
     assert_eq!(office.counts().split(',').next(), Some("1 completed"));
     office.clients[good].settle(office.now, theirs, Verdict::Completed, 1);
@@ -242,7 +250,9 @@ fn strangers_are_bounded_in_number_and_time() {
         office.clients_speak();
     }
     let mut timed_out = 0;
-    office.board.flush(|_, _, closing| timed_out += usize::from(closing == Some(CloseReason::NoHello)));
+    office
+        .board
+        .flush(|_, _, closing| timed_out += usize::from(closing == Some(CloseReason::NoHello)));
     assert_eq!(timed_out, Switchboard::MAX_STRANGERS);
     assert_eq!(office.board.num_workers(), 1);
 }

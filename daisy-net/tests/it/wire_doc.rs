@@ -86,6 +86,9 @@ fn rois(layout: &LayoutFrame, cell: u64) -> Option<(Vec<Span>, Vec<Span>)> {
     Some((read.collect(), write.collect()))
 }
 
+/// Where the total and the read box begin, how long the total is; low context, step, high context.
+type AxisOf = (i64, i64, i64, i64, i64, i64);
+
 fn spans(roi: &Roi) -> Vec<Span> {
     let (begin, end) = (roi.begin().unwrap(), roi.end().unwrap());
     begin.as_slice().iter().copied().zip(end.as_slice().iter().copied()).collect()
@@ -94,11 +97,10 @@ fn spans(roi: &Roi) -> Vec<Span> {
 proptest! {
     #[test]
     fn the_documents_maths_gives_every_blocks_rois(
-        // Per axis: where the total and the read begin, its length; contexts and step.
         axes in vec((-20_i64..20, -20_i64..20, 1_i64..40, 0_i64..4, 1_i64..6, 0_i64..4), 1..4),
         fit in 0_u8..3,
     ) {
-        let side = |side: fn(&(i64, i64, i64, i64, i64, i64)) -> i64| axes.iter().map(side).collect::<Vec<_>>();
+        let side = |side: fn(&AxisOf) -> i64| axes.iter().map(side).collect::<Vec<_>>();
         let frame = LayoutFrame {
             total: RoiFrame { begin: side(|a| a.0), shape: side(|a| a.2) },
             read: RoiFrame { begin: side(|a| a.1), shape: side(|a| a.3 + a.4 + a.5) },

@@ -30,7 +30,7 @@ pub(crate) fn build(
     } else {
         RunOutcome::Failed
     };
-    let wall_time = machine.start().elapsed();
+    let wall_time = machine.wall_time();
     RunReport { outcome, tasks, wall_time, has_all_orphans, dropped_events }
 }
 

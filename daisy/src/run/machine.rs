@@ -3,7 +3,10 @@
 //! The thread pool and the serial mode drive the same machine: they give inputs and get back what
 //! is left for them to do.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use daisy_block::{BlockKey, TaskId};
 use daisy_sched::{
@@ -50,6 +53,8 @@ pub(crate) struct Machine {
     /// All workers are threads of this process.
     is_inside: bool,
     start: Instant,
+    /// When nothing was left to do.
+    end: Option<Instant>,
     fault: Option<Error>,
 }
 
@@ -66,8 +71,8 @@ impl Machine {
             let why = BlockError::Failed("failed in an earlier start of the run".to_owned());
             ledger.fail(key, attempts, why);
         }
-        let (start, fault) = (Instant::now(), None);
-        Self { coordinator, ledger, sender, journal, is_inside, start, fault }
+        let (start, end, fault) = (Instant::now(), None, None);
+        Self { coordinator, ledger, sender, journal, is_inside, start, end, fault }
     }
 
     /// The journal, if there is one.
@@ -122,9 +127,9 @@ impl Machine {
         self.start.checked_add(moment.since(Moment::ZERO))
     }
 
-    /// When the run began.
-    pub(crate) const fn start(&self) -> Instant {
-        self.start
+    /// How long it took until nothing was left to do.
+    pub(crate) fn wall_time(&self) -> Duration {
+        self.end.unwrap_or_else(Instant::now).saturating_duration_since(self.start)
     }
 
     /// Takes in one thing that happened.
@@ -182,6 +187,7 @@ impl Machine {
             Output::Skipped { key } => self.tell_block(|| Event::Skipped { key }),
             Output::Overdue { key, .. } => self.tell_block(|| Event::Overdue { key }),
             Output::Orphaned { task, cells } => self.ledger.orphan(task, cells),
+            Output::Done => self.end = Some(Instant::now()),
             Output::TaskEnded { task, ending } => {
                 self.ledger.task(task).ending = Some(ending);
                 self.tell(|| Event::TaskEnded { task });

@@ -1,0 +1,120 @@
+//! Many workers in one thread: sessions without a process each, behind one poll.
+
+use std::{
+    io,
+    os::fd::AsFd,
+    time::{Duration, Instant},
+};
+
+use daisy::Context;
+use daisy_net::{
+    channel::Security,
+    driver::{Address, Stream},
+    session::{ClientConfig, ClientSession},
+    wire::Verdict,
+};
+use daisy_sched::Moment;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+
+use crate::Error;
+
+struct Member {
+    session: ClientSession,
+    stream: Stream,
+    out: Vec<u8>,
+    is_done: bool,
+}
+
+/// Works with so many connections until each has nothing more to expect.
+pub(crate) fn run(context: &Context, connections: usize) -> Result<(), Error> {
+    daisy_net::driver::raise_file_limit(connections as u64 + 64)?;
+    let start = Instant::now();
+    let now = || Moment::from_micros(start.elapsed().as_micros() as u64);
+    let address: Address = context.addresses().first().ok_or("no address")?.parse()?;
+    let text = context.to_string();
+    let security = security_of(&text)?;
+    let epoll = Epoll::new(EpollCreateFlags::empty())?;
+    let mut members = Vec::new();
+    for place in 0..connections {
+        let config = ClientConfig {
+            task: context.task().to_owned(),
+            worker: None,
+            security: security.clone(),
+            heartbeat_ms: 0,
+            pid: 0,
+            host: String::new(),
+        };
+        let mut session = ClientSession::new(config, now());
+        let stream = Stream::connect(&address, Duration::from_secs(10))?;
+        let mut randomness = [0; 32];
+        getrandom::fill(&mut randomness).map_err(|error| error.to_string())?;
+        session.connect(now(), randomness)?;
+        epoll.add(stream.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, place as u64))?;
+        let mut member = Member { session, stream, out: Vec::new(), is_done: false };
+        member.send(now())?;
+        members.push(member);
+    }
+    let mut left = connections;
+    let mut events = vec![EpollEvent::empty(); 1_024];
+    let mut buffer = vec![0; 65_536];
+    while left > 0 {
+        let count = epoll.wait(&mut events, EpollTimeout::from(1_000_u16))?;
+        for event in events.iter().take(count) {
+            let Some(member) = members.get_mut(event.data() as usize) else { continue };
+            if !member.is_done && member.turn(now(), &mut buffer)? {
+                member.is_done = true;
+                epoll.delete(member.stream.as_fd())?;
+                left -= 1;
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Member {
+    /// Takes in what came and does what was asked; true once there is nothing more to do.
+    fn turn(&mut self, now: Moment, buffer: &mut [u8]) -> Result<bool, Error> {
+        let count = match self.stream.try_read(buffer) {
+            Ok(Some(0)) | Err(_) => return Ok(true),
+            Ok(Some(count)) => count,
+            Ok(None) => return Ok(false),
+        };
+        self.session.receive(now, buffer.get(..count).unwrap_or_default())?;
+        while self.session.poll_event().is_some() {}
+        while let Some(grant) = self.session.begin_block() {
+            self.session.settle(now, grant.lease, Verdict::Completed, 0);
+        }
+        if self.session.is_dismissed() {
+            self.session.leave();
+            self.send(now)?;
+            return Ok(true);
+        }
+        self.session.want(None);
+        self.send(now)?;
+        Ok(false)
+    }
+
+    fn send(&mut self, now: Moment) -> io::Result<()> {
+        self.session.flush(now, true, &mut self.out).map_err(io::Error::other)?;
+        while !self.out.is_empty() {
+            match self.stream.try_write(&self.out)? {
+                Some(written) => drop(self.out.drain(..written)),
+                None => drop(self.stream.wait_writable(Some(Duration::from_secs(1)))?),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The key in the text of a context.
+fn security_of(text: &str) -> Result<Security, Error> {
+    let key = text.rsplit("key=").next().ok_or("no key")?;
+    if key == "none" {
+        return Ok(Security::Clear);
+    }
+    let mut bytes = [0; 32];
+    for (place, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(key.get(2 * place..2 * place + 2).ok_or("a short key")?, 16)?;
+    }
+    Ok(Security::Key(bytes))
+}
