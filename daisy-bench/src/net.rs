@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! workers:P          no-op blocks, P worker processes, look-ahead as in every run
-//! connections:C      no-op blocks, C connections from one process
+//! connections:C      no-op blocks, C connections from one process, from the moment all are there
 //! roundtrip          one worker, one block at a time: outcome and next block in one round trip
 //! pingpong           as many bytes to and fro over plain sockets, two processes
 //! sleep:P            blocks that take 10 ms, P worker processes; the rate is that of the ideal run
@@ -139,7 +139,7 @@ pub(crate) fn one(workload: &str) -> Result<(), Error> {
         "connections" => {
             let load = ["load".to_owned(), size.to_string()];
             let load: Vec<&str> = load.iter().map(String::as_str).collect();
-            let outcome = run(workload, &load, 1, (BLOCKS, has_journal))?;
+            let outcome = run(workload, &load, 1, (10 * BLOCKS, has_journal))?;
             NetOutcome { connections: size, ..outcome }
         }
         "roundtrip" => run(workload, &["singly"], 1, (ROUND_TRIPS as i64, has_journal))?,
@@ -181,7 +181,7 @@ fn run(
         })
         .collect::<Result<_, _>>()?;
     let report = server.run(&[task])?;
-    let seconds = report.wall_time.as_secs_f64();
+    let mut seconds = report.wall_time.as_secs_f64();
     if !report.is_success() {
         return Err(report.to_string().into());
     }
@@ -189,6 +189,9 @@ fn run(
     for child in children {
         let output = child.wait_with_output()?;
         let nanos = String::from_utf8_lossy(&output.stdout);
+        if let Some(elapsed) = nanos.trim().strip_prefix("elapsed ") {
+            seconds = elapsed.parse::<f64>()? * 1e-9;
+        }
         latencies
             .extend(nanos.lines().filter_map(|line| line.parse().ok()).map(Duration::from_nanos));
     }

@@ -35,6 +35,7 @@ pub(crate) fn run(context: &Context, connections: usize) -> Result<(), Error> {
     let security = security_of(&text)?;
     let epoll = Epoll::new(EpollCreateFlags::empty())?;
     let mut members = Vec::new();
+    let mut buffer = vec![0; 65_536];
     for place in 0..connections {
         let config = ClientConfig {
             task: context.task().to_owned(),
@@ -52,11 +53,16 @@ pub(crate) fn run(context: &Context, connections: usize) -> Result<(), Error> {
         epoll.add(stream.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, place as u64))?;
         let mut member = Member { session, stream, out: Vec::new(), is_done: false };
         member.send(now())?;
+        member.settle_in(now(), &mut buffer)?;
         members.push(member);
+    }
+    let all_there = Instant::now();
+    for member in &mut members {
+        member.session.want(None);
+        member.send(now())?;
     }
     let mut left = connections;
     let mut events = vec![EpollEvent::empty(); 1_024];
-    let mut buffer = vec![0; 65_536];
     while left > 0 {
         let count = epoll.wait(&mut events, EpollTimeout::from(1_000_u16))?;
         for event in events.iter().take(count) {
@@ -68,10 +74,24 @@ pub(crate) fn run(context: &Context, connections: usize) -> Result<(), Error> {
             }
         }
     }
+    println!("elapsed {}", all_there.elapsed().as_nanos());
     Ok(())
 }
 
 impl Member {
+    /// Waits for the welcome.
+    fn settle_in(&mut self, now: Moment, buffer: &mut [u8]) -> Result<(), Error> {
+        while !self.session.is_online() {
+            self.stream.wait_readable(Some(Duration::from_secs(10)))?;
+            if let Some(count) = self.stream.try_read(buffer)? {
+                self.session.receive(now, buffer.get(..count).unwrap_or_default())?;
+            }
+            while self.session.poll_event().is_some() {}
+            self.send(now)?;
+        }
+        Ok(())
+    }
+
     /// Takes in what came and does what was asked; true once there is nothing more to do.
     fn turn(&mut self, now: Moment, buffer: &mut [u8]) -> Result<bool, Error> {
         let count = match self.stream.try_read(buffer) {

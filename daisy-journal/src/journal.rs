@@ -122,6 +122,27 @@ impl<D: Disk> Journal<D> {
         Ok(())
     }
 
+    /// Ends all leases of tasks that are not in this run: their workers are known to have ended. The
+    /// blocks are undone again.
+    ///
+    /// # Errors
+    /// [`JournalError::Poisoned`].
+    pub fn end_foreign_leases(&mut self) -> Result<(), JournalError<D::Error>> {
+        if self.is_poisoned {
+            return Err(JournalError::Poisoned);
+        }
+        let is_foreign = |task: TaskId| !self.numbers.contains(&task);
+        let open = self.state.open().iter().map(|(lease, lent)| (lease, lent.key));
+        let foreign: Vec<_> = open.filter(|(_, key)| is_foreign(key.task)).collect();
+        for (lease, key) in foreign {
+            let record = Record::PutBack { lease, key };
+            // An open lease is never refused.
+            let _is_open = self.state.apply(&record);
+            self.batch.push(Entry::of(&record));
+        }
+        Ok(())
+    }
+
     /// Writes all records since the last commit with one append; they survive the death of this
     /// process, but not yet a loss of power. Without records it does nothing.
     ///

@@ -41,7 +41,7 @@ pub const ACCEPT_LIMIT: usize = 64;
 pub const LISTENERS_LIMIT: usize = 63;
 
 const STARVED_PAUSE: Duration = Duration::from_millis(100);
-const EVENTS_LEN: usize = 1_024;
+const EVENTS_LEN: usize = 128;
 const WAKER: usize = 0;
 /// Token 0 wakes, the next ones listen, the others are lines.
 const FIRST_LINE: usize = LISTENERS_LIMIT + 1;

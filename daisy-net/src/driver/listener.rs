@@ -7,6 +7,8 @@ use mio::{
     net::{TcpListener, UnixListener},
 };
 
+use nix::sys::socket::{Backlog, listen};
+
 use super::{
     address::Address,
     lines::Peer,
@@ -14,6 +16,9 @@ use super::{
     unix_socket::{self, SocketFile},
 };
 use crate::NetError;
+
+/// Connections that may wait to be accepted.
+const QUEUE: i32 = 4_096;
 
 #[derive(Debug)]
 pub(super) struct Listener {
@@ -28,6 +33,14 @@ enum Kind {
     Tcp(TcpListener),
     /// The file is removed after the listener is closed.
     Unix(UnixListener, #[expect(dead_code, reason = "held for its drop")] SocketFile),
+}
+
+/// Makes room for many workers that come at once, as far as the system allows; mio's queue is short.
+fn lengthen_queue(listener: &TcpListener) {
+    if let Ok(backlog) = Backlog::new(QUEUE) {
+        // Without it they only wait longer.
+        let _is_longer = listen(listener, backlog);
+    }
 }
 
 impl Listener {
@@ -45,6 +58,7 @@ impl Listener {
                 .and_then(|listener| Ok((listener.local_addr()?, listener)));
             match bound {
                 Ok((bound, listener)) => {
+                    lengthen_queue(&listener);
                     let kind = Kind::Tcp(listener);
                     return Ok(Self { kind, address: bound.into(), may_accept: false });
                 }

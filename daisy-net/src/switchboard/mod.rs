@@ -116,12 +116,17 @@ pub struct Switchboard {
     unreleased: VecDeque<(u64, LineKey, u64)>,
     turn: u64,
     next_beat: Moment,
+    /// Who got the last block, and its line.
+    last_granted: (WorkerId, LineKey),
     scratch: Vec<u8>,
 }
 
+/// No worker has this number.
+const NOBODY: WorkerId = WorkerId(u64::MAX);
+
 impl Switchboard {
     /// The most lines on which nobody has said who he is; of more the oldest is closed.
-    pub const MAX_STRANGERS: usize = 256;
+    pub const MAX_STRANGERS: usize = 1_024;
     /// For how long a line may be open before somebody has said who he is.
     pub const HELLO_MS: u64 = 10_000;
 
@@ -137,6 +142,7 @@ impl Switchboard {
             unreleased: VecDeque::new(),
             turn: 0,
             next_beat: Moment::ZERO,
+            last_granted: (NOBODY, LineKey(u64::MAX)),
             scratch: Vec::new(),
         }
     }
@@ -255,14 +261,27 @@ impl Switchboard {
         self.lines_of.contains_key(&worker)
     }
 
-    /// A worker gets a block.
+    /// A worker gets a block; false if it is not on a line.
     #[inline]
-    pub fn grant(&mut self, lease: &Lease) {
-        let Some(key) = self.lines_of.get(&lease.worker).copied() else { return };
-        if let Some(line) = self.line_mut(key) {
-            line.grant(lease);
-            self.mark(key);
+    pub fn grant(&mut self, lease: &Lease) -> bool {
+        // Blocks are granted in stretches.
+        if self.last_granted.0 != lease.worker {
+            let Some(key) = self.lines_of.get(&lease.worker).copied() else { return false };
+            self.last_granted = (lease.worker, key);
         }
+        let key = self.last_granted.1;
+        let line = self.lines.get_mut(key.slot()).and_then(Option::as_deref_mut);
+        let of_worker =
+            |line: &&mut Line| line.key() == key && line.desk.worker == Some(lease.worker);
+        let Some(line) = line.filter(of_worker) else {
+            self.last_granted.0 = NOBODY;
+            return false;
+        };
+        line.grant(lease);
+        if !std::mem::replace(&mut line.is_dirty, true) {
+            self.dirty.push(key);
+        }
+        true
     }
 
     /// A worker is asked to give back what it has not begun.

@@ -211,7 +211,7 @@ impl Office {
     fn route(&mut self) {
         while let Some(output) = self.desk.coordinator.poll_output() {
             match output {
-                Output::Grant(lease) => self.board.grant(&lease),
+                Output::Grant(lease) => assert!(self.board.grant(&lease)),
                 Output::Recall { worker, leases } => self.board.recall(worker, &leases),
                 Output::Dismiss { worker } => self.board.dismiss(worker),
                 Output::Kill { worker, reason } => self.board.kill(worker, reason),

@@ -54,8 +54,8 @@ pub(super) struct TaskRow {
     pub(super) busy: BTreeSet<WorkerId>,
     /// Workers that have blocks, whether they can take more or not.
     pub(super) working: u32,
-    /// A timer watches blocks that wait at workers while others have nothing to do.
-    pub(super) is_recalling: bool,
+    /// When it is looked whether blocks wait at workers while others have nothing to do.
+    pub(super) recall_at: Option<Moment>,
     /// Where among them the search goes on.
     pub(super) busy_place: WorkerId,
 
@@ -101,7 +101,7 @@ impl TaskRow {
             idle: BTreeSet::new(),
             busy: BTreeSet::new(),
             working: 0,
-            is_recalling: false,
+            recall_at: None,
             busy_place: WorkerId(0),
             stop: None,
             ending: None,

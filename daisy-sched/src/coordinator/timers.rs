@@ -132,7 +132,7 @@ impl Coordinator {
                 }
             }
             Reason::Check => self.checks.is_timed = false,
-            Reason::Recall(task) => self.tasks[task.index()].is_recalling = false,
+            Reason::Recall(task) => self.tasks[task.index()].recall_at = None,
             Reason::Backoff(_) | Reason::StartBackoff(_) => {}
         }
     }
@@ -164,7 +164,7 @@ impl Coordinator {
                 if is_stopped { None } else { self.parked.get(&key).copied() }
             }
             Reason::StartBackoff(task) => self.tasks[task.index()].start_not_before,
-            Reason::Recall(task) => self.next_recall(task),
+            Reason::Recall(task) => self.tasks[task.index()].recall_at,
             Reason::Check => self.oldest_check().map(|(_, check)| check.deadline),
         }
     }

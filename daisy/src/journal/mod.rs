@@ -20,6 +20,9 @@ use crate::{Error, run::LockedRunFile as RunFile};
 
 /// The worker of leases at threads of the server: they end with it.
 const INSIDE: WorkerId = WorkerId(u64::MAX);
+/// A journal larger than this, and than twice what it would be compacted, is compacted: it is read again
+/// in some 10 ms.
+const COMPACT_ABOVE_BYTES: u64 = 1 << 20;
 /// How often a journal is synced that only has to survive processes.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
 
@@ -58,7 +61,10 @@ pub(crate) struct RunJournal {
 pub(crate) struct TakenUp {
     pub(crate) epoch: u32,
     pub(crate) adopted: Vec<Adopted>,
-    /// Leases that workers of earlier starts may still have, of blocks that this run cannot adopt.
+    /// Leases that workers of earlier starts may still have, of blocks that this run cannot adopt: they
+    /// wait for others now.
+    pub(crate) strange: Vec<Adopted>,
+    /// As many more, of tasks that are not in this run.
     pub(crate) num_foreign: u64,
     /// Blocks that failed for good earlier and are left alone.
     pub(crate) failed: Vec<BlockKey>,
@@ -74,7 +80,7 @@ impl RunJournal {
     ) -> Result<(Self, TakenUp), Error> {
         let wrong = |error: JournalError<_>| journal_error(path, &error);
         let damage = if keeping.use_damaged { Damage::UseWhatIsBefore } else { Damage::Refuse };
-        let options = JournalOptions { damage, ..JournalOptions::default() };
+        let options = JournalOptions { damage, compact_above_bytes: COMPACT_ABOVE_BYTES };
         let disk = FileDisk::open(path)
             .map_err(|error| Error::JournalFile { path: path.into(), error })?;
         let graph: &TaskGraph = scheduler.graph().tasks();
@@ -135,9 +141,9 @@ impl RunJournal {
         if self.journal.wants_compaction() {
             self.journal.compact().map_err(wrong)?;
         }
-        if self.durability == Durability::Process && self.last_sync.elapsed() >= SYNC_EVERY {
+        if self.last_sync.elapsed() >= SYNC_EVERY {
             self.last_sync = Instant::now();
-            self.syncer.request(0, self.journal.disk().handle());
+            self.syncer.request(None, self.journal.disk().handle());
         }
         Ok(())
     }
@@ -152,7 +158,18 @@ impl RunJournal {
 
     /// Asks for everything up to a turn, which was just committed, to be made durable.
     pub(crate) fn request_sync(&self, turn: u64) {
-        self.syncer.request(turn, self.journal.disk().handle());
+        self.syncer.request(Some(turn), self.journal.disk().handle());
+    }
+
+    /// These leases of earlier starts are over: their workers must have ended.
+    pub(crate) fn end_leases(&mut self, leases: &[Adopted]) -> Result<(), Error> {
+        let path = &self.path;
+        let wrong = |error: JournalError<_>| journal_error(path, &error);
+        for &Adopted { lease, key, .. } in leases {
+            self.journal.append(&Record::PutBack { lease, key }).map_err(wrong)?;
+        }
+        self.journal.end_foreign_leases().map_err(wrong)?;
+        self.journal.commit().map_err(wrong)
     }
 
     /// From now on `wake` is called whenever a sync is done.
@@ -185,7 +202,7 @@ fn take_up(
     for &(key, attempts) in &resumed.attempts {
         let _is_noted = scheduler.note_attempts(key, attempts);
     }
-    let (mut adopted, mut num_foreign) = (Vec::new(), resumed.foreign_open);
+    let (mut adopted, mut strange) = (Vec::new(), Vec::new());
     for open in resumed.open {
         let (lease, worker, key) = (open.lease, open.worker, open.key);
         if worker == INSIDE {
@@ -193,7 +210,7 @@ fn take_up(
         } else if scheduler.acquire_block(key).is_ok() {
             adopted.push(Adopted { lease, worker, key });
         } else {
-            num_foreign += 1;
+            strange.push(Adopted { lease, worker, key });
         }
     }
     let mut failed = Vec::new();
@@ -208,7 +225,8 @@ fn take_up(
             let _is_failed = scheduler.fail_for_good(key);
         }
     }
-    Ok(TakenUp { epoch: resumed.epoch, adopted, num_foreign, failed })
+    let num_foreign = resumed.foreign_open;
+    Ok(TakenUp { epoch: resumed.epoch, adopted, strange, num_foreign, failed })
 }
 
 /// Makes blocks of a finished or interrupted run undone: those of `task` that write into `roi` (all of

@@ -24,7 +24,7 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    wanted: Option<(u64, Arc<File>)>,
+    wanted: Option<(Option<u64>, Arc<File>)>,
     done: Option<u64>,
     has_failed: bool,
     is_closing: bool,
@@ -38,9 +38,12 @@ impl Syncer {
         Ok(Self { shared, thread: Some(thread) })
     }
 
-    /// Asks for everything written so far, up to and with a turn, to be made durable.
-    pub(super) fn request(&self, turn: u64, file: Arc<File>) {
-        self.shared.lock().wanted = Some((turn, file));
+    /// Asks for everything written so far to be made durable; with a turn, everything up to it.
+    pub(super) fn request(&self, turn: Option<u64>, file: Arc<File>) {
+        let mut state = self.shared.lock();
+        let before = state.wanted.take().and_then(|(before, _)| before);
+        state.wanted = Some((turn.or(before), file));
+        drop(state);
         self.shared.wake.notify_one();
     }
 
@@ -78,7 +81,7 @@ impl Shared {
             let synced = file.sync_data();
             state = self.lock();
             match synced {
-                Ok(()) => state.done = Some(turn),
+                Ok(()) => state.done = turn.or(state.done),
                 Err(_) => state.has_failed = true,
             }
             drop(state);

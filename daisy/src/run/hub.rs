@@ -164,6 +164,11 @@ impl Hub {
         state.outside.as_ref().map_or_else(String::new, |outside| outside.context(name))
     }
 
+    /// Whether the init callback of a task went well; None if it was not called yet, or has not returned.
+    pub(super) fn init_went_well(&self, task: TaskId) -> Option<bool> {
+        self.lobbies[task.index()].init.get().map(Result::is_ok)
+    }
+
     /// Calls the init callback of a task, unless it was called; whoever comes meanwhile waits. If it
     /// fails, nothing of the task is run. Not to be called with the lock held.
     pub(super) fn init(&self, task: TaskId) {

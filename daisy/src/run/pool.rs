@@ -151,15 +151,38 @@ impl Threads {
     }
 }
 
-/// Starts a worker process. The init callback runs on a thread that makes checks, or before the first
-/// process of the task, whatever comes first.
-fn start_process(hub: &Hub, worker: WorkerId, task: TaskId, state: &mut State) {
+/// Starts a worker process, once the init callback of its task went well.
+fn start_process(hub: &Arc<Hub>, worker: WorkerId, task: TaskId, state: &mut State) {
     let handle = hub.pipeline.task(task);
+    match hub.init_went_well(task) {
+        Some(true) => {}
+        None if handle.0.init.is_none() => {}
+        None => return start_after_init(hub, worker, task, state),
+        Some(false) => {
+            let now = state.machine.now();
+            state.machine.handle(now, Input::Ended { worker, ending: Ending::Left });
+            return hub.route(state);
+        }
+    }
     let State { outside: Some(outside), .. } = &mut *state else { return };
     let Some(command) = &handle.0.worker else { return };
     if let Err(error) = outside.children.start(worker, task, handle, command) {
         let text = format!("a worker process could not be started: {error}");
         could_not_start(hub, worker, task, state, text);
+    }
+}
+
+/// The callback may take its time: it is called on a thread, which then asks for the process again.
+fn start_after_init(hub: &Arc<Hub>, worker: WorkerId, task: TaskId, state: &mut State) {
+    let own = Arc::clone(hub);
+    let init = move || {
+        own.init(task);
+        let mut state = own.lock();
+        state.starts.push_back(Start::Process(worker, task));
+        own.wake_driver(&state);
+    };
+    if let Err(error) = Builder::new().name("daisy init".to_owned()).spawn(init) {
+        could_not_start(hub, worker, task, state, error.to_string());
     }
 }
 

@@ -49,11 +49,8 @@ impl Outside {
     /// A worker on a line gets a block; false if that worker is not outside.
     #[inline]
     pub(super) fn grant(&mut self, lease: &Lease) -> bool {
-        let is_ours = self.board.has(lease.worker);
-        if is_ours {
-            self.board.grant(lease);
-            self.has_news = true;
-        }
+        let is_ours = self.board.grant(lease);
+        self.has_news |= is_ours;
         is_ours
     }
 

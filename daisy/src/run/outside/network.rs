@@ -11,7 +11,7 @@ use std::{
 
 use daisy_net::{
     driver::{LineEvent, LineId, Lines, READ_LIMIT, ReadState, SendState},
-    switchboard::{CloseReason, LineKey},
+    switchboard::{CloseReason, LineKey, Switchboard},
 };
 use daisy_sched::{Ending, Input};
 use signal_hook::{consts::SIGCHLD, iterator::Signals};
@@ -31,7 +31,7 @@ const LOOK_AROUND: Duration = Duration::from_secs(1);
 /// For how long workers may take to leave at the end of a run.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// Connections that are open in the largest runs this is made for.
-pub(super) const MANY_LINES: u64 = 2_000 + 64;
+pub(super) const MANY_LINES: u64 = 2_000 + Switchboard::MAX_STRANGERS as u64 + 64;
 
 /// The sockets, and the thread that hears of children that ended.
 pub(crate) struct Network {

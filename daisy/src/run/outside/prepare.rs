@@ -3,7 +3,7 @@
 use std::{thread, time::Duration};
 
 use daisy_block::BlockKey;
-use daisy_sched::{Coordinator, CoordinatorConfig, Scheduler};
+use daisy_sched::{Adopted, Coordinator, CoordinatorConfig, Scheduler};
 
 use crate::{
     Error, RunOptions,
@@ -37,10 +37,18 @@ pub(in crate::run) fn prepare(
         keep_failed: outside.keep_failed,
         use_damaged: outside.use_damaged,
     };
-    let (journal, taken_up) = RunJournal::open(path, run_file, &mut scheduler, &keeping)?;
-    let TakenUp { epoch, adopted, num_foreign, failed } = taken_up;
-    if num_foreign > 0 {
-        wait_for_strangers(num_foreign, config.reconnect_ms);
+    let (mut journal, taken_up) = RunJournal::open(path, run_file, &mut scheduler, &keeping)?;
+    let TakenUp { epoch, mut adopted, mut strange, num_foreign, failed } = taken_up;
+    if !fits(&adopted, &config) {
+        for one in &adopted {
+            scheduler.put_back(one.key)?;
+        }
+        strange.append(&mut adopted);
+    }
+    let num_strange = strange.len() as u64 + num_foreign;
+    if num_strange > 0 {
+        wait_for_strangers(num_strange, config.reconnect_ms);
+        journal.end_leases(&strange)?;
     }
     config.epoch = epoch;
     config.adopted = adopted;
@@ -48,6 +56,18 @@ pub(in crate::run) fn prepare(
         failed.into_iter().map(|key| (key, scheduler.attempts(key))).collect();
     let coordinator = Coordinator::new(scheduler, config)?;
     Ok(Prepared { coordinator, journal: Some(journal), failed })
+}
+
+/// Whether there are units of resources enough for all blocks that are still out.
+fn fits(adopted: &[Adopted], config: &CoordinatorConfig) -> bool {
+    config.resources.iter().all(|(name, total)| {
+        let needs = |one: &Adopted| {
+            let task = config.tasks.get(one.key.task.index());
+            let needs = task.and_then(|task| task.needs.iter().find(|(needed, _)| needed == name));
+            needs.map_or(0, |(_, units)| *units)
+        };
+        adopted.iter().map(needs).sum::<u64>() <= *total
+    })
 }
 
 /// Workers of an earlier start may be at blocks that this run cannot lend back to them: of tasks that it

@@ -1,0 +1,81 @@
+//! Ctrl-C at a server with worker processes.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use nix::sys::signal::Signal;
+
+use crate::{
+    history::History,
+    plan::Plan,
+    stage::{Stage, millis},
+};
+
+fn plan() -> Plan {
+    Plan {
+        blocks: 6,
+        workers: 2,
+        slow_every: 1,
+        slow_ms: 20_000,
+        reconnect_ms: 2_000,
+        handles_interrupt: true,
+        serves: true,
+        ..Plan::default()
+    }
+}
+
+/// A stage with two workers at blocks that take longer than anybody waits.
+fn at_work() -> (Stage, BTreeSet<i32>) {
+    let mut stage = Stage::new(plan(), Duration::from_secs(45));
+    stage.start_server();
+    let workers = stage.until("two workers are at blocks", |events| {
+        let begun = events.iter().filter(|event| event.is("begin"));
+        let pids: BTreeSet<i32> = begun.map(|event| event.pid).collect();
+        (pids.len() == 2).then_some(pids)
+    });
+    (stage, workers)
+}
+
+#[test]
+fn ctrl_c_ends_worker_processes() {
+    let (mut stage, _) = at_work();
+    let since = Instant::now();
+    stage.signal("interrupt", stage.server_pid(), Signal::SIGINT);
+    stage.until_true("the workers are killed", |stage| stage.workers().is_empty());
+    let killed = since.elapsed();
+    assert_eq!(stage.wait_server(), 130, "{}", stage.words());
+    let took = since.elapsed();
+    // Their time is 500 ms.
+    assert!(killed >= millis(450) && took < millis(5_000), "{killed:?} {took:?}");
+    eprintln!("ctrl-c: workers ended after {:.2} s, the server after {:.2} s", killed.as_secs_f64(), took.as_secs_f64());
+    let report = stage.report();
+    assert_eq!((&report["outcome"], &report["tasks"][0]["failed_attempts"]), (&"interrupted".into(), &0.into()));
+    let journal = stage.journal();
+    assert!(journal.open.is_empty() && journal.tasks[0].attempts.is_empty(), "{journal:?}");
+    // Started again, with a client that knows which attempt it is, and in less of a hurry.
+    stage.plan = Plan { slow_ms: 40, serves: false, ..plan() };
+    stage.start_server();
+    assert_eq!(stage.wait_server(), 0, "{}", stage.words());
+    History::new(stage.events()).check_complete(&stage.plan);
+    let attempts: BTreeSet<u32> =
+        stage.events().iter().filter(|event| event.lease > 0).map(|event| event.attempt).collect();
+    assert_eq!(attempts, [1].into());
+    stage.until_no_workers();
+}
+
+#[test]
+fn a_second_ctrl_c_leaves_at_once() {
+    let (mut stage, _) = at_work();
+    let since = Instant::now();
+    stage.signal("interrupt", stage.server_pid(), Signal::SIGINT);
+    stage.until_true("the first is heard", |stage| stage.words().contains("interrupted:"));
+    stage.signal("interrupt", stage.server_pid(), Signal::SIGINT);
+    assert_eq!(stage.wait_server(), 130, "{}", stage.words());
+    let took = since.elapsed();
+    // The workers had 500 ms from the first.
+    eprintln!("second ctrl-c: the server ended after {:.2} s", took.as_secs_f64());
+    stage.until_no_workers();
+    assert!(since.elapsed() < Duration::from_secs(15), "{:?}", since.elapsed());
+}

@@ -1,0 +1,126 @@
+//! Servers that are killed: what their workers do, and what the next server finds.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use nix::sys::signal::Signal;
+
+use crate::{
+    history::{Event, History},
+    plan::{ONLY, Plan},
+    stage::{Stage, lives, millis, pause},
+};
+
+/// Two workers at slow blocks, and nothing else to do.
+fn slow(blocks: u64, slow_ms: u64) -> Plan {
+    Plan { blocks, workers: 2, slow_every: 1, slow_ms, ..Plan::default() }
+}
+
+/// The processes that are at work on blocks, once there are so many.
+fn at_work(stage: &mut Stage, count: usize) -> BTreeSet<i32> {
+    stage.until("workers are at blocks", |events| {
+        let begun = events.iter().filter(|event| event.is("begin"));
+        let pids: BTreeSet<i32> = begun.map(|event| event.pid).collect();
+        (pids.len() == count).then_some(pids)
+    })
+}
+
+#[test]
+fn a_server_that_is_killed_gives_nothing_away() {
+    let mut stage = Stage::new(slow(12, 2_500), Duration::from_secs(60));
+    stage.start_server();
+    let workers = at_work(&mut stage, 2);
+    pause(millis(300));
+    stage.kill_server();
+    pause(Duration::from_secs(1));
+    assert_eq!(stage.journal().open.len(), 2);
+    let crash = stage.events().len();
+    stage.start_server();
+    // While they are at it, nobody is started beside them.
+    stage.until("both hand in", |events| {
+        let since = events[crash..].iter().filter(|event| event.is("end"));
+        (since.map(|event| event.pid).collect::<BTreeSet<i32>>() == workers).then_some(())
+    });
+    assert_eq!(stage.wait_server(), 0, "{}", stage.words());
+    let history = History::new(stage.events());
+    history.check_complete(&stage.plan);
+    assert_eq!(history.num_executions(), 12);
+    let pids: BTreeSet<i32> = history.by_block.values().map(|all| all[0].pid).collect();
+    assert_eq!((pids, stage.num_started(ONLY)), (workers, 2), "{}", stage.words());
+    let counts = &stage.report()["tasks"][0]["counts"];
+    assert_eq!((&counts["completed"], &counts["failed"]), (&12.into(), &0.into()));
+    stage.until_no_workers();
+}
+
+#[test]
+fn blocks_that_were_lent_but_never_arrived_are_lent_again() {
+    // A worker that is stopped reads nothing: what is sent to it is lost when the server is killed.
+    let plan = Plan { blocks: 40, workers: 1, slow_every: 1, slow_ms: 100, ..Plan::default() };
+    let mut stage = Stage::new(plan, Duration::from_secs(45));
+    stage.start_server();
+    let worker = *at_work(&mut stage, 1).first().unwrap();
+    let mut rounds = 0;
+    while rounds < 8 {
+        // At the end of a block it hands in and wants more: the answer comes while it is stopped.
+        let seen = stage.events().len();
+        stage.until("a block ends", |events| {
+            events[seen..].iter().any(|event| event.is("end")).then_some(())
+        });
+        stage.signal("nap", worker, Signal::SIGSTOP);
+        pause(millis(20));
+        stage.kill_server();
+        stage.signal("wake", worker, Signal::SIGCONT);
+        stage.start_server();
+        rounds += 1;
+        let seen = stage.events().len();
+        stage.until("the next server lends blocks", |events| {
+            events[seen..].iter().any(|event| event.is("begin")).then_some(())
+        });
+    }
+    assert_eq!(stage.wait_server(), 0, "{}", stage.words());
+    let history = History::new(stage.events());
+    history.check_complete(&stage.plan);
+    history.check_single();
+    stage.until_no_workers();
+}
+
+#[test]
+fn workers_end_when_their_run_is_gone() {
+    let without = Plan { has_journal: false, ..slow(4, 20_000) };
+    let with = Plan { reconnect_ms: 2_000, ..slow(4, 20_000) };
+    for (plan, least, most) in [(without, 0, 5_000), (with, 1_500, 8_000)] {
+        let mut stage = Stage::new(plan, Duration::from_secs(40));
+        stage.start_server();
+        let workers = at_work(&mut stage, 2);
+        stage.kill_server();
+        let since = Instant::now();
+        stage.until_no_workers();
+        let took = since.elapsed();
+        assert!(took >= millis(least) && took <= millis(most), "{took:?}");
+        assert!(!workers.into_iter().any(lives));
+        assert!(!stage.events().iter().any(|event| event.is("end")));
+        let journal = stage.plan.has_journal;
+        eprintln!("gone: workers ended after {:.2} s, journal: {journal}", took.as_secs_f64());
+    }
+}
+
+#[test]
+fn a_worker_that_dies_while_there_is_no_server_costs_nothing() {
+    let plan = Plan { reconnect_ms: 3_000, ..slow(6, 400) };
+    let mut stage = Stage::new(plan, Duration::from_secs(40));
+    stage.start_server();
+    let workers = at_work(&mut stage, 2);
+    stage.kill_server();
+    let dead = *workers.first().unwrap();
+    stage.signal("kill", dead, Signal::SIGKILL);
+    stage.start_server();
+    assert_eq!(stage.wait_server(), 0, "{}", stage.words());
+    let history = History::new(stage.events());
+    history.check_complete(&stage.plan);
+    history.check_single();
+    let attempts = stage.events().iter().map(|Event { attempt, .. }| *attempt).max();
+    assert_eq!(attempts, Some(1));
+    stage.until_no_workers();
+}
