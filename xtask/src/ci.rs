@@ -11,12 +11,14 @@ use crate::{Error, cargo, check, readme, root, tidy};
 const DENY: (&str, &str) = ("RUSTDOCFLAGS", "-D warnings");
 
 /// Crates that must not need the standard library, and their feature combinations.
-const FEATURES: [(&str, &[&str]); 5] = [
+const FEATURES: [(&str, &[&str]); 7] = [
     ("daisy-geometry", &["", "serde"]),
     ("daisy-block", &["", "serde"]),
     ("daisy-graph", &[""]),
     ("daisy-sched", &[""]),
-    ("daisy", &["", "progress", "arrays"]),
+    ("daisy-journal", &[""]),
+    ("daisy-net", &["", "driver"]),
+    ("daisy", &["", "progress", "arrays", "workers"]),
 ];
 
 /// Runs every check in order; the last line sums up all tests.

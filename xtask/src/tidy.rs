@@ -11,13 +11,37 @@ use crate::Error;
 const MAX_LINES: usize = 500;
 
 /// Crates from the lowest to the highest, and what each may depend on.
-const ARROWS: [(&str, &[&str]); 6] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     ("daisy-geometry", &[]),
     ("daisy-block", &["daisy-geometry"]),
     ("daisy-graph", &["daisy-block", "daisy-geometry"]),
     ("daisy-sched", &["daisy-graph", "daisy-block", "daisy-geometry"]),
+    ("daisy-journal", &["daisy-sched", "daisy-graph", "daisy-block", "daisy-geometry"]),
+    ("daisy-net", &["daisy-sched", "daisy-block", "daisy-geometry"]),
     ("daisy-array", &["daisy-block", "daisy-geometry"]),
-    ("daisy", &["daisy-sched", "daisy-graph", "daisy-block", "daisy-geometry", "daisy-array"]),
+    (
+        "daisy",
+        &[
+            "daisy-net",
+            "daisy-journal",
+            "daisy-sched",
+            "daisy-graph",
+            "daisy-block",
+            "daisy-geometry",
+            "daisy-array",
+        ],
+    ),
+    (
+        "daisy-sim",
+        &[
+            "daisy-net",
+            "daisy-journal",
+            "daisy-sched",
+            "daisy-graph",
+            "daisy-block",
+            "daisy-geometry",
+        ],
+    ),
 ];
 
 /// Crates without the standard library.

@@ -12,6 +12,8 @@ segment [OPTIONS]
   --input PATH.zarr   the volume; without it a phantom is made
   --output DIR        where everything goes [target/segment]
   --workers N         threads of each task [one per core]
+  --processes N       run the blocks in N processes of each task instead
+  --journal FILE      keep a journal: a run that was interrupted, or killed, goes on
   --order ORDER       sweep, level or morton [sweep]
   --fit FIT           shrink, overhang or valid [shrink]
   --block Z,Y,X       voxels of a block [64,64,64]
@@ -26,6 +28,7 @@ segment [OPTIONS]
 pub(crate) struct Arguments {
     pub(crate) input: Option<PathBuf>,
     pub(crate) output: PathBuf,
+    pub(crate) journal: Option<PathBuf>,
     pub(crate) order: Order,
     pub(crate) serial: bool,
     pub(crate) check: bool,
@@ -39,6 +42,7 @@ impl Arguments {
         let workers = thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
         let mut kernel = kernel("2")?;
         let (mut input, mut output) = (None, PathBuf::from("target/segment"));
+        let (mut journal, mut processes) = (None, None);
         let (mut order, mut serial, mut check) = (Order::Sweep, false, None);
         let (mut block, mut fit, mut threshold) = ([64; 3], Fit::Shrink, 90);
         let mut workers = workers;
@@ -50,6 +54,8 @@ impl Arguments {
                 "--input" => input = Some(PathBuf::from(value()?)),
                 "--output" => output = PathBuf::from(value()?),
                 "--workers" => workers = parse(&word, &value()?)?,
+                "--processes" => processes = Some(parse(&word, &value()?)?),
+                "--journal" => journal = Some(PathBuf::from(value()?)),
                 "--order" => order = value()?.parse()?,
                 "--fit" => fit = value()?.parse()?,
                 "--block" => block = block_of(&value()?)?,
@@ -62,8 +68,8 @@ impl Arguments {
             }
         }
         let check = check.unwrap_or(input.is_none());
-        let settings = Settings { block, fit, workers, threshold, kernel };
-        Ok(Some(Self { input, output, order, serial, check, settings }))
+        let settings = Settings { block, fit, workers, processes, threshold, kernel };
+        Ok(Some(Self { input, output, journal, order, serial, check, settings }))
     }
 
     pub(crate) fn settings(&self) -> Settings {

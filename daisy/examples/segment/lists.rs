@@ -19,11 +19,13 @@ pub(crate) struct Lists {
 }
 
 impl Lists {
-    /// An empty folder; what was in it is removed.
-    pub(crate) fn create(folder: &Path) -> io::Result<Self> {
-        match fs::remove_dir_all(folder) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
+    /// A folder; if it is to be fresh, what was in it is removed.
+    pub(crate) fn create(folder: &Path, is_fresh: bool) -> io::Result<Self> {
+        if is_fresh
+            && let Err(error) = fs::remove_dir_all(folder)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            return Err(error);
         }
         fs::create_dir_all(folder)?;
         Ok(Self { folder: folder.to_owned() })

@@ -12,9 +12,14 @@ mod picture;
 mod pipeline;
 mod reference;
 
-use std::{path::Path, process::ExitCode, sync::Arc, time::Instant};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::Instant,
+};
 
-use daisy::{BoxError, Fit, RunOptions};
+use daisy::{BoxError, Context, Fit, RunOptions};
 use daisy_array::{Array, ArraySpec, Dtype, IfExists};
 use ndarray::Axis;
 
@@ -42,17 +47,27 @@ fn run() -> Result<u8, BoxError> {
         println!("{}", arguments::HELP);
         return Ok(0);
     };
+    // Worker processes, and runs that go on, find everything there.
+    let goes_on = arguments.journal.as_deref().is_some_and(Path::exists);
+    let is_fresh = Context::from_env().is_err() && !goes_on;
     let volume = match &arguments.input {
         Some(path) => Array::open(path)?,
-        None => make_phantom(&arguments.output)?,
+        None if is_fresh => make_phantom(&arguments.output)?,
+        None => Array::open(phantom_path(&arguments.output))?,
     };
     println!("volume {} of {} voxels", volume.path().display(), volume.shape());
     let settings = arguments.settings();
     check_fit(&volume, &settings)?;
     let segmentation =
-        Segmentation::create(Input::new(volume)?, &arguments.output, settings.clone())?;
+        Segmentation::create(Input::new(volume)?, &arguments.output, settings.clone(), is_fresh)?;
     let last = segmentation.tasks()?;
-    let report = RunOptions::new()
+    daisy::worker::serve(std::slice::from_ref(&last))?;
+    let mut options = RunOptions::new();
+    if let Some(journal) = &arguments.journal {
+        options = options.journal(journal);
+    }
+    let report = options
+        .logs(arguments.output.join("logs"))
         .order(arguments.order)
         .serial(arguments.serial)
         .handle_interrupt(true)
@@ -81,9 +96,13 @@ fn make_phantom(folder: &Path) -> Result<Array, BoxError> {
         .axis_names(["z", "y", "x"])
         .units(["nm", "nm", "nm"]);
     std::fs::create_dir_all(folder)?;
-    let array = Array::create(folder.join("phantom.zarr"), &spec, IfExists::Overwrite)?;
+    let array = Array::create(phantom_path(folder), &spec, IfExists::Overwrite)?;
     array.write(array.roi(), phantom::phantom(PHANTOM, SEED).view())?;
     Ok(array)
+}
+
+fn phantom_path(folder: &Path) -> PathBuf {
+    folder.join("phantom.zarr")
 }
 
 /// With `valid`, blocks that do not divide the volume would leave a part of it out.

@@ -29,6 +29,8 @@ pub(crate) struct Settings {
     pub(crate) fit: Fit,
     /// Threads of each task.
     pub(crate) workers: u32,
+    /// Processes of each task, instead of threads.
+    pub(crate) processes: Option<u32>,
     /// The least brightness, after smoothing, of what is labelled.
     pub(crate) threshold: u8,
     pub(crate) kernel: Kernel,
@@ -60,11 +62,13 @@ pub(crate) struct Segmentation {
 }
 
 impl Segmentation {
-    /// Makes the output arrays in a folder; those of an earlier run are removed.
+    /// Makes the output arrays in a folder, or takes those that are there: what a worker process does, or a run
+    /// that goes on.
     pub(crate) fn create(
         input: Input,
         folder: &Path,
         settings: Settings,
+        is_fresh: bool,
     ) -> Result<Arc<Self>, BoxError> {
         fs::create_dir_all(folder)?;
         let array = |name: &str, dtype| {
@@ -76,9 +80,10 @@ impl Segmentation {
                 .axis_names(like.axis_names().to_vec())
                 .units(like.units().to_vec())
                 .compression(Compression::Zstd { level: 1 });
-            Array::create(folder.join(name), &spec, IfExists::Overwrite)
+            let there = if is_fresh { IfExists::Overwrite } else { IfExists::ReuseIfCompatible };
+            Array::create(folder.join(name), &spec, there)
         };
-        let lists = |name: &str| Lists::create(&folder.join("lists").join(name));
+        let lists = |name: &str| Lists::create(&folder.join("lists").join(name), is_fresh);
         Ok(Arc::new(Self {
             smoothed: array("smoothed.zarr", Dtype::U8)?,
             fragments: array("fragments.zarr", Dtype::U64)?,
@@ -106,7 +111,9 @@ impl Segmentation {
         let stitch = stitch.process(self.method(Self::stitch)).build()?;
         let all = self.input.array.roi();
         let counts = (label.num_blocks(), stitch.num_blocks());
-        let merge = Task::builder("merge", all.clone(), all.clone(), all.clone())
+        let merge = Task::builder("merge", all.clone(), all.clone(), all.clone());
+        let merge = self
+            .manned(merge, 1)
             .upstream_tasks([&label, &stitch])
             .process(self.method(move |own, _| own.merge(counts)))
             .build()?;
@@ -125,11 +132,19 @@ impl Segmentation {
         let shape = array.voxel_size() * Coordinate::from(self.settings.block);
         let write = Roi::new(array.offset().clone(), shape)?;
         let total = array.roi().grow(low, high);
-        Ok(Task::builder(name, total, write.grow(low, high), write)
+        let builder = Task::builder(name, total, write.grow(low, high), write)
             .fit(self.settings.fit)
-            .num_workers(self.settings.workers)
             // No task writes what it reads.
-            .read_write_conflict(false))
+            .read_write_conflict(false);
+        Ok(self.manned(builder, u32::MAX))
+    }
+
+    /// With threads or processes, at most so many.
+    fn manned(&self, builder: TaskBuilder, most: u32) -> TaskBuilder {
+        match self.settings.processes {
+            Some(processes) => builder.num_workers(processes.min(most)).in_processes(),
+            None => builder.num_workers(self.settings.workers.min(most)),
+        }
     }
 
     /// A block function that calls a method.

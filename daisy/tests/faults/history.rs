@@ -189,7 +189,11 @@ impl History {
                 for read in upstream.1.clone() {
                     let mut all = self.of(upstream.0, read).iter();
                     let is_done = all.any(|up| up.has_ended && up.last < one.begin);
-                    assert!(is_done, "{one:?} began before block {read} of {} was done", upstream.0);
+                    assert!(
+                        is_done,
+                        "{one:?} began before block {read} of {} was done",
+                        upstream.0
+                    );
                     let late = self.at_work(upstream.0, read, one.begin).next();
                     assert!(late.is_none(), "{one:?} began while {late:?} was at work");
                 }
@@ -201,9 +205,13 @@ impl History {
     pub(crate) fn check_done_since(&self, place: usize, done: &BTreeSet<(String, u64)>) {
         for key in done {
             let all = self.by_block.get(key).into_iter().flatten();
-            let again =
-                all.into_iter().find(|one| one.begin > place && !self.was_stopped(one.pid, one.begin));
-            assert!(again.is_none(), "{key:?} was done before line {place}, and begun again: {again:?}");
+            let again = all
+                .into_iter()
+                .find(|one| one.begin > place && !self.was_stopped(one.pid, one.begin));
+            assert!(
+                again.is_none(),
+                "{key:?} was done before line {place}, and begun again: {again:?}"
+            );
         }
     }
 }

@@ -49,9 +49,16 @@ fn ctrl_c_ends_worker_processes() {
     let took = since.elapsed();
     // Their time is 500 ms.
     assert!(killed >= millis(450) && took < millis(5_000), "{killed:?} {took:?}");
-    eprintln!("ctrl-c: workers ended after {:.2} s, the server after {:.2} s", killed.as_secs_f64(), took.as_secs_f64());
+    eprintln!(
+        "ctrl-c: workers ended after {:.2} s, the server after {:.2} s",
+        killed.as_secs_f64(),
+        took.as_secs_f64()
+    );
     let report = stage.report();
-    assert_eq!((&report["outcome"], &report["tasks"][0]["failed_attempts"]), (&"interrupted".into(), &0.into()));
+    assert_eq!(
+        (&report["outcome"], &report["tasks"][0]["failed_attempts"]),
+        (&"interrupted".into(), &0.into())
+    );
     let journal = stage.journal();
     assert!(journal.open.is_empty() && journal.tasks[0].attempts.is_empty(), "{journal:?}");
     // Started again, with a client that knows which attempt it is, and in less of a hurry.

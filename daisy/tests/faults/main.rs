@@ -18,8 +18,8 @@ mod plan;
 mod roles;
 mod stage;
 
-mod hosts;
 mod hostile;
+mod hosts;
 mod interrupt;
 mod mayhem;
 mod netns;

@@ -113,7 +113,11 @@ impl Mayhem {
             }
             _ => {
                 self.blows.stops += 1;
-                ("stop", Signal::SIGSTOP, Some(self.chance.within(GIVEN_UP_MS / 4..2 * GIVEN_UP_MS)))
+                (
+                    "stop",
+                    Signal::SIGSTOP,
+                    Some(self.chance.within(GIVEN_UP_MS / 4..2 * GIVEN_UP_MS)),
+                )
             }
         };
         self.stage.signal(what, worker, signal);

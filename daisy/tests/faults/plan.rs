@@ -120,7 +120,10 @@ impl Plan {
     }
 
     /// The tasks, upstream first; `finish` says how their blocks are run.
-    pub(crate) fn tasks(&self, finish: impl Fn(&'static str, TaskBuilder) -> TaskBuilder) -> Vec<Task> {
+    pub(crate) fn tasks(
+        &self,
+        finish: impl Fn(&'static str, TaskBuilder) -> TaskBuilder,
+    ) -> Vec<Task> {
         let end = i64::try_from(self.blocks).unwrap() * 10;
         let roi = |begin: i64, end: i64| Roi::new([begin], [end - begin]).unwrap();
         let block = roi(0, 10);

@@ -31,9 +31,12 @@ fn server_entry() {
     end_with_parent();
     let Bench { folder, plan, .. } = &bench;
     let worker = plan.command(folder, "worker_entry");
-    let tasks = plan.tasks(|_, builder| {
-        if plan.workers > 0 { builder.worker_command(worker.clone()) } else { builder }
-    });
+    let tasks =
+        plan.tasks(
+            |_, builder| {
+                if plan.workers > 0 { builder.worker_command(worker.clone()) } else { builder }
+            },
+        );
     let code = match plan.options(folder).run(&tasks[tasks.len() - 1..]) {
         Ok(report) => {
             eprintln!("{report}");

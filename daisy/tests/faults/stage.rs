@@ -161,7 +161,11 @@ impl Stage {
     }
 
     /// Waits until something has happened.
-    pub(crate) fn until<T>(&mut self, what: &str, mut seen: impl FnMut(&[Event]) -> Option<T>) -> T {
+    pub(crate) fn until<T>(
+        &mut self,
+        what: &str,
+        mut seen: impl FnMut(&[Event]) -> Option<T>,
+    ) -> T {
         loop {
             if let Some(found) = seen(self.events()) {
                 return found;

@@ -38,7 +38,8 @@ fn a_stopped_worker_is_replaced() {
     let since = Instant::now();
     stage.signal("stop", victim.pid, Signal::SIGSTOP);
     let again = stage.until("its block is begun by another", |events| {
-        let mut begins = events.iter().filter(|event| event.is("begin") && event.cell == victim.cell);
+        let mut begins =
+            events.iter().filter(|event| event.is("begin") && event.cell == victim.cell);
         begins.find(|event| event.pid != victim.pid).cloned()
     });
     let took = since.elapsed();

@@ -28,7 +28,7 @@ const THRESHOLD: u8 = 90;
 
 fn settings(block: [i64; 3], fit: Fit, workers: u32) -> Settings {
     let kernel = Kernel::binomial(2).unwrap();
-    Settings { block, fit, workers, threshold: THRESHOLD, kernel }
+    Settings { block, fit, workers, processes: None, threshold: THRESHOLD, kernel }
 }
 
 /// A phantom that does not begin at the origin, with voxels that are no cubes.
@@ -45,7 +45,7 @@ fn phantom_array(folder: &Path, shape: [usize; 3], seed: u64) -> Array {
 /// Segments a volume and compares with the whole volume at once; gives the number of objects.
 fn check(array: Array, folder: &Path, settings: &Settings, options: RunOptions) -> u64 {
     let input = Input::new(array).unwrap();
-    let segmentation = Segmentation::create(input, folder, settings.clone()).unwrap();
+    let segmentation = Segmentation::create(input, folder, settings.clone(), true).unwrap();
     let report = options.run(&[segmentation.tasks().unwrap()]).unwrap();
     assert!(report.is_success(), "{report}");
     let volumes = segmentation.volumes().unwrap();

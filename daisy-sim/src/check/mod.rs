@@ -1,0 +1,176 @@
+//! What must never happen: one checker for each promise, each fed with what really happens and with what
+//! the server says.
+//!
+//! A checker knows nothing of how the product keeps its promise; the first one that is broken ends the
+//! simulation.
+
+mod at_work;
+mod blame;
+mod bounds;
+mod counts;
+mod ledger;
+mod order;
+
+use std::{collections::BTreeMap, fmt, rc::Rc};
+
+use daisy_sched::{LeaseId, Moment, WorkerId};
+
+pub(crate) use self::{
+    at_work::AtWork,
+    blame::{Charge, Death},
+    bounds::Bounds,
+    counts::{Counted, State},
+    ledger::Ledger,
+    order::Order,
+};
+use crate::plan::Plan;
+
+/// A promise of the product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Promise {
+    /// Never two conflicting blocks, or one block twice, at work; no block is freed under its worker.
+    AtWork,
+    /// No block starts before everything it reads is done.
+    Order,
+    /// A completed block is never lent or completed again.
+    Once,
+    /// What was acknowledged survives.
+    Durable,
+    /// The counts are those of a naive model.
+    Counts,
+    /// Only blocks that are to blame lose attempts.
+    Blame,
+    /// Once faults stop the run ends, and every block is accounted for.
+    Ends,
+    /// Nothing grows without bounds, and no worker outlives its run.
+    Bounds,
+    /// The server goes on unless its disk fails.
+    Alive,
+}
+
+/// A promise that was broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// When, since the beginning of the world.
+    pub at: Moment,
+    /// Which one.
+    pub promise: Promise,
+    /// How.
+    pub text: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} at {}: {}", self.promise, self.at, self.text)
+    }
+}
+
+/// What is known of a lease.
+#[derive(Clone, Debug)]
+pub(crate) struct Loan {
+    pub(crate) block: usize,
+    pub(crate) worker: WorkerId,
+    pub(crate) granted: Moment,
+    /// Its worker's function has failed.
+    pub(crate) has_failed: bool,
+    /// Its worker's function has returned without an error.
+    pub(crate) has_succeeded: bool,
+    /// A check after it has said that it is not done.
+    pub(crate) is_undone: bool,
+    pub(crate) is_over: bool,
+}
+
+/// All checkers, and what they share.
+pub(crate) struct Checks {
+    pub(crate) plan: Rc<Plan>,
+    pub(crate) now: Moment,
+    pub(crate) at_work: AtWork,
+    pub(crate) order: Order,
+    pub(crate) ledger: Ledger,
+    pub(crate) counted: Counted,
+    pub(crate) loans: BTreeMap<LeaseId, Loan>,
+    /// Which process a worker is.
+    pub(crate) pids: BTreeMap<WorkerId, usize>,
+    /// How processes came to their end.
+    pub(crate) deaths: BTreeMap<usize, Death>,
+    /// Attempts that blocks lost because the network was away for too long.
+    pub(crate) innocent: u64,
+    pub(crate) failure: Option<Failure>,
+}
+
+impl Checks {
+    pub(crate) fn new(plan: &Rc<Plan>) -> Self {
+        Self {
+            plan: Rc::clone(plan),
+            now: Moment::ZERO,
+            at_work: AtWork::default(),
+            order: Order::new(plan),
+            ledger: Ledger::default(),
+            counted: Counted::new(plan),
+            loans: BTreeMap::new(),
+            pids: BTreeMap::new(),
+            deaths: BTreeMap::new(),
+            innocent: 0,
+            failure: None,
+        }
+    }
+
+    /// Notes a broken promise, unless another one was broken before.
+    pub(crate) fn hold(&mut self, promise: Promise, result: Result<(), String>) {
+        if let Err(text) = result
+            && self.failure.is_none()
+        {
+            self.failure = Some(Failure { at: self.now, promise, text });
+        }
+    }
+
+    /// A worker's function starts.
+    pub(crate) fn began(&mut self, pid: usize, lease: LeaseId) {
+        let Some(loan) = self.loans.get(&lease) else {
+            return self.hold(Promise::AtWork, Err(format!("p{pid} begins unknown lease {lease}")));
+        };
+        let (block, is_over) = (loan.block, loan.is_over);
+        if is_over {
+            let text = format!("p{pid} begins block {block} by lease {lease}, which is over");
+            self.hold(Promise::AtWork, Err(text));
+        }
+        let plan = Rc::clone(&self.plan);
+        let began = self.at_work.begin(&plan, pid, (block, lease));
+        self.hold(Promise::AtWork, began);
+        let in_order = self.order.begin(&plan, block);
+        self.hold(Promise::Order, in_order);
+    }
+
+    /// A worker's function has returned.
+    pub(crate) fn returned(&mut self, pid: usize, lease: LeaseId, is_success: bool) {
+        self.at_work.rest(pid);
+        if let Some(loan) = self.loans.get_mut(&lease) {
+            loan.has_succeeded |= is_success;
+            loan.has_failed |= !is_success;
+            if is_success {
+                self.order.done(loan.block);
+            }
+        }
+    }
+
+    /// A process has ended.
+    pub(crate) fn died(&mut self, pid: usize, death: Death) {
+        self.at_work.rest(pid);
+        self.deaths.insert(pid, death);
+    }
+
+    /// A worker has dropped an outcome, because the server has it for good.
+    pub(crate) fn acknowledged(&mut self, lease: LeaseId) {
+        let Some(loan) = self.loans.get(&lease) else { return };
+        let (block, is_over) = (loan.block, loan.is_over);
+        if loan.has_succeeded {
+            let is_kept = self.ledger.acknowledge(block, is_over);
+            self.hold(Promise::Durable, is_kept);
+        }
+    }
+
+    /// The unsettled leases of a worker.
+    pub(crate) fn open_of(&self, worker: WorkerId) -> usize {
+        self.loans.values().filter(|loan| loan.worker == worker && !loan.is_over).count()
+    }
+}

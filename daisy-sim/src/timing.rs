@@ -1,0 +1,53 @@
+//! All times and limits of the simulated world, and those of the product that its glue repeats.
+
+use core::time::Duration;
+
+use daisy_sched::Moment;
+
+/// How often workers and server promise a sign of life: the product's defaults, as the next two.
+pub(crate) const HEARTBEAT_MS: u64 = 2_000;
+/// After so much silence a worker ends itself.
+pub(crate) const SILENCE_MS: u64 = 6_000;
+/// For how long a worker whose server is gone tries to come back.
+pub(crate) const RECONNECT_MS: u64 = 60_000;
+
+/// How long an attempt to connect to one address takes where nobody answers: `CONNECT` of the driver.
+pub(crate) const CONNECT_MS: u64 = 1_000;
+/// The first and the longest pause between attempts, in microseconds: `PAUSES` of the driver.
+pub(crate) const PAUSES_US: (u64, u64) = (20_000, 1_000_000);
+/// How long the helper waits before it looks whether a block is a long one: `TICK` of the driver.
+pub(crate) const TICK_US: u64 = 1_000;
+/// How long a worker that leaves waits for the last acknowledgement: `GOODBYE` of the driver.
+pub(crate) const GOODBYE_MS: u64 = 5_000;
+/// For how long a worker tries to reach its server at first: `CONNECT` of the facade.
+pub(crate) const FIRST_CONNECT_MS: u64 = 60_000;
+/// For how long workers may take to leave at the end of a run: `FAREWELL` of the facade.
+pub(crate) const FAREWELL_MS: u64 = 5_000;
+/// After SIGTERM a worker has so long to end: `TERM_GRACE` of the facade.
+pub(crate) const TERM_GRACE_MS: u64 = 500;
+/// The most bytes that a server keeps for a line: `BACKLOG_LIMIT` of the driver.
+pub(crate) const BACKLOG_LIMIT: usize = 1 << 20;
+/// The exit code of a worker that lost its run: `EXIT_LOST` of the facade.
+pub(crate) const EXIT_LOST: i32 = 75;
+
+/// A sender whose bytes are not acknowledged for so long sends nothing new: what TCP makes of a way that is
+/// blocked in the other direction only.
+pub(crate) const RETRANSMIT_MS: u64 = 300;
+
+/// For so long a worker may outlive its run: the reconnect time, what its last attempt to connect takes,
+/// and the time for a goodbye.
+pub(crate) const OUTLIVE_MS: u64 = RECONNECT_MS + SILENCE_MS + GOODBYE_MS + 10_000;
+/// Once faults have stopped the run must be over after so long.
+pub(crate) const PATIENCE_MS: u64 = 3_600_000;
+/// More events than any fair world has.
+pub(crate) const MAX_EVENTS: u64 = 2_000_000;
+
+/// The moment so many milliseconds later.
+pub(crate) const fn after_ms(moment: Moment, millis: u64) -> Moment {
+    moment.after(Duration::from_millis(millis))
+}
+
+/// The moment so many microseconds later.
+pub(crate) const fn after_us(moment: Moment, micros: u64) -> Moment {
+    moment.after(Duration::from_micros(micros))
+}
