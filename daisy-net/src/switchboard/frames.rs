@@ -24,32 +24,15 @@ impl Switchboard {
         match desk.worker {
             _ if desk.farewell.is_some() => Ok(()),
             Some(worker) if frame.kind == kind::OUTCOMES => {
-                self.outcomes(now, desk, host, worker, frame.payload)
+                let through = outcomes(now, host, worker, frame.payload)?;
+                self.unreleased.push_back((self.turn, desk.key, through));
+                Ok(())
             }
             _ => {
                 let message = ToServer::decode(frame.kind, frame.payload)?;
                 self.message(now, desk, host, message)
             }
         }
-    }
-
-    #[inline]
-    fn outcomes<H: Host>(
-        &mut self,
-        now: Moment,
-        desk: &Desk,
-        host: &mut H,
-        worker: WorkerId,
-        payload: &[u8],
-    ) -> Result<(), CloseReason> {
-        let outcomes = OutcomesReader::new(payload)?;
-        let mut next = outcomes.first();
-        for outcome in outcomes {
-            host.settle(now, worker, &outcome?)?;
-            next += 1;
-        }
-        self.unreleased.push_back((self.turn, desk.key, next - 1));
-        Ok(())
     }
 
     fn message<H: Host>(
@@ -84,4 +67,21 @@ impl Switchboard {
         }
         Ok(())
     }
+}
+
+/// Settles the outcomes of a frame; gives the number of the last one.
+#[inline]
+fn outcomes<H: Host>(
+    now: Moment,
+    host: &mut H,
+    worker: WorkerId,
+    payload: &[u8],
+) -> Result<u64, CloseReason> {
+    let outcomes = OutcomesReader::new(payload)?;
+    let mut next = outcomes.first();
+    for outcome in outcomes {
+        host.settle(now, worker, &outcome?)?;
+        next += 1;
+    }
+    Ok(next - 1)
 }

@@ -31,7 +31,8 @@ pub(crate) fn build(
         RunOutcome::Failed
     };
     let wall_time = machine.wall_time();
-    RunReport { outcome, tasks, wall_time, has_all_orphans, dropped_events }
+    let closed_connections = machine.ledger.closed_lines;
+    RunReport { outcome, tasks, wall_time, has_all_orphans, closed_connections, dropped_events }
 }
 
 fn summary(

@@ -37,6 +37,7 @@ impl RunReport {
             "wall_s": self.wall_time.as_secs_f64(),
             "busy_s": self.busy_time().as_secs_f64(),
             "has_all_orphans": self.has_all_orphans,
+            "closed_connections": self.closed_connections,
             "dropped_events": self.dropped_events,
             "tasks": self.tasks.iter().map(task).collect::<Vec<_>>(),
         })

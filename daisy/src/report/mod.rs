@@ -39,6 +39,9 @@ pub struct RunReport {
     /// Whether blocks that can never run were all found and counted as orphaned; else those not
     /// found are pending.
     pub has_all_orphans: bool,
+    /// Connections that this side closed: of peers with a wrong key, or that talked nonsense, and of
+    /// workers that were given up.
+    pub closed_connections: u64,
     /// Events that observers did not get because they were slower than the run.
     pub dropped_events: u64,
 }

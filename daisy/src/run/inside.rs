@@ -1,7 +1,9 @@
-//! Stands for `outside` where there are no workers outside this process: nothing of it can exist.
+//! Stands for `outside` in a build without workers outside this process: nothing of it can exist, and
+//! so nothing of it is ever called.
 
 use std::{
     convert::Infallible,
+    io,
     sync::{Arc, MutexGuard},
     time::Duration,
 };
@@ -14,14 +16,111 @@ use daisy_sched::{
 use super::{
     Error, RunOptions,
     hub::{Hub, State},
+    machine::Prepared,
 };
-use crate::Task;
+use crate::{Task, task::WorkerCommand};
+
+pub(crate) type RunFile = Infallible;
 
 pub(crate) struct Network(Infallible);
+
 pub(crate) struct Outside {
-    pub(super) children: Infallible,
-    never: Infallible,
+    pub(super) children: Children,
 }
-pub(crate) struct RunFile(Infallible);
+
+pub(super) struct Children(Infallible);
+
 pub(crate) struct RunJournal(Infallible);
-pub(crate) type WorkerCommand = Infallible;
+
+pub(super) fn prepare(
+    scheduler: Scheduler,
+    config: CoordinatorConfig,
+    _: &RunOptions,
+    _: Option<RunFile>,
+) -> Result<Prepared, Error> {
+    let coordinator = Coordinator::new(scheduler, config)?;
+    Ok(Prepared { coordinator, journal: None, failed: Vec::new() })
+}
+
+impl Network {
+    pub(super) fn begin(self, _: &Arc<Hub>) -> Result<Self, Error> {
+        match self.0 {}
+    }
+
+    pub(super) fn wait<'a>(
+        &mut self,
+        _: &'a Arc<Hub>,
+        _: MutexGuard<'a, State>,
+        _: Option<Duration>,
+    ) -> MutexGuard<'a, State> {
+        match self.0 {}
+    }
+
+    pub(super) fn end_turn(&mut self, _: &Hub, _: &mut State) {
+        match self.0 {}
+    }
+
+    pub(super) fn farewell(self, _: &Arc<Hub>) {
+        match self.0 {}
+    }
+}
+
+impl Outside {
+    pub(super) fn context(&self, _: &str) -> String {
+        match self.children.0 {}
+    }
+
+    pub(super) fn grant(&mut self, _: &Lease) -> bool {
+        match self.children.0 {}
+    }
+
+    pub(super) fn recall(&mut self, _: WorkerId, _: &[LeaseId]) {
+        match self.children.0 {}
+    }
+
+    pub(super) fn dismiss(&mut self, _: WorkerId) {
+        match self.children.0 {}
+    }
+
+    pub(super) fn kill(&mut self, _: WorkerId, _: KillReason) {
+        match self.children.0 {}
+    }
+
+    pub(super) fn give_up(&mut self, _: WorkerId) {
+        match self.children.0 {}
+    }
+
+    pub(super) fn rouse(&mut self) {
+        match self.children.0 {}
+    }
+
+    pub(super) fn wake(&self) {
+        match self.children.0 {}
+    }
+}
+
+impl Children {
+    pub(super) fn start(
+        &mut self,
+        _: WorkerId,
+        _: TaskId,
+        _: &Task,
+        _: &WorkerCommand,
+    ) -> io::Result<()> {
+        match self.0 {}
+    }
+}
+
+impl RunJournal {
+    pub(super) fn record(&mut self, _: &Output, _: bool) -> Result<(), Error> {
+        match self.0 {}
+    }
+
+    pub(super) fn commit(&mut self) -> Result<(), Error> {
+        match self.0 {}
+    }
+
+    pub(super) fn finish(self) -> Result<(), Error> {
+        match self.0 {}
+    }
+}

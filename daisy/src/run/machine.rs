@@ -76,6 +76,7 @@ impl Machine {
     }
 
     /// The journal, if there is one.
+    #[cfg(all(unix, feature = "workers"))]
     pub(super) const fn journal_mut(&mut self) -> Option<&mut RunJournal> {
         self.journal.as_mut()
     }

@@ -26,7 +26,6 @@ use std::{mem, sync::Arc};
 
 #[cfg(all(unix, feature = "workers"))]
 pub use self::outside::Server;
-pub(crate) use self::outside::WorkerCommand;
 pub use self::{call::BlockError, error::Error, options::RunOptions};
 #[cfg(all(unix, feature = "workers"))]
 pub(crate) use self::{call::process as call_block, outside::RunFile as LockedRunFile};

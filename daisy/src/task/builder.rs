@@ -24,6 +24,7 @@ pub struct TaskBuilder {
     worker: Option<WorkerCommand>,
     checks: Checks,
     init: Option<InitFn>,
+    #[cfg(all(unix, feature = "workers"))]
     wants_context: bool,
     masks: Vec<MaskFn>,
     read_write_conflict: bool,
@@ -53,6 +54,7 @@ impl TaskBuilder {
             worker: None,
             checks: Checks { before: None, after: None },
             init: None,
+            #[cfg(all(unix, feature = "workers"))]
             wants_context: false,
             masks: Vec::new(),
             read_write_conflict: true,
@@ -287,6 +289,7 @@ impl TaskBuilder {
             node,
             process: self.process,
             worker: self.worker,
+            #[cfg(all(unix, feature = "workers"))]
             wants_context: self.wants_context,
             checks: self.checks,
             init: self.init,

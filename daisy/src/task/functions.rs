@@ -1,6 +1,6 @@
 //! The functions that users give to a task, in the forms they like to write them.
 
-use std::{error::Error, sync::Arc};
+use std::{error::Error, ffi::OsString, sync::Arc};
 
 use daisy_block::Block;
 use daisy_geometry::Roi;
@@ -86,4 +86,17 @@ where
     R: CheckAnswer<Verdict>,
 {
     Arc::new(move |roi: &Roi| mask(roi).into_answer())
+}
+
+/// How worker processes of a task are started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(all(unix, feature = "workers")),
+    allow(dead_code, reason = "there are no worker processes in this build")
+)]
+pub(crate) enum WorkerCommand {
+    /// This program with its own arguments.
+    Itself,
+    /// Another one.
+    Program(Arc<Vec<OsString>>),
 }

@@ -10,13 +10,12 @@ use daisy_block::Layout;
 use daisy_geometry::Roi;
 use daisy_graph::TaskNode;
 
-pub(crate) use self::functions::{Checks, InitFn, MaskFn, ProcessFn};
+pub(crate) use self::functions::{Checks, InitFn, MaskFn, ProcessFn, WorkerCommand};
 pub use self::{
     builder::TaskBuilder,
     error::TaskError,
     functions::{BlockOutcome, BlockResult, BoxError, CheckAnswer},
 };
-pub(crate) use crate::run::WorkerCommand;
 
 /// A block-wise task: ROIs, a function to call for each block, and how to go about it.
 ///
@@ -54,6 +53,7 @@ pub(crate) struct Inner {
     pub(crate) process: Option<ProcessFn>,
     /// How worker processes are started; None if blocks run in threads.
     pub(crate) worker: Option<WorkerCommand>,
+    #[cfg(all(unix, feature = "workers"))]
     pub(crate) wants_context: bool,
     pub(crate) checks: Checks,
     pub(crate) init: Option<InitFn>,
@@ -111,6 +111,7 @@ impl Task {
     }
 
     /// Whether workers outside this process can run its blocks, or nobody else could.
+    #[cfg(all(unix, feature = "workers"))]
     pub(crate) fn needs_server(&self) -> bool {
         self.0.num_workers == 0 || self.0.worker.is_some() || self.0.wants_context
     }

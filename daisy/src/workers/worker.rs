@@ -1,6 +1,6 @@
 //! Worker processes: this program, entered again.
 
-use std::{env, fs, io::Write, process, sync::Arc};
+use std::{env, fs, io::Write, process};
 
 use daisy_net::driver::Ended;
 use signal_hook::{consts::SIGTERM, iterator::Signals, low_level};
@@ -108,13 +108,4 @@ fn say(text: &str) {
 pub(super) fn host_name() -> String {
     let name = fs::read_to_string("/proc/sys/kernel/hostname").ok();
     name.or_else(|| env::var("HOSTNAME").ok()).unwrap_or_default().trim().to_owned()
-}
-
-/// How worker processes of a task are started.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum WorkerCommand {
-    /// This program with its own arguments.
-    Itself,
-    /// Another one.
-    Program(Arc<Vec<std::ffi::OsString>>),
 }

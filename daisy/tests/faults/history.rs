@@ -4,7 +4,8 @@
 //! what it does to a process *before* it does it: `kill`, `stop` (for so long that its blocks are lent
 //! to others), `nap` (a short stop), `wake`, `term`; and `crash` and `start` of servers.
 //!
-//! A worker that is stopped and woken goes on for an instant before it learns that its blocks are not
+//! The kernel hangs up on a stopped process whose server dies (its process group is orphaned): so a crash
+//! kills those that are stopped or napping. A worker that is stopped and woken goes on for an instant before it learns that its blocks are not
 //! its own any more: the one case that nobody can see from inside. So what a process does after a `stop`
 //! proves nothing.
 
@@ -62,15 +63,36 @@ pub(crate) struct Execution {
 pub(crate) struct History {
     pub(crate) by_block: BTreeMap<(String, u64), Vec<Execution>>,
     /// Where each process was first killed, or stopped for long.
-    hit: BTreeMap<i32, Vec<(usize, String)>>,
-    num_events: usize,
+    hit: Hits,
+}
+
+/// By process: where, and by what.
+type Hits = BTreeMap<i32, Vec<(usize, String)>>;
+
+/// Who is hit by what a test does.
+fn note_hits(event: &Event, place: usize, asleep: &mut BTreeSet<i32>, hits: &mut Hits) {
+    let mut hit = |pid, what: &str| hits.entry(pid).or_default().push((place, what.to_owned()));
+    match event.what.as_str() {
+        "kill" => hit(event.pid, "kill"),
+        "crash" => asleep.iter().for_each(|&pid| hit(pid, "kill")),
+        "wake" => {
+            asleep.remove(&event.pid);
+        }
+        _ => {
+            asleep.insert(event.pid);
+            if event.is("stop") {
+                hit(event.pid, "stop");
+            }
+        }
+    }
 }
 
 impl History {
     pub(crate) fn new(events: &[Event]) -> Self {
         let mut by_block: BTreeMap<(String, u64), Vec<Execution>> = BTreeMap::new();
         let mut at: BTreeMap<i32, (String, u64, usize)> = BTreeMap::new();
-        let mut hit: BTreeMap<i32, Vec<(usize, String)>> = BTreeMap::new();
+        let mut hit = Hits::new();
+        let mut asleep: BTreeSet<i32> = BTreeSet::new();
         for (place, event) in events.iter().enumerate() {
             let key = (event.task.clone(), event.cell);
             match event.what.as_str() {
@@ -97,13 +119,13 @@ impl History {
                     execution.last = place;
                     execution.has_ended |= event.is("end");
                 }
-                "kill" | "stop" => {
-                    hit.entry(event.pid).or_default().push((place, event.what.clone()));
+                "kill" | "stop" | "nap" | "wake" | "crash" => {
+                    note_hits(event, place, &mut asleep, &mut hit);
                 }
                 _ => {}
             }
         }
-        Self { by_block, hit, num_events: events.len() }
+        Self { by_block, hit }
     }
 
     /// Whether a process was stopped for long before a place.
@@ -136,10 +158,6 @@ impl History {
 
     pub(crate) fn num_executions(&self) -> usize {
         self.by_block.values().map(Vec::len).sum()
-    }
-
-    pub(crate) const fn num_events(&self) -> usize {
-        self.num_events
     }
 
     // ---- what must be so ----

@@ -73,6 +73,21 @@ fn ctrl_c_ends_worker_processes() {
 }
 
 #[test]
+fn ctrl_c_lets_a_block_of_less_than_half_a_second_finish() {
+    let plan = Plan { blocks: 40, slow_ms: 240, ..plan() };
+    let mut stage = Stage::new(plan, Duration::from_secs(45));
+    stage.start_server();
+    let seen = stage.until("two blocks are at work", |events| {
+        (events.iter().filter(|event| event.is("begin")).count() >= 4).then_some(events.len())
+    });
+    stage.signal("interrupt", stage.server_pid(), Signal::SIGINT);
+    assert_eq!(stage.wait_server(), 130, "{}", stage.words());
+    let begun = stage.events().iter().filter(|event| event.is("begin")).count() as u64;
+    assert_eq!(stage.journal().tasks[0].done.num_cells(), begun, "{:?}", &stage.events()[seen..]);
+    stage.until_no_workers();
+}
+
+#[test]
 fn a_second_ctrl_c_leaves_at_once() {
     let (mut stage, _) = at_work();
     let since = Instant::now();

@@ -48,6 +48,8 @@ pub(crate) struct Stage {
     folder: TempDir,
     pub(crate) plan: Plan,
     server: Option<Child>,
+    /// Workers that came by themselves.
+    remote: Vec<Child>,
     deadline: Instant,
     /// What was read of the history, and how far.
     events: Vec<Event>,
@@ -59,7 +61,15 @@ impl Stage {
     pub(crate) fn new(plan: Plan, limit: Duration) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let deadline = Instant::now() + limit;
-        Self { folder, plan, server: None, deadline, events: Vec::new(), read: 0 }
+        Self {
+            folder,
+            plan,
+            server: None,
+            remote: Vec::new(),
+            deadline,
+            events: Vec::new(),
+            read: 0,
+        }
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -217,6 +227,22 @@ impl Stage {
         pids
     }
 
+    /// Starts a worker that no server knows of, by a command that runs what follows it (where it is empty,
+    /// on this machine). Once it has begun its first block its process is known.
+    pub(crate) fn start_worker(&mut self, task: &str, within: Command) {
+        let out = OpenOptions::new().create(true).append(true).open(self.path("remote")).unwrap();
+        let mut command = within;
+        let worker = command
+            .args(self.plan.command(self.folder(), "worker_entry"))
+            .env("DAISY_CONTEXT", self.context(task))
+            .stdin(Stdio::null())
+            .stdout(out.try_clone().unwrap())
+            .stderr(out)
+            .process_group(0)
+            .spawn();
+        self.remote.push(worker.unwrap());
+    }
+
     /// How many worker processes were started by servers: each has a file of its own.
     pub(crate) fn num_started(&self, task: &str) -> usize {
         fs::read_dir(self.path("logs").join(task)).map_or(0, Iterator::count)
@@ -240,6 +266,10 @@ impl Drop for Stage {
         if let Some(mut server) = self.server.take() {
             let _was_there = server.kill();
             let _is_reaped = server.wait();
+        }
+        for worker in &mut self.remote {
+            let _was_there = worker.kill();
+            let _is_reaped = worker.wait();
         }
         let end = Instant::now() + Duration::from_secs(5);
         // One that was being started may show only now.

@@ -21,10 +21,7 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::{
-    Context, Task,
-    workers::worker::{EXIT_LOST, WorkerCommand},
-};
+use crate::{Context, Task, task::WorkerCommand, workers::worker::EXIT_LOST};
 
 /// After SIGTERM a worker has so long to end.
 const TERM_GRACE: Duration = Duration::from_millis(500);

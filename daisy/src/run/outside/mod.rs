@@ -23,7 +23,7 @@ pub(crate) use self::{
     network::Network, options::OutsideOptions, prepare::lock_journal, run_file::RunFile,
 };
 use super::Pipeline;
-pub(crate) use crate::{journal::RunJournal, workers::worker::WorkerCommand};
+pub(crate) use crate::journal::RunJournal;
 pub use server::Server;
 
 /// What stands behind the hub's lock in a run that has workers outside.

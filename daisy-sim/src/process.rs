@@ -1,0 +1,167 @@
+//! A worker process: what `driver::Client` does around a `ClientSession`, without threads and sockets.
+//!
+//! ```text
+//!  main thread:    next_block ... function ... settle ... next_block ...
+//!  helper thread:  looks after the connection while a function runs
+//!  one lock:       an attempt to connect holds it for as long as it takes
+//! ```
+//! The methods of the world that drive it are in `world/worker.rs`.
+
+use std::collections::VecDeque;
+
+use daisy_net::{
+    session::{ClientConfig, ClientSession},
+    wire::EndReason,
+};
+use daisy_sched::{LeaseId, Moment, WorkerId};
+
+use crate::{
+    net::Item,
+    timing::{FIRST_CONNECT_MS, HEARTBEAT_MS, PAUSES_US, after_ms},
+};
+
+/// What a block's function comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Succeeds,
+    Fails,
+    /// It kills its process.
+    Kills,
+    /// It never returns.
+    Hangs,
+}
+
+/// A block function at work.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Job {
+    pub(crate) lease: LeaseId,
+    pub(crate) block: usize,
+    pub(crate) began: Moment,
+    /// When it returns.
+    pub(crate) until: Moment,
+    pub(crate) fate: Fate,
+    /// It has returned, and its thread waits for the lock.
+    pub(crate) has_returned: bool,
+}
+
+/// What an attempt to connect comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Attempt {
+    Connected,
+    Refused,
+    NoAnswer,
+}
+
+/// Why a worker has nothing more to do: `Ended` of the driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Dismissed,
+    Told(EndReason),
+    /// Refused; whether that is a good end.
+    Refused(bool),
+    Lost,
+    NoServer,
+    Session,
+}
+
+impl Ended {
+    /// The exit code of a worker whose main thread learns of it.
+    pub(crate) const fn exit_code(self) -> i32 {
+        match self {
+            Self::Dismissed | Self::Refused(true) => 0,
+            Self::Told(_) | Self::Lost | Self::NoServer => crate::timing::EXIT_LOST,
+            Self::Refused(false) | Self::Session => 1,
+        }
+    }
+}
+
+/// What state the system has a process in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Life {
+    Running,
+    /// Since then.
+    Stopped(Moment),
+    Dead,
+}
+
+/// One worker process.
+pub(crate) struct Process {
+    pub(crate) task: usize,
+    /// It was started by the server of this life, which waits for its end.
+    pub(crate) parent: Option<(u32, WorkerId)>,
+    /// It is on the server's machine.
+    pub(crate) is_local: bool,
+    pub(crate) life: Life,
+    pub(crate) session: ClientSession,
+    pub(crate) conn: Option<usize>,
+    /// What has arrived and was not read.
+    pub(crate) inbox: VecDeque<Item>,
+    /// An attempt to connect, which holds the lock until then.
+    pub(crate) connecting: Option<(Moment, Attempt)>,
+    pub(crate) next_try: Moment,
+    pub(crate) pause_us: u64,
+    pub(crate) job: Option<Job>,
+    /// Until then the first welcome must have come.
+    pub(crate) first_deadline: Moment,
+    pub(crate) is_welcome: bool,
+    pub(crate) is_draining: bool,
+    /// It says goodbye until then, and whether it has said so.
+    pub(crate) goodbye: Option<(Moment, bool)>,
+    pub(crate) ended: Option<Ended>,
+    pub(crate) is_liar: bool,
+    /// It was connected and is not now, or is again: for a planted bug.
+    pub(crate) has_reconnected: bool,
+    /// A welcome has come and nothing was asked for since.
+    pub(crate) is_fresh: bool,
+    /// The outcomes that it has not dropped, oldest first; None for blocks given back.
+    pub(crate) outbox: VecDeque<Option<LeaseId>>,
+    pub(crate) wake_at: Option<Moment>,
+}
+
+impl Process {
+    pub(crate) fn new(now: Moment, task: usize, config: ClientConfig) -> Self {
+        Self {
+            task,
+            parent: None,
+            is_local: false,
+            life: Life::Running,
+            session: ClientSession::new(config, now),
+            conn: None,
+            inbox: VecDeque::new(),
+            connecting: None,
+            next_try: now,
+            pause_us: PAUSES_US.0,
+            job: None,
+            first_deadline: after_ms(now, FIRST_CONNECT_MS),
+            is_welcome: false,
+            is_draining: false,
+            goodbye: None,
+            ended: None,
+            is_liar: false,
+            has_reconnected: false,
+            is_fresh: false,
+            outbox: VecDeque::new(),
+            wake_at: None,
+        }
+    }
+
+    pub(crate) fn is_dead(&self) -> bool {
+        self.life == Life::Dead
+    }
+
+    /// How a worker promises signs of life: not by what the run says, but by a constant of its own.
+    pub(crate) const fn promised_ms() -> u32 {
+        HEARTBEAT_MS as u32
+    }
+
+    /// Makes the list of outcomes follow the session's after it has read something.
+    pub(crate) fn follow_outbox(&mut self) -> Vec<LeaseId> {
+        let kept = self.session.num_unacknowledged();
+        let dropped = self.outbox.len().saturating_sub(kept);
+        let dropped: Vec<LeaseId> = self.outbox.drain(..dropped).flatten().collect();
+        while self.outbox.len() < kept {
+            self.outbox.push_back(None);
+        }
+        dropped
+    }
+}
