@@ -78,6 +78,23 @@ pub(crate) struct Loan {
     /// A check after it has said that it is not done.
     pub(crate) is_undone: bool,
     pub(crate) is_over: bool,
+    /// It ended with a completed block.
+    pub(crate) is_completed: bool,
+}
+
+impl Loan {
+    pub(crate) const fn new(block: usize, worker: WorkerId, granted: Moment) -> Self {
+        Self {
+            block,
+            worker,
+            granted,
+            has_failed: false,
+            has_succeeded: false,
+            is_undone: false,
+            is_over: false,
+            is_completed: false,
+        }
+    }
 }
 
 /// All checkers, and what they share.
@@ -162,7 +179,7 @@ impl Checks {
     /// A worker has dropped an outcome, because the server has it for good.
     pub(crate) fn acknowledged(&mut self, lease: LeaseId) {
         let Some(loan) = self.loans.get(&lease) else { return };
-        let (block, is_over) = (loan.block, loan.is_over);
+        let (block, is_over) = (loan.block, loan.is_over && !loan.is_completed);
         if loan.has_succeeded {
             let is_kept = self.ledger.acknowledge(block, is_over);
             self.hold(Promise::Durable, is_kept);

@@ -1,0 +1,132 @@
+//! A server: what `Hub`, `Network`, `Machine` and `RunJournal` of the facade do around the coordinator, the
+//! switchboard and the journal, in the same order, without threads and sockets.
+//!
+//! ```text
+//!  one turn:  what came -> inputs -> outputs -> records -> commit -> acknowledge, send, close
+//!  one life:  running --- done, or the disk failed ---> farewell ---> over
+//! ```
+//! What it wants done in the world comes out as [`Effect`]s.
+
+mod host;
+mod observe;
+mod start;
+mod turn;
+
+use std::collections::BTreeMap;
+
+use daisy_block::{BlockKey, TaskId};
+use daisy_journal::{Journal, MemoryDisk};
+use daisy_net::switchboard::{LineKey, Switchboard};
+use daisy_sched::{CheckId, Ending, Finding, Moment, Stage, WorkerId};
+
+pub(crate) use self::{
+    host::{Child, Desk},
+    turn::{CrashPoint, Turn},
+};
+use crate::{bug::Bug, timing};
+
+/// What has come and waits for the next turn.
+#[derive(Clone, Debug)]
+pub(crate) enum Arrived {
+    Opened(LineKey, usize, [u8; 32]),
+    Bytes(LineKey, Vec<u8>),
+    Closed(LineKey),
+    /// A child process was reaped.
+    Gone(WorkerId, Ending),
+    Checked(CheckId, Finding),
+    /// The disk has made durable what it was asked to.
+    Synced,
+}
+
+/// What is to be done in the world.
+#[derive(Clone, Debug)]
+pub(crate) enum Effect {
+    /// Start a worker process.
+    Start(WorkerId, TaskId),
+    /// End one: politely at first, or at once.
+    Kill { pid: usize, is_polite: bool },
+    /// Call a check function.
+    Check(CheckId, BlockKey, Stage),
+    /// Bytes for a connection.
+    Send(usize, Vec<u8>),
+    /// A connection is closed.
+    Close(usize),
+    /// A sync of the journal begins.
+    Sync,
+}
+
+/// Where a server's life stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Running,
+    Farewell { deadline: Moment, is_killing: bool },
+    Over,
+}
+
+/// A sync on its way.
+#[derive(Clone, Copy, Debug)]
+struct Syncing {
+    turn: u64,
+    /// How many completed blocks it makes durable.
+    records: usize,
+    /// And how many bytes.
+    len: usize,
+}
+
+/// See the module's text.
+pub(crate) struct Server {
+    /// How many there were before.
+    pub(crate) life: u32,
+    started: Moment,
+    pub(crate) board: Switchboard,
+    pub(crate) desk: Desk,
+    journal: Journal<MemoryDisk>,
+    pub(crate) inbox: Vec<Arrived>,
+    lines: BTreeMap<LineKey, usize>,
+    pub(crate) phase: Phase,
+    /// Why nothing more can be done.
+    pub(crate) fault: Option<String>,
+    /// The disk failed, which the journal is expected to stop for.
+    pub(crate) is_disk_full: bool,
+    is_power: bool,
+    syncing: Option<Syncing>,
+    wanted: Option<u64>,
+    last_synced: Option<u64>,
+    pub(crate) synced_len: usize,
+    pub(crate) wake_at: Option<Moment>,
+}
+
+impl Server {
+    /// The server's clock.
+    pub(crate) const fn clock(&self, now: Moment) -> Moment {
+        Moment::from_micros(now.as_micros() - self.started.as_micros())
+    }
+
+    fn has_bug(&self, bug: Bug) -> bool {
+        self.desk.bug == Some(bug)
+    }
+
+    /// When it must look at the world again if nothing comes.
+    pub(crate) fn next_deadline(&mut self) -> Option<Moment> {
+        let due = self.desk.coordinator.next_deadline().map(|(at, _)| at);
+        let due = due.filter(|_| self.phase == Phase::Running);
+        let beat = self.board.next_deadline();
+        let farewell = match self.phase {
+            // It looks around ten times a second.
+            Phase::Farewell { .. } => Some(timing::after_ms(self.desk.coordinator.now(), 100)),
+            _ => None,
+        };
+        let at = due.into_iter().chain(beat).chain(farewell).min()?;
+        Some(timing::after_us(self.started, at.as_micros()))
+    }
+
+    /// The journal's disk, to make it fail.
+    pub(crate) fn disk_mut(&mut self) -> &mut MemoryDisk {
+        self.journal.disk_mut()
+    }
+
+    /// Its process is dead: what was written remains.
+    pub(crate) fn into_disk(self) -> MemoryDisk {
+        self.journal.into_disk()
+    }
+}

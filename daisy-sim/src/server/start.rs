@@ -1,0 +1,179 @@
+//! The start of a server: the journal is opened, and what it says is taken over. As `take_up` and
+//! `prepare` of the facade.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
+
+use daisy_block::{BlockKey, TaskId};
+use daisy_journal::{Journal, JournalOptions, MemoryDisk, Resumed};
+use daisy_net::{
+    channel::Security,
+    switchboard::{Secrets, Switchboard, SwitchboardConfig},
+};
+use daisy_sched::{
+    Adopted, Coordinator, CoordinatorConfig, Moment, Request, Scheduler, SchedulerOptions,
+};
+
+use super::{Desk, Phase, Server};
+use crate::{
+    bug::Bug,
+    check::{Checks, Promise, State},
+    options::{Kind, Options},
+    plan::{Plan, RESOURCE},
+    timing::{HEARTBEAT_MS, RECONNECT_MS, SILENCE_MS},
+};
+
+/// The key of all connections and secrets: the same in all lives.
+const KEY: [u8; 32] = [9; 32];
+/// Journals that are compacted all the time grow to so many bytes at first.
+const SMALL_JOURNAL: u64 = 400;
+
+/// What a server is started with.
+pub(crate) struct Start<'a> {
+    pub(crate) now: Moment,
+    pub(crate) life: u32,
+    pub(crate) options: &'a Options,
+    pub(crate) plan: &'a Rc<Plan>,
+    /// The last life ended by a loss of power.
+    pub(crate) lost_power: bool,
+}
+
+/// How connections are secured.
+pub(crate) const fn security(options: &Options) -> Security {
+    if options.is_encrypted { Security::Key(KEY) } else { Security::Clear }
+}
+
+impl Server {
+    /// Starts with a journal.
+    ///
+    /// # Errors
+    /// What is wrong with the journal, or with what it says.
+    pub(crate) fn start(
+        start: &Start<'_>,
+        disk: MemoryDisk,
+        checks: &mut Checks,
+    ) -> Result<Self, String> {
+        let Start { now, life, options, plan, lost_power } = *start;
+        let scheduler_options = SchedulerOptions {
+            request: Request::Everything,
+            max_retries: plan.tasks.iter().map(|task| task.max_retries).collect(),
+            ..SchedulerOptions::default()
+        };
+        let scheduler = Scheduler::new(plan.graph.clone(), scheduler_options);
+        let mut scheduler = scheduler.map_err(|error| error.to_string())?;
+        let mut journal_options = JournalOptions::default();
+        if options.has(Kind::Compaction) {
+            journal_options.compact_above_bytes = SMALL_JOURNAL;
+        }
+        let opened = Journal::open(disk, &plan.graph, journal_options);
+        let (journal, resumed) = opened.map_err(|error| error.to_string())?;
+        if let Some(damaged) = &resumed.damaged {
+            return Err(format!("the journal is damaged: {damaged:?}"));
+        }
+        let adopted = take_up(&mut scheduler, &resumed, options.bug)?;
+        checks.resume(&resumed, &adopted, lost_power);
+        let silence_ms =
+            if options.bug == Some(Bug::ShortSilence) { HEARTBEAT_MS } else { SILENCE_MS };
+        let config = CoordinatorConfig {
+            epoch: if options.bug == Some(Bug::SameEpoch) { 0 } else { resumed.epoch },
+            tasks: plan.tasks.iter().map(|task| task.config.clone()).collect(),
+            resources: BTreeMap::from([(RESOURCE.to_owned(), plan.units)]),
+            silence_ms,
+            heartbeat_ms: HEARTBEAT_MS,
+            adopted,
+            reconnect_ms: RECONNECT_MS,
+            ..CoordinatorConfig::default()
+        };
+        let coordinator = Coordinator::new(scheduler, config).map_err(|error| error.to_string())?;
+        let board = Switchboard::new(SwitchboardConfig {
+            security: security(options),
+            secrets: Secrets::new(KEY),
+            heartbeat_ms: HEARTBEAT_MS,
+            silence_ms: SILENCE_MS,
+            reconnect_ms: RECONNECT_MS,
+        });
+        let synced_len = journal.disk().synced_len();
+        let (children, joined) = (BTreeMap::new(), Vec::new());
+        let bug = options.bug;
+        Ok(Self {
+            life,
+            started: now,
+            board,
+            desk: Desk { plan: Rc::clone(plan), coordinator, children, joined, bug },
+            journal,
+            inbox: Vec::new(),
+            lines: BTreeMap::new(),
+            phase: Phase::Running,
+            fault: None,
+            is_disk_full: false,
+            is_power: options.is_power,
+            syncing: None,
+            wanted: None,
+            last_synced: None,
+            synced_len,
+            wake_at: None,
+        })
+    }
+}
+
+/// Takes over what is done; the leases that may still be at work.
+fn take_up(
+    scheduler: &mut Scheduler,
+    resumed: &Resumed,
+    bug: Option<Bug>,
+) -> Result<Vec<Adopted>, String> {
+    for (task, known) in (0..).map(TaskId::new).zip(&resumed.tasks) {
+        for cells in known.done.stretches() {
+            scheduler.take_over(task, cells).map_err(|error| error.to_string())?;
+        }
+    }
+    for &(key, attempts) in &resumed.attempts {
+        scheduler.note_attempts(key, attempts).map_err(|error| error.to_string())?;
+    }
+    let mut adopted = Vec::new();
+    if bug == Some(Bug::ForgetLeases) {
+        return Ok(adopted);
+    }
+    for open in &resumed.open {
+        let (lease, worker, key) = (open.lease, open.worker, open.key);
+        // A run of the same tasks can adopt every lease: what the block reads is done, and stays so.
+        scheduler.acquire_block(key).map_err(|error| format!("cannot adopt {lease}: {error}"))?;
+        adopted.push(Adopted { lease, worker, key });
+    }
+    Ok(adopted)
+}
+
+impl Checks {
+    /// The server was started again: what it knows must be what it was told.
+    fn resume(&mut self, resumed: &Resumed, adopted: &[Adopted], lost_power: bool) {
+        let plan = Rc::clone(&self.plan);
+        let mut done = BTreeSet::new();
+        for (task, known) in (0..).map(TaskId::new).zip(&resumed.tasks) {
+            let keys = known.done.stretches().flatten().map(|cell| BlockKey::new(task, cell));
+            done.extend(keys.map(|key| plan.block(key)));
+        }
+        let is_kept = self.ledger.resume(&done, lost_power);
+        self.hold(Promise::Durable, is_kept);
+        let mut states = vec![State::Waiting; plan.num_blocks()];
+        let mut attempts = vec![0; plan.num_blocks()];
+        done.iter().for_each(|&block| states[block] = State::Skipped);
+        for &(key, count) in &resumed.attempts {
+            attempts[plan.block(key)] = count;
+        }
+        for loan in self.loans.values_mut() {
+            loan.is_over = true;
+            loan.is_completed &= done.contains(&loan.block);
+        }
+        for open in adopted {
+            states[plan.block(open.key)] = State::Out(open.lease);
+            if let Some(loan) = self.loans.get_mut(&open.lease) {
+                loan.is_over = false;
+                // Its time begins anew.
+                loan.granted = self.now;
+            }
+        }
+        self.counted.resume(states, attempts);
+    }
+}

@@ -1,0 +1,312 @@
+//! One turn of a server, in the order of the facade: `Network::wait`, the loop of the pool, `end_turn`.
+
+use daisy_block::TaskId;
+use daisy_journal::JournalError;
+use daisy_sched::{
+    Cause, Ending, Input, KillReason, Moment, Outcome, Output, Record, Settlement, WorkerId,
+};
+
+use super::{Arrived, Effect, Phase, Server, Syncing};
+use crate::{
+    bug::Bug,
+    check::{Checks, Promise},
+    quirks, timing,
+    trace::Trace,
+};
+
+/// Where in a turn a server is killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CrashPoint {
+    /// Before the records are written.
+    BeforeWrite,
+    /// When so many bytes of them are.
+    InWrite(usize),
+    /// When they are, and nothing was sent.
+    AfterWrite,
+}
+
+/// What a turn works with.
+pub(crate) struct Turn<'a> {
+    pub(crate) now: Moment,
+    pub(crate) checks: &'a mut Checks,
+    pub(crate) trace: &'a mut Trace,
+    pub(crate) crash: Option<CrashPoint>,
+    pub(crate) effects: Vec<Effect>,
+    /// It was killed at the crash point.
+    pub(crate) has_crashed: bool,
+}
+
+impl Server {
+    /// Takes in what came, and lets out what follows.
+    pub(crate) fn turn(&mut self, turn: &mut Turn<'_>) {
+        let now = self.clock(turn.now);
+        if self.has_bug(Bug::AckBeforeWrite) {
+            self.write(turn);
+        }
+        for arrived in std::mem::take(&mut self.inbox) {
+            self.take_in(now, arrived, turn);
+        }
+        self.board.handle_timeout(now);
+        if self.phase == Phase::Running {
+            while self.desk.coordinator.next_deadline().is_some_and(|(at, _)| at <= now) {
+                self.tell(now, Input::Timeout);
+                self.carry_out(now, turn);
+            }
+        }
+        self.end_turn(now, turn);
+        self.move_on(now, turn);
+        for task in 0..self.desk.plan.tasks.len() {
+            let counts = self.desk.coordinator.counts(TaskId::new(task as u32));
+            let compared = counts.map_err(|error| error.to_string()).and_then(|counts| {
+                turn.checks.counted.compare(&turn.checks.plan, (task, now), &counts)
+            });
+            if self.phase == Phase::Running && !turn.has_crashed {
+                turn.checks.hold(Promise::Counts, compared);
+            }
+        }
+    }
+
+    fn tell(&mut self, now: Moment, input: Input) {
+        if let Err(error) = self.desk.coordinator.handle(now, input) {
+            self.fault.get_or_insert(error.to_string());
+        }
+    }
+
+    fn take_in(&mut self, now: Moment, arrived: Arrived, turn: &mut Turn<'_>) {
+        match arrived {
+            Arrived::Opened(key, conn, randomness) => {
+                self.lines.insert(key, conn);
+                self.board.open(now, key, randomness);
+            }
+            Arrived::Bytes(key, bytes) => {
+                self.board.receive(now, key, &bytes, &mut self.desk);
+                turn.checks.pids.extend(self.desk.joined.drain(..));
+            }
+            Arrived::Closed(key) => {
+                self.board.closed(now, key, &mut self.desk);
+                if let Some(conn) = self.lines.remove(&key) {
+                    turn.effects.push(Effect::Close(conn));
+                }
+            }
+            Arrived::Gone(worker, ending) => {
+                self.desk.children.remove(&worker);
+                // A worker that was given up is not known any more.
+                let _is_known = self.desk.coordinator.handle(now, Input::Ended { worker, ending });
+            }
+            Arrived::Checked(check, finding) => self.tell(now, Input::Checked { check, finding }),
+            Arrived::Synced => self.synced(turn),
+        }
+        self.carry_out(now, turn);
+    }
+
+    /// Carries out everything that the coordinator wants done; each record goes to the journal first.
+    fn carry_out(&mut self, now: Moment, turn: &mut Turn<'_>) {
+        while let Some(output) = self.desk.coordinator.poll_output() {
+            turn.trace.tell(turn.now, || format!("server: {output:?}"));
+            let is_recorded = self.record(&output);
+            mix(turn.trace, &output);
+            turn.checks.observe(&output, is_recorded);
+            match output {
+                Output::Grant(lease) => self.board.grant(&lease),
+                Output::StartWorker { worker, task } => {
+                    turn.effects.push(Effect::Start(worker, task));
+                }
+                Output::Check { check, key, stage } => {
+                    turn.effects.push(Effect::Check(check, key, stage));
+                }
+                Output::Dismiss { worker } => self.board.dismiss(worker),
+                Output::Kill { worker, reason } => self.kill(now, worker, reason, turn),
+                Output::Recall { worker, leases } => {
+                    self.board.recall(worker, &leases);
+                    if self.has_bug(Bug::RecallUnconfirmed) {
+                        for lease in leases {
+                            let outcome = Outcome::Returned;
+                            self.tell(now, Input::Settle { worker, lease, outcome });
+                        }
+                    }
+                }
+                Output::GivenUp { worker } => self.board.give_up(worker),
+                _ => {}
+            }
+        }
+    }
+
+    fn kill(&mut self, now: Moment, worker: WorkerId, reason: KillReason, turn: &mut Turn<'_>) {
+        self.board.kill(worker, reason);
+        let Some(child) = self.desk.children.get(&worker) else { return };
+        let is_polite = reason == KillReason::Drained;
+        turn.effects.push(Effect::Kill { pid: child.pid, is_polite });
+        if self.has_bug(Bug::ReapTooEarly) {
+            let ending = Ending::Died(Cause::default());
+            self.tell(now, Input::Ended { worker, ending });
+        }
+    }
+
+    /// Whether the journal has taken the record of an output.
+    fn record(&mut self, output: &Output) -> bool {
+        let Some(record) = Record::of(output) else { return true };
+        match self.journal.append(&record) {
+            Ok(()) => true,
+            Err(error) => {
+                self.fault.get_or_insert(error.to_string());
+                false
+            }
+        }
+    }
+
+    fn commit(&mut self, turn: &mut Turn<'_>) {
+        match turn.crash {
+            Some(CrashPoint::BeforeWrite) => {
+                turn.has_crashed = true;
+                return;
+            }
+            Some(CrashPoint::InWrite(bytes)) => self.disk_mut().set_room(Some(bytes)),
+            _ => {}
+        }
+        if !self.has_bug(Bug::AckBeforeWrite) {
+            self.write(turn);
+        }
+        turn.has_crashed |= turn.crash.is_some();
+    }
+
+    fn write(&mut self, turn: &mut Turn<'_>) {
+        let before = self.journal.len_bytes();
+        let written = self.journal.commit();
+        let wants_compaction = written.is_ok()
+            && self.journal.len_bytes() > before
+            && self.journal.wants_compaction();
+        let written = if wants_compaction {
+            let compacted = self.journal.compact();
+            if compacted.is_ok() {
+                turn.checks.ledger.commit();
+                let records = turn.checks.ledger.written();
+                turn.checks.ledger.sync(records);
+                self.synced_len = self.journal.disk().bytes().len();
+                // A sync on its way is about the file that was replaced.
+                self.syncing = self.syncing.map(|syncing| Syncing { len: 0, ..syncing });
+            }
+            compacted
+        } else {
+            written
+        };
+        match written {
+            Ok(()) => turn.checks.ledger.commit(),
+            Err(error) => {
+                self.is_disk_full |= matches!(error, JournalError::Disk(_) | JournalError::Poisoned);
+                self.fault.get_or_insert(error.to_string());
+            }
+        }
+    }
+
+    fn end_turn(&mut self, now: Moment, turn: &mut Turn<'_>) {
+        self.carry_out(now, turn);
+        self.commit(turn);
+        if turn.has_crashed || (self.fault.is_some() && !quirks::SENDS_AFTER_FAILED_WRITE) {
+            return;
+        }
+        let number = self.board.end_turn();
+        if !self.is_power || self.has_bug(Bug::AckBeforeSync) {
+            self.board.release(number);
+        } else {
+            if let Some(last) = self.last_synced {
+                self.board.release(last);
+            }
+            if self.board.has_unreleased() {
+                self.wanted = Some(number);
+            }
+            self.begin_sync(turn);
+        }
+        let (lines, effects) = (&self.lines, &mut turn.effects);
+        let mut closed = Vec::new();
+        self.board.flush(|key, bytes, closing| {
+            let Some(&conn) = lines.get(&key) else { return };
+            if !bytes.is_empty() {
+                effects.push(Effect::Send(conn, std::mem::take(bytes)));
+            }
+            if closing.is_some() {
+                closed.push((key, conn));
+            }
+        });
+        for (key, conn) in closed {
+            self.lines.remove(&key);
+            turn.effects.push(Effect::Close(conn));
+            self.board.closed(now, key, &mut self.desk);
+        }
+        self.carry_out(now, turn);
+        self.commit(turn);
+    }
+
+    // ---- syncs, as the facade's `Syncer` ----
+
+    fn begin_sync(&mut self, turn: &mut Turn<'_>) {
+        if self.syncing.is_some() {
+            return;
+        }
+        let Some(number) = self.wanted.take() else { return };
+        let records = turn.checks.ledger.written();
+        let len = self.journal.disk().bytes().len();
+        self.syncing = Some(Syncing { turn: number, records, len });
+        turn.effects.push(Effect::Sync);
+    }
+
+    fn synced(&mut self, turn: &mut Turn<'_>) {
+        let Some(Syncing { turn: number, records, len }) = self.syncing.take() else { return };
+        self.last_synced = Some(number);
+        self.synced_len = self.synced_len.max(len);
+        turn.checks.ledger.sync(records);
+        self.begin_sync(turn);
+    }
+
+    // ---- the end ----
+
+    /// From running over farewell to the end.
+    fn move_on(&mut self, now: Moment, turn: &mut Turn<'_>) {
+        if turn.has_crashed {
+            return;
+        }
+        match self.phase {
+            Phase::Running if self.desk.coordinator.is_done() || self.fault.is_some() => {
+                let deadline = timing::after_ms(now, timing::FAREWELL_MS);
+                self.phase = Phase::Farewell { deadline, is_killing: false };
+            }
+            Phase::Farewell { deadline, is_killing } => {
+                let is_over = self.desk.children.is_empty()
+                    && (self.board.num_workers() == 0 || is_killing);
+                if is_over || (is_killing && now > timing::after_ms(deadline, timing::FAREWELL_MS)) {
+                    self.phase = Phase::Over;
+                    if self.fault.is_none() && self.journal.compact().is_err() {
+                        self.fault = Some("the journal could not be finished".to_owned());
+                    }
+                } else if now >= deadline && !is_killing {
+                    self.phase = Phase::Farewell { deadline, is_killing: true };
+                    let pids = self.desk.children.values().map(|child| child.pid);
+                    turn.effects.extend(pids.map(|pid| Effect::Kill { pid, is_polite: true }));
+                }
+            }
+            Phase::Running | Phase::Over => {}
+        }
+    }
+}
+
+/// Takes an output into the hash of everything.
+fn mix(trace: &mut Trace, output: &Output) {
+    let words = match output {
+        Output::Grant(lease) => [1, lease.id.0, lease.key.cell],
+        Output::Settled { lease, key, result, .. } => {
+            let kind = match result {
+                Settlement::Completed => 2,
+                Settlement::Retry { .. } => 3,
+                Settlement::Failed { .. } => 4,
+                Settlement::PutBack(_) => 5,
+            };
+            [kind, lease.0, key.cell]
+        }
+        Output::StartWorker { worker, .. } => [6, worker.0, 0],
+        Output::Kill { worker, .. } => [7, worker.0, 0],
+        Output::GivenUp { worker } => [8, worker.0, 0],
+        Output::Dismiss { worker } => [9, worker.0, 0],
+        Output::Late { lease } => [10, lease.0, 0],
+        _ => [11, 0, 0],
+    };
+    words.into_iter().for_each(|word| trace.mix_word(word));
+}
