@@ -58,6 +58,8 @@ struct Pipe {
 pub(crate) struct Conn {
     pub(crate) pid: Option<usize>,
     pub(crate) key: LineKey,
+    /// Of which life of the server.
+    pub(crate) life: u32,
     pipes: [Pipe; 2],
     /// Bytes vanish: somebody on the way, or one end, has forgotten the connection.
     pub(crate) is_forgotten: bool,
@@ -92,14 +94,16 @@ impl Link {
 pub(crate) struct Net {
     pub(crate) conns: Vec<Conn>,
     pub(crate) links: Vec<Link>,
+    /// The server's machine answers.
+    pub(crate) is_host_up: bool,
     /// Times at which something arrives, to be taken by the world.
     pub(crate) arrivals: Vec<(Moment, usize, Way)>,
 }
 
 impl Net {
-    pub(crate) fn open(&mut self, pid: Option<usize>, key: LineKey) -> usize {
+    pub(crate) fn open(&mut self, pid: Option<usize>, key: LineKey, life: u32) -> usize {
         let (pipes, is_closed) = ([Pipe::default(), Pipe::default()], [false; 2]);
-        self.conns.push(Conn { pid, key, pipes, is_forgotten: false, is_closed });
+        self.conns.push(Conn { pid, key, life, pipes, is_forgotten: false, is_closed });
         self.conns.len() - 1
     }
 
@@ -123,7 +127,8 @@ impl Net {
             place.is_closed[way as usize] = true;
         }
         if place.is_forgotten {
-            if link.is_none_or(|link| link.is_free()) && item != Item::Eof {
+            let is_reached = self.is_host_up && link.is_none_or(|link| link.is_free());
+            if is_reached && item != Item::Eof {
                 self.reset(now, conn, way, dice);
             }
             return;
@@ -264,9 +269,10 @@ mod tests {
 
     fn net() -> (Net, usize, Dice) {
         let mut net = Net::default();
+        net.is_host_up = true;
         let (is_blocked, delay_us) = ([false; 2], [(1_000, 1), (2_000, 1)]);
         net.links.push(Link { is_blocked, delay_us, pieces_us: None });
-        let conn = net.open(Some(0), LineKey(7));
+        let conn = net.open(Some(0), LineKey(7), 0);
         (net, conn, Dice::new(1, 1))
     }
 

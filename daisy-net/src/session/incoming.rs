@@ -28,6 +28,7 @@ impl core::fmt::Display for ClientError {
             Self::Layout => {
                 f.write_str("the server's layout is none; install the same daisy on both sides")
             }
+            Self::Unasked => f.write_str("the server sent more blocks than were asked for"),
             Self::OutOfOrder => f.write_str("the server sent blocks before it said welcome"),
         }
     }
@@ -58,8 +59,9 @@ impl ClientSession {
     #[inline]
     fn granted(&mut self, payload: &[u8]) -> Result<(), ClientError> {
         for grant in GrantsReader::new(payload) {
+            // More than was asked for would fill the memory in the end.
+            self.wanted = self.wanted.checked_sub(1).ok_or(ClientError::Unasked)?;
             self.queue.push_back(grant?);
-            self.wanted = self.wanted.saturating_sub(1);
         }
         self.events.push_back(ClientEvent::Granted);
         Ok(())

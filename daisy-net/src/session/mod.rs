@@ -84,6 +84,8 @@ pub enum ClientError {
     Layout,
     /// A message that makes no sense before the welcome.
     OutOfOrder,
+    /// More blocks than were asked for.
+    Unasked,
 }
 
 /// What a worker wants to be woken for.

@@ -265,6 +265,20 @@ impl Coordinator {
         member.has_joined().then_some(member.kind)
     }
 
+    /// How many workers outside this process have blocks, and since when the longest of them has been at
+    /// its first one, as far as is known. O(workers).
+    #[must_use]
+    pub fn at_work_outside(&self) -> (usize, Option<Moment>) {
+        let members = self.tasks.iter().flat_map(|row| &row.members);
+        let members = members.filter_map(|worker| self.workers.get(worker.0));
+        let is_at_work =
+            |member: &&Worker| member.kind != WorkerKind::Thread && !member.leases.is_empty();
+        let at_work = members.filter(is_at_work);
+        at_work.fold((0, None), |(count, since), member| {
+            (count + 1, Some(since.map_or(member.since, |since| member.since.min(since))))
+        })
+    }
+
     /// Whether a worker was asked for and has not joined yet.
     #[must_use]
     pub fn is_starting(&self, worker: WorkerId) -> bool {

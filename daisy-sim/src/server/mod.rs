@@ -20,9 +20,11 @@ use daisy_net::switchboard::{LineKey, Switchboard};
 use daisy_sched::{CheckId, Ending, Finding, Moment, Stage, WorkerId};
 
 pub(crate) use self::{
-    host::{Child, Desk},
+    start::Start,
+    start::security,
     turn::{CrashPoint, Turn},
 };
+use self::host::{Child, Desk};
 use crate::{bug::Bug, timing};
 
 /// What has come and waits for the next turn.
@@ -118,6 +120,11 @@ impl Server {
         };
         let at = due.into_iter().chain(beat).chain(farewell).min()?;
         Some(timing::after_us(self.started, at.as_micros()))
+    }
+
+    /// A process was started for a worker.
+    pub(crate) fn add_child(&mut self, worker: WorkerId, pid: usize) {
+        self.desk.children.insert(worker, Child { pid, has_left: false });
     }
 
     /// The journal's disk, to make it fail.

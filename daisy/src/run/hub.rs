@@ -318,13 +318,16 @@ impl Hub {
             state.take_back(slot);
         }
         let moment = state.machine.now();
+        let (num_outside, since_outside) = state.machine.coordinator.at_work_outside();
         state.machine.handle(moment, Input::Drain);
         self.route(&mut state);
         let since = state.rows.iter().filter_map(|row| row.seat.desk().running_since);
         let since = since.chain(state.serial_since);
         let times: Vec<Duration> =
             since.map(|since| now.saturating_duration_since(since)).collect();
-        (times.len(), times.iter().copied().max().unwrap_or_default())
+        let outside = since_outside.map(|since| moment.since(since));
+        let longest = times.iter().copied().chain(outside).max().unwrap_or_default();
+        (times.len() + num_outside, longest)
     }
 
     /// Calls the check function before or after a block.

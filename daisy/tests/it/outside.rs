@@ -340,6 +340,18 @@ fn a_worker_of_another_run_is_refused() {
 }
 
 #[test]
+fn outcomes_wait_for_the_disk_where_power_may_fail() {
+    let folder = tempfile::tempdir().unwrap();
+    let task = outside("count", 60, folder.path()).num_workers(2).build().unwrap();
+    let options = options(folder.path()).journal(folder.path().join("j"));
+    let report = options.durability(daisy::Durability::Power).run(&[task]).unwrap();
+    assert!(report.is_success(), "{report}");
+    assert_eq!(log(folder.path()).0.len(), 60);
+    let contents = daisy::journal::inspect(folder.path().join("j")).unwrap();
+    assert_eq!((contents.tasks[0].done.num_cells(), contents.tasks[0].num_open), (60, 0));
+}
+
+#[test]
 fn a_serial_run_needs_functions_of_its_own() {
     let task = line("count", 1).worker_command(["true"]).build().unwrap();
     let error = RunOptions::new().serial(true).run(&[task]).unwrap_err();

@@ -1,0 +1,240 @@
+//! A worker's connection: `Core` of the driver, step by step.
+
+use daisy_net::{
+    session::{ClientEvent, ClientReason},
+    switchboard::LineKey,
+    wire::{OutcomeItem, RefusalReason, ToServer, Verdict},
+};
+use daisy_sched::Moment;
+
+use super::World;
+use crate::{
+    bug::Bug,
+    net::{Item, Way},
+    process::{Attempt, Ended},
+    timing::{self, CONNECT_MS, PAUSES_US},
+};
+
+/// Why a pump stops before its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Halt {
+    /// An attempt to connect has begun, and the lock is taken until it is over.
+    Locked,
+    /// The worker has to end.
+    Ended(Ended),
+}
+
+impl World {
+    /// Everything that can be done without waiting: what is due, connecting, writing, reading.
+    pub(super) fn pump(&mut self, pid: usize, with_outcomes: bool) -> Result<(), Halt> {
+        if let Some(ended) = self.processes[pid].ended {
+            return Err(Halt::Ended(ended));
+        }
+        self.keep_time(pid)?;
+        if self.processes[pid].conn.is_none() && self.now >= self.processes[pid].next_try {
+            self.begin_connect(pid);
+            return Err(Halt::Locked);
+        }
+        self.exchange(pid, with_outcomes)
+    }
+
+    fn exchange(&mut self, pid: usize, with_outcomes: bool) -> Result<(), Halt> {
+        self.write(pid, with_outcomes)?;
+        self.read(pid)?;
+        self.write(pid, with_outcomes)
+    }
+
+    fn keep_time(&mut self, pid: usize) -> Result<(), Halt> {
+        let now = self.now;
+        let session = &mut self.processes[pid].session;
+        match session.next_deadline() {
+            Some((at, ClientReason::MustEnd)) if at <= now => Err(self.end(pid, Ended::Lost)),
+            Some((at, ClientReason::Heartbeat)) if at <= now => {
+                session.beat(0, 0);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    // ---- connecting ----
+
+    fn begin_connect(&mut self, pid: usize) {
+        let link = self.net.links[pid];
+        let addresses = self.options.addresses;
+        let is_server_up = self.server.is_some();
+        let (micros, attempt) = if !link.is_free() || !self.net.is_host_up {
+            // All of its addresses are tried, one after the other.
+            (CONNECT_MS * 1_000 * addresses, Attempt::NoAnswer)
+        } else if is_server_up {
+            (link.round_trip_us(), Attempt::Connected)
+        } else {
+            (link.round_trip_us() * addresses, Attempt::Refused)
+        };
+        let until = timing::after_us(self.now, micros.max(1));
+        self.processes[pid].connecting = Some((until, attempt));
+    }
+
+    /// The attempt to connect is over: goes on with the pump that made it.
+    pub(super) fn finish_connect(&mut self, pid: usize, attempt: Attempt) -> Result<(), Halt> {
+        let now = self.now;
+        let process = &mut self.processes[pid];
+        process.connecting = None;
+        process.pause_us = (process.pause_us * 2).min(PAUSES_US.1);
+        process.next_try = timing::after_us(now, process.pause_us);
+        let attempt = match attempt {
+            // It went down meanwhile.
+            Attempt::Connected if self.server.is_none() => Attempt::Refused,
+            attempt => attempt,
+        };
+        match attempt {
+            Attempt::NoAnswer => {}
+            Attempt::Refused => process.session.note_refused(),
+            Attempt::Connected => {
+                let randomness = self.dice.bytes();
+                if process.session.connect(now, randomness).is_err() {
+                    return Err(self.end(pid, Ended::Session));
+                }
+                let key = self.next_key();
+                let conn = self.net.open(Some(pid), key, self.life - 1);
+                self.processes[pid].conn = Some(conn);
+                self.processes[pid].inbox.clear();
+                self.send(conn, Way::Up, Item::Open);
+            }
+        }
+        self.exchange(pid, true)
+    }
+
+    /// The name of a new connection: slots are used again, as soon as they are free.
+    pub(super) fn next_key(&mut self) -> LineKey {
+        let (uses, free) = &mut self.slots;
+        let slot = free.pop().unwrap_or(uses.len());
+        if slot == uses.len() {
+            uses.push(0);
+        }
+        uses[slot] += 1;
+        LineKey(uses[slot] << 32 | slot as u64)
+    }
+
+    // ---- bytes ----
+
+    fn write(&mut self, pid: usize, with_outcomes: bool) -> Result<(), Halt> {
+        let process = &mut self.processes[pid];
+        let is_mute = self.options.bug == Some(Bug::NoResend) && process.has_reconnected;
+        let mut bytes = Vec::new();
+        let flushed = process.session.flush(self.now, with_outcomes && !is_mute, &mut bytes);
+        if flushed.is_err() {
+            return Err(self.end(pid, Ended::Session));
+        }
+        let Some(conn) = process.conn.filter(|_| !bytes.is_empty()) else { return Ok(()) };
+        if process.is_liar && process.session.is_online() && self.dice.one_in(12) {
+            self.lie(pid, &mut bytes);
+        }
+        self.send(conn, Way::Up, Item::Bytes(bytes));
+        Ok(())
+    }
+
+    /// Appends a record to what a worker says, in the clear: what it should never say.
+    fn lie(&mut self, pid: usize, bytes: &mut Vec<u8>) {
+        let mut frames = Vec::new();
+        let loans: Vec<u64> = self.checks.loans.keys().map(|lease| lease.0).collect();
+        let own = self.checks.pids.iter().find(|(_, its)| **its == pid).map(|(worker, _)| *worker);
+        let is_harmless = |lease: &&u64| {
+            let loan = self.checks.loans.get(&daisy_sched::LeaseId(**lease));
+            // A worker that says it has completed what it is at cannot be seen through.
+            loan.is_some_and(|loan| Some(loan.worker) != own || loan.is_over)
+        };
+        let others: Vec<u64> = loans.iter().filter(is_harmless).copied().collect();
+        let outcome = |lease, verdict| {
+            let items = vec![OutcomeItem { lease, verdict, micros: 1 }];
+            ToServer::Outcomes { first: 0, items }
+        };
+        let message = match (self.dice.below(6), self.dice.pick(&others)) {
+            (0, Some(lease)) => outcome(lease, Verdict::Completed),
+            (1, Some(lease)) => outcome(lease, Verdict::Returned),
+            (2, _) => outcome(self.dice.below(1 << 42), Verdict::Completed),
+            (3, _) => ToServer::Ask { lease: self.dice.below(1 << 42) },
+            (4, _) => ToServer::Hello(daisy_net::wire::Hello::default()),
+            _ => {
+                frames.extend_from_slice(&self.dice.bytes());
+                ToServer::Heartbeat { peak_memory_kb: 1, cpu_ms: 1 }
+            }
+        };
+        if message.encode_into(&mut frames).is_ok() {
+            bytes.extend((frames.len() as u16).to_be_bytes());
+            bytes.append(&mut frames);
+        }
+        let now = self.now;
+        self.trace.tell(now, || format!("p{pid} lies: {message:?}"));
+    }
+
+    fn read(&mut self, pid: usize) -> Result<(), Halt> {
+        while let Some(item) = self.processes[pid].inbox.pop_front() {
+            let process = &mut self.processes[pid];
+            let received = match item {
+                Item::Open => Ok(()),
+                Item::Eof => {
+                    self.close(pid);
+                    Ok(())
+                }
+                Item::Bytes(bytes) => process.session.receive(self.now, &bytes),
+            };
+            for lease in self.processes[pid].follow_outbox() {
+                self.checks.acknowledged(lease);
+            }
+            self.take_events(pid)?;
+            if received.is_err() {
+                return Err(self.end(pid, Ended::Session));
+            }
+        }
+        Ok(())
+    }
+
+    fn take_events(&mut self, pid: usize) -> Result<(), Halt> {
+        while let Some(event) = self.processes[pid].session.poll_event() {
+            let now = self.now;
+            self.trace.tell(now, || format!("p{pid} hears {event:?}"));
+            let process = &mut self.processes[pid];
+            match event {
+                ClientEvent::Welcome => {
+                    process.pause_us = PAUSES_US.0;
+                    process.has_reconnected |= process.is_welcome;
+                    process.is_welcome = true;
+                    process.is_fresh = true;
+                }
+                ClientEvent::End(reason) => return Err(self.end(pid, Ended::Told(reason))),
+                ClientEvent::Refused(reason, _) => {
+                    let is_polite = matches!(reason, RefusalReason::Full | RefusalReason::Ended);
+                    return Err(self.end(pid, Ended::Refused(is_polite)));
+                }
+                ClientEvent::Granted | ClientEvent::Dismissed | ClientEvent::Answer { .. } => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The connection is over.
+    pub(super) fn close(&mut self, pid: usize) {
+        let now = self.now;
+        let process = &mut self.processes[pid];
+        process.inbox.clear();
+        if let Some(conn) = process.conn.take() {
+            process.session.disconnect(now);
+            process.next_try = now;
+            self.send(conn, Way::Up, Item::Eof);
+        }
+    }
+
+    fn end(&mut self, pid: usize, ended: Ended) -> Halt {
+        self.close(pid);
+        Halt::Ended(*self.processes[pid].ended.get_or_insert(ended))
+    }
+
+    /// When a pump has something to do although nothing comes.
+    pub(super) fn next_pump(&self, pid: usize) -> Option<Moment> {
+        let process = &self.processes[pid];
+        let due = process.session.next_deadline().map(|(at, _)| at);
+        let again = process.conn.is_none().then_some(process.next_try);
+        due.into_iter().chain(again).min()
+    }
+}
