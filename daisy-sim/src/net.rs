@@ -196,16 +196,20 @@ impl Net {
         Some(item)
     }
 
-    /// A way is free again: what was held arrives after a while, its order kept.
-    pub(crate) fn unblock(&mut self, now: Moment, pid: usize, way: Way, wait_us: u64) {
+    /// A way is free again. What was held arrives once both ways are: until then what the sender repeats
+    /// is what it has sent already, since nobody acknowledges it.
+    pub(crate) fn unblock(&mut self, now: Moment, pid: usize, way: Way) {
         self.links[pid].is_blocked[way as usize] = false;
-        let (delay, _) = self.links[pid].delay_us[way as usize];
-        let due = after_us(now, delay + wait_us);
+        let link = self.links[pid];
+        if !link.is_free() {
+            return;
+        }
         for conn in 0..self.conns.len() {
             if self.conns[conn].pid != Some(pid) {
                 continue;
             }
-            for direction in [way, way.back()] {
+            for direction in [Way::Up, Way::Down] {
+                let due = after_us(now, link.delay_us[direction as usize].0);
                 let pipe = &mut self.conns[conn].pipes[direction as usize];
                 pipe.unacknowledged_since = None;
                 let mut is_held = false;
@@ -285,7 +289,7 @@ mod tests {
         net.links[0].is_blocked = [true, false];
         assert_eq!(net.take(Moment::from_millis(1), conn, Way::Up), None);
         net.send(Moment::from_millis(2), conn, Way::Up, bytes(2), &mut dice);
-        net.unblock(Moment::from_millis(3), 0, Way::Up, 0);
+        net.unblock(Moment::from_millis(3), 0, Way::Up);
         let at = Moment::from_millis(4);
         assert_eq!(net.take(at, conn, Way::Up), Some(bytes(1)));
         assert_eq!(net.take(at, conn, Way::Up), Some(bytes(2)));

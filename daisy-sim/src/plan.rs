@@ -101,8 +101,7 @@ impl Plan {
         }
         let natures = tasks.iter().flat_map(|task| natures(options, task, &mut dice)).collect();
         let (inputs, conflicts) = neighbours(&graph, &tasks, first);
-        let mut plan =
-            Self { tasks, graph, natures, inputs, gates: Vec::new(), conflicts, units };
+        let mut plan = Self { tasks, graph, natures, inputs, gates: Vec::new(), conflicts, units };
         plan.gates = plan.find_gates();
         plan
     }

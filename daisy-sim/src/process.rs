@@ -56,6 +56,8 @@ pub(crate) enum Attempt {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
     Dismissed,
+    /// It was asked to leave.
+    Drained,
     Told(EndReason),
     /// Refused; whether that is a good end.
     Refused(bool),
@@ -69,7 +71,7 @@ impl Ended {
     pub(crate) const fn exit_code(self) -> i32 {
         match self {
             Self::Dismissed | Self::Refused(true) => 0,
-            Self::Told(_) | Self::Lost | Self::NoServer => crate::timing::EXIT_LOST,
+            Self::Drained | Self::Told(_) | Self::Lost | Self::NoServer => crate::timing::EXIT_LOST,
             Self::Refused(false) | Self::Session => 1,
         }
     }
@@ -115,6 +117,8 @@ pub(crate) struct Process {
     pub(crate) is_fresh: bool,
     /// The outcomes that it has not dropped, oldest first; None for blocks given back.
     pub(crate) outbox: VecDeque<Option<LeaseId>>,
+    /// An outcome was acknowledged.
+    pub(crate) has_dropped: bool,
     pub(crate) wake_at: Option<Moment>,
 }
 
@@ -141,6 +145,7 @@ impl Process {
             has_reconnected: false,
             is_fresh: false,
             outbox: VecDeque::new(),
+            has_dropped: false,
             wake_at: None,
         }
     }
@@ -158,6 +163,7 @@ impl Process {
     pub(crate) fn follow_outbox(&mut self) -> Vec<LeaseId> {
         let kept = self.session.num_unacknowledged();
         let dropped = self.outbox.len().saturating_sub(kept);
+        self.has_dropped |= dropped > 0;
         let dropped: Vec<LeaseId> = self.outbox.drain(..dropped).flatten().collect();
         while self.outbox.len() < kept {
             self.outbox.push_back(None);

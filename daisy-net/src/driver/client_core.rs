@@ -187,7 +187,13 @@ impl Core {
     fn connect(&mut self) -> Result<(), Ended> {
         let (mut num_refused, addresses) = (0, std::mem::take(&mut self.addresses));
         for address in &addresses {
-            match Stream::connect(address, CONNECT) {
+            // Nobody looks at the time meanwhile.
+            let left = self.session.must_end_at().map(|end| end.since(self.now()));
+            let wait = left.map_or(CONNECT, |left| CONNECT.min(left));
+            if wait.is_zero() {
+                break;
+            }
+            match Stream::connect(address, wait) {
                 Ok(stream) => {
                     self.stream = Some(Arc::new(stream));
                     break;

@@ -59,12 +59,24 @@ impl ClientSession {
     #[inline]
     fn granted(&mut self, payload: &[u8]) -> Result<(), ClientError> {
         for grant in GrantsReader::new(payload) {
+            let grant = grant?;
+            if self.repeats > 0 && self.has(grant.lease) {
+                continue;
+            }
             // More than was asked for would fill the memory in the end.
-            self.wanted = self.wanted.checked_sub(1).ok_or(ClientError::Unasked)?;
-            self.queue.push_back(grant?);
+            let credit = if self.wanted > 0 { &mut self.wanted } else { &mut self.repeats };
+            *credit = credit.checked_sub(1).ok_or(ClientError::Unasked)?;
+            self.queue.push_back(grant);
         }
         self.events.push_back(ClientEvent::Granted);
         Ok(())
+    }
+
+    /// Whether a lease is known here: waiting, begun, or not acknowledged.
+    fn has(&self, lease: u64) -> bool {
+        self.begun.contains(&lease)
+            || self.queue.iter().any(|grant| grant.lease == lease)
+            || self.outbox.has(lease)
     }
 
     fn recalled(&mut self, now: Moment, payload: &[u8]) -> Result<(), ClientError> {
@@ -107,12 +119,16 @@ impl ClientSession {
             // It would work on blocks that are nobody's.
             self.events.push_back(ClientEvent::End(EndReason::Unknown));
         }
+        if self.welcome.is_some() {
+            self.repeats = welcome.max_ahead;
+        }
         if self.welcome.is_none() {
             self.ahead = LookAhead::new(welcome.max_ahead.clamp(1, LookAhead::MAX_BLOCKS));
         }
         self.welcome = Some(welcome);
         self.offline_since = None;
         self.was_refused = false;
+        self.greeting_since = None;
         self.is_dismissed = false;
         self.last_heard = now;
         self.outbox.renew(now);

@@ -118,6 +118,9 @@ pub struct ClientSession {
     ahead: LookAhead,
     /// Blocks that were asked for on this connection and have not come.
     wanted: u32,
+    /// After a reconnect: how many blocks may come that were asked for before. The server names all it
+    /// takes to be here, which may be here, or may have been lost with the old connection.
+    repeats: u32,
     events: VecDeque<ClientEvent>,
     is_dismissed: bool,
     last_heard: Moment,
@@ -126,6 +129,9 @@ pub struct ClientSession {
     offline_since: Option<Moment>,
     /// Connecting was refused since then.
     was_refused: bool,
+    /// Since when there is a connection again after that: a new server may take this worker for present
+    /// from here on.
+    greeting_since: Option<Moment>,
 }
 
 impl ClientSession {
@@ -144,12 +150,14 @@ impl ClientSession {
             outbox: Outbox::default(),
             ahead: LookAhead::new(LookAhead::MAX_BLOCKS),
             wanted: 0,
+            repeats: 0,
             events: VecDeque::new(),
             is_dismissed: false,
             last_heard: now,
             last_sent: now,
             offline_since: Some(now),
             was_refused: false,
+            greeting_since: None,
         }
     }
 
@@ -173,6 +181,9 @@ impl ClientSession {
         };
         ToServer::Hello(hello).encode_into(channel.put()).map_err(ClientError::Message)?;
         self.state = State::Greeting(Box::new(channel));
+        if self.was_refused && self.offline_since.is_some() {
+            self.greeting_since = Some(now);
+        }
         self.wanted = 0;
         self.last_sent = now;
         Ok(())
@@ -184,6 +195,11 @@ impl ClientSession {
         if self.offline_since.is_none() {
             self.offline_since = Some(now);
             self.was_refused = false;
+        }
+        if let Some(since) = self.greeting_since.take() {
+            // There was a server: unless it refuses again, it may be there still.
+            self.was_refused = false;
+            self.last_heard = self.last_heard.max(since);
         }
         self.wanted = 0;
         self.outbox.forget_sent();
@@ -369,7 +385,11 @@ impl ClientSession {
         let after =
             |moment: Moment, millis| moment.after(core::time::Duration::from_millis(millis));
         match self.offline_since {
-            Some(since) if self.was_refused => Some(after(since, welcome.reconnect_ms)),
+            Some(since) if self.was_refused => {
+                let end = after(since, welcome.reconnect_ms);
+                let greeting = self.greeting_since.filter(|_| welcome.silence_ms > 0);
+                Some(greeting.map_or(end, |at| end.min(after(at, welcome.silence_ms))))
+            }
             _ if welcome.silence_ms == 0 => None,
             _ => Some(after(self.last_heard, welcome.silence_ms)),
         }

@@ -29,6 +29,11 @@ impl Outbox {
         self.first_unsent
     }
 
+    /// Whether the outcome of a lease is here.
+    pub(super) fn has(&self, lease: u64) -> bool {
+        self.items.iter().any(|item| item.lease == lease)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.items.len()
     }

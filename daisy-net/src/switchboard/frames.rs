@@ -24,8 +24,10 @@ impl Switchboard {
         match desk.worker {
             _ if desk.farewell.is_some() => Ok(()),
             Some(worker) if frame.kind == kind::OUTCOMES => {
-                let through = outcomes(now, host, worker, frame.payload)?;
-                self.unreleased.push_back((self.turn, desk.key, through));
+                outcomes(now, desk, host, (worker, frame.payload))?;
+                if let Some(through) = desk.settled_through() {
+                    self.unreleased.push_back((self.turn, desk.key, through));
+                }
                 Ok(())
             }
             _ => {
@@ -69,19 +71,19 @@ impl Switchboard {
     }
 }
 
-/// Settles the outcomes of a frame; gives the number of the last one.
+/// Settles the outcomes of a frame.
 #[inline]
 fn outcomes<H: Host>(
     now: Moment,
+    desk: &mut Desk,
     host: &mut H,
-    worker: WorkerId,
-    payload: &[u8],
-) -> Result<u64, CloseReason> {
+    (worker, payload): (WorkerId, &[u8]),
+) -> Result<(), CloseReason> {
     let outcomes = OutcomesReader::new(payload)?;
-    let mut next = outcomes.first();
-    for outcome in outcomes {
-        host.settle(now, worker, &outcome?)?;
-        next += 1;
+    for (number, outcome) in (outcomes.first()..).zip(outcomes) {
+        let outcome = outcome?;
+        let is_over = host.settle(now, worker, &outcome)?;
+        desk.note_outcome(number, LeaseId(outcome.lease), is_over);
     }
-    Ok(next - 1)
+    Ok(())
 }

@@ -53,6 +53,10 @@ impl Switchboard {
                 }
                 host.joined(worker, hello);
                 let welcome = self.welcome(worker, task, host);
+                // Blocks that were granted on a line that broke may never have arrived.
+                for lease in host.coordinator().leases_of(worker) {
+                    desk.grant(&lease);
+                }
                 if desk.say(&welcome) { Ok(()) } else { Err(CloseReason::Nonsense) }
             }
             Admission::Refused(reason, text) => {
@@ -95,6 +99,13 @@ impl Switchboard {
                 }
                 let worker = host.name_worker();
                 Self::join(now, worker, task, heartbeats, host)
+            }
+            // A child of this run whose first welcome was lost with its connection.
+            (Some(id), None)
+                if host.is_local(WorkerId(id))
+                    && host.coordinator().task_of(WorkerId(id)) == Some(task) =>
+            {
+                self.readmit(now, WorkerId(id), heartbeats, host)
             }
             (Some(id), None) if host.coordinator().is_starting(WorkerId(id)) => {
                 Self::join(now, WorkerId(id), task, heartbeats, host)

@@ -7,8 +7,9 @@
 //! ```
 
 use core::fmt;
+use std::collections::VecDeque;
 
-use daisy_sched::{CoordinatorError, Lease, Moment, WorkerId};
+use daisy_sched::{CoordinatorError, Lease, LeaseId, Moment, WorkerId};
 
 use crate::{
     channel::{Channel, ChannelError},
@@ -110,6 +111,10 @@ pub(super) struct Desk {
     pub(super) farewell: Option<CloseReason>,
     /// The worker has said everything.
     pub(super) has_left: bool,
+    /// Outcomes that came and are being checked: their numbers and leases, by number.
+    checking: VecDeque<(u64, LeaseId)>,
+    /// The number of the outcome that came last, plus one.
+    num_outcomes: u64,
     /// Outcomes up to this number are to be acknowledged.
     pub(super) ack: Option<u64>,
     /// Whole frames to be sent.
@@ -121,8 +126,17 @@ pub(super) struct Desk {
 impl Line {
     pub(super) fn new(key: LineKey, channel: Channel, opened: Moment) -> Self {
         let (frames, grants) = (Vec::new(), Vec::new());
-        let desk =
-            Desk { key, worker: None, farewell: None, has_left: false, ack: None, frames, grants };
+        let desk = Desk {
+            key,
+            worker: None,
+            farewell: None,
+            has_left: false,
+            checking: VecDeque::new(),
+            num_outcomes: 0,
+            ack: None,
+            frames,
+            grants,
+        };
         Self { channel, desk, opened, has_spoken: false, is_dirty: false, closing: None }
     }
 
@@ -138,12 +152,6 @@ impl Line {
     /// Appends a message; false if it cannot be encoded.
     pub(super) fn say(&mut self, message: &ToWorker) -> bool {
         self.desk.say(message)
-    }
-
-    #[inline]
-    pub(super) fn grant(&mut self, lease: &Lease) {
-        let (lease, cell, attempt) = (lease.id.0, lease.key.cell, lease.attempt);
-        self.desk.grants.push(Grant { lease, cell, attempt });
     }
 
     pub(super) fn wants_flush(&self) -> bool {
@@ -180,6 +188,33 @@ impl Line {
 }
 
 impl Desk {
+    /// An outcome came; `is_over` unless it has to be checked first.
+    #[inline]
+    pub(super) fn note_outcome(&mut self, number: u64, lease: LeaseId, is_over: bool) {
+        if !is_over {
+            self.checking.push_back((number, lease));
+        }
+        self.num_outcomes = number + 1;
+    }
+
+    /// A check has come to its end; false if it was not of an outcome of this line.
+    pub(super) fn forget_check(&mut self, lease: LeaseId) -> bool {
+        let place = self.checking.iter().position(|&(_, checked)| checked == lease);
+        place.and_then(|place| self.checking.remove(place)).is_some()
+    }
+
+    /// The number up to which all outcomes stand.
+    pub(super) fn settled_through(&self) -> Option<u64> {
+        let open = self.checking.front().map_or(self.num_outcomes, |&(number, _)| number);
+        open.checked_sub(1)
+    }
+
+    #[inline]
+    pub(super) fn grant(&mut self, lease: &Lease) {
+        let (lease, cell, attempt) = (lease.id.0, lease.key.cell, lease.attempt);
+        self.grants.push(Grant { lease, cell, attempt });
+    }
+
     /// Appends a message; false if it cannot be encoded.
     pub(super) fn say(&mut self, message: &ToWorker) -> bool {
         message.encode_into(&mut self.frames).is_ok()

@@ -66,7 +66,9 @@ pub trait Host {
     /// Whether this run started that worker as a child process.
     fn is_local(&self, worker: WorkerId) -> bool;
 
-    /// An outcome came. The host keeps its text and time and gives the coordinator the rest.
+    /// An outcome came. The host keeps its text and time and gives the coordinator the rest. False if the
+    /// lease is not over by that, since the block is checked first: the outcome is acknowledged after
+    /// [`Switchboard::settled`].
     ///
     /// # Errors
     /// Whatever the coordinator refuses: the line is closed then.
@@ -75,7 +77,7 @@ pub trait Host {
         now: Moment,
         worker: WorkerId,
         outcome: &OutcomeItem<&str>,
-    ) -> Result<(), CoordinatorError>;
+    ) -> Result<bool, CoordinatorError>;
 
     /// A worker is on the line, or back.
     fn joined(&mut self, worker: WorkerId, hello: &Hello);
@@ -264,24 +266,39 @@ impl Switchboard {
     /// A worker gets a block; false if it is not on a line.
     #[inline]
     pub fn grant(&mut self, lease: &Lease) -> bool {
-        // Blocks are granted in stretches.
-        if self.last_granted.0 != lease.worker {
+        // Blocks are granted in stretches; a worker may have come back on another line meanwhile.
+        let (worker, known) = self.last_granted;
+        let key = if worker == lease.worker && self.is_line_of(known, worker) {
+            known
+        } else {
             let Some(key) = self.lines_of.get(&lease.worker).copied() else { return false };
             self.last_granted = (lease.worker, key);
-        }
-        let key = self.last_granted.1;
-        let line = self.lines.get_mut(key.slot()).and_then(Option::as_deref_mut);
-        let of_worker =
-            |line: &&mut Line| line.key() == key && line.desk.worker == Some(lease.worker);
-        let Some(line) = line.filter(of_worker) else {
-            self.last_granted.0 = NOBODY;
-            return false;
+            key
         };
-        line.grant(lease);
+        let Some(line) = self.line_mut(key) else { return false };
+        line.desk.grant(lease);
         if !std::mem::replace(&mut line.is_dirty, true) {
             self.dirty.push(key);
         }
         true
+    }
+
+    #[inline]
+    fn is_line_of(&self, key: LineKey, worker: WorkerId) -> bool {
+        let line = self.lines.get(key.slot()).and_then(Option::as_deref);
+        line.is_some_and(|line| line.key() == key && line.desk.worker == Some(worker))
+    }
+
+    /// A lease is over whose outcome had to be checked first.
+    pub fn settled(&mut self, worker: WorkerId, lease: LeaseId) {
+        let Some(key) = self.lines_of.get(&worker).copied() else { return };
+        let turn = self.turn;
+        if let Some(line) = self.line_mut(key)
+            && line.desk.forget_check(lease)
+            && let Some(through) = line.desk.settled_through()
+        {
+            self.unreleased.push_back((turn, key, through));
+        }
     }
 
     /// A worker is asked to give back what it has not begun.

@@ -269,3 +269,25 @@ fn a_question_about_a_lease_is_answered() {
     let answer = |lease, is_open| ClientEvent::Answer { lease, is_open };
     assert_eq!(office.events_of(worker), [answer(lease, true), answer(lease + 1, false)]);
 }
+
+#[test]
+fn blocks_whose_grant_was_lost_with_the_connection_are_granted_again() {
+    let mut office = Office::new(4, 60_000);
+    let worker = office.join();
+    office.want(worker, 2);
+    // More blocks are granted, but the line breaks before they arrive.
+    office.run_block(worker);
+    office.clients[worker].want(Some(3));
+    office.clients_speak();
+    office.cut(worker);
+    assert_eq!(office.clients[worker].num_waiting(), 1);
+    office.connect(worker);
+    office.talk();
+    let mut cells = Vec::new();
+    while let Some(cell) = office.run_block(worker) {
+        cells.push(cell);
+    }
+    assert_eq!(cells, [1, 2, 3]);
+    office.talk();
+    assert!(office.is_done, "{}", office.counts());
+}

@@ -57,13 +57,15 @@ impl Host for Desk {
         now: Moment,
         worker: WorkerId,
         item: &OutcomeItem<&str>,
-    ) -> Result<(), CoordinatorError> {
+    ) -> Result<bool, CoordinatorError> {
         let outcome = match item.verdict {
             Verdict::Completed => Outcome::Completed,
             Verdict::Failed { .. } => Outcome::Failed(Cause(1)),
             Verdict::Returned => Outcome::Returned,
         };
-        self.handle(now, Input::Settle { worker, lease: LeaseId(item.lease), outcome })
+        let lease = LeaseId(item.lease);
+        self.handle(now, Input::Settle { worker, lease, outcome })?;
+        Ok(self.coordinator.lease(lease).is_none())
     }
 
     fn joined(&mut self, _: WorkerId, _: &Hello) {}
@@ -211,12 +213,18 @@ impl Office {
     fn route(&mut self) {
         while let Some(output) = self.desk.coordinator.poll_output() {
             match output {
-                Output::Grant(lease) => assert!(self.board.grant(&lease)),
+                Output::Grant(lease) => {
+                    // Who is gone is granted it again when it is back.
+                    let _is_on_a_line = self.board.grant(&lease);
+                }
                 Output::Recall { worker, leases } => self.board.recall(worker, &leases),
                 Output::Dismiss { worker } => self.board.dismiss(worker),
                 Output::Kill { worker, reason } => self.board.kill(worker, reason),
                 Output::GivenUp { worker } => self.board.give_up(worker),
-                Output::Settled { lease, result, .. } => self.desk.settled.push((lease.0, result)),
+                Output::Settled { lease, result, worker, .. } => {
+                    self.board.settled(worker, lease);
+                    self.desk.settled.push((lease.0, result));
+                }
                 Output::Done => self.is_done = true,
                 _ => {}
             }

@@ -250,6 +250,19 @@ impl Coordinator {
         (open.state != lease::LeaseState::Overdue).then_some((open.key, open.worker))
     }
 
+    /// The blocks that a worker has, in the order in which it runs them: what it is to be told again
+    /// after its connection broke, since grants may have been lost with it.
+    pub fn leases_of(&self, worker: WorkerId) -> impl Iterator<Item = Lease> + '_ {
+        let member = self.workers.get(worker.0);
+        let ids = member.into_iter().flat_map(|member| &member.leases);
+        ids.filter_map(move |&id| {
+            let open = self.leases.get(id.0)?;
+            let attempt = self.scheduler.attempts(open.key).saturating_add(1);
+            let deadline = (open.deadline < Moment::MAX).then_some(open.deadline);
+            Some(Lease { id, key: open.key, worker, attempt, deadline })
+        })
+    }
+
     /// The task of a worker that has joined and not ended.
     #[must_use]
     pub fn task_of(&self, worker: WorkerId) -> Option<TaskId> {

@@ -44,7 +44,11 @@ impl Counted {
             State::Orphaned => before == State::Waiting,
             State::Waiting => matches!(before, State::Out(_)),
         };
-        if is_right { Ok(()) } else { Err(format!("block {block} went from {before:?} to {state:?}")) }
+        if is_right {
+            Ok(())
+        } else {
+            Err(format!("block {block} went from {before:?} to {state:?}"))
+        }
     }
 
     /// A run begins anew with what the journal says.
@@ -65,7 +69,14 @@ impl Counted {
         if sum != found.total {
             return Err(format!("the counts of task {task} do not add up: {found}"));
         }
-        if expected == *found {
+        // Where the run goes on beside finished blocks, ready ones are found as the sweep gets there.
+        let known = Counts {
+            ready: expected.ready + expected.pending
+                - found.pending.min(expected.ready + expected.pending),
+            pending: found.pending,
+            ..expected
+        };
+        if expected == *found || (known == *found && found.ready <= expected.ready) {
             return Ok(());
         }
         Err(format!("task {task} counts {found}, and it should be {expected}"))

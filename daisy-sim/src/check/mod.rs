@@ -77,6 +77,8 @@ pub(crate) struct Loan {
     pub(crate) has_succeeded: bool,
     /// A check after it has said that it is not done.
     pub(crate) is_undone: bool,
+    /// Its outcome is known, and a check after it is asked.
+    pub(crate) is_checked: bool,
     pub(crate) is_over: bool,
     /// It ended with a completed block.
     pub(crate) is_completed: bool,
@@ -91,6 +93,7 @@ impl Loan {
             has_failed: false,
             has_succeeded: false,
             is_undone: false,
+            is_checked: false,
             is_over: false,
             is_completed: false,
         }
@@ -188,6 +191,9 @@ impl Checks {
 
     /// The unsettled leases of a worker.
     pub(crate) fn open_of(&self, worker: WorkerId) -> usize {
-        self.loans.values().filter(|loan| loan.worker == worker && !loan.is_over).count()
+        self.loans
+            .values()
+            .filter(|loan| loan.worker == worker && !loan.is_over && !loan.is_checked)
+            .count()
     }
 }

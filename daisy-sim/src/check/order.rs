@@ -25,7 +25,9 @@ impl Order {
     /// A function starts.
     pub(crate) fn begin(&self, plan: &Plan, block: usize) -> Result<(), String> {
         match plan.inputs[block].iter().find(|&&input| !self.is_done[input]) {
-            Some(input) => Err(format!("block {block} starts before block {input}, which it reads")),
+            Some(input) => {
+                Err(format!("block {block} starts before block {input}, which it reads"))
+            }
             None => Ok(()),
         }
     }

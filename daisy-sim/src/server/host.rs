@@ -70,14 +70,15 @@ impl Host for Desk {
         now: Moment,
         worker: WorkerId,
         item: &OutcomeItem<&str>,
-    ) -> Result<(), CoordinatorError> {
+    ) -> Result<bool, CoordinatorError> {
         let lease = LeaseId(item.lease);
         let outcome = match item.verdict {
             Verdict::Completed => Outcome::Completed,
             Verdict::Returned => Outcome::Returned,
             Verdict::Failed { .. } => Outcome::Failed(Cause::default()),
         };
-        self.handle(now, Input::Settle { worker, lease, outcome })
+        self.handle(now, Input::Settle { worker, lease, outcome })?;
+        Ok(self.coordinator.lease(lease).is_none())
     }
 
     fn joined(&mut self, worker: WorkerId, hello: &Hello) {

@@ -19,12 +19,12 @@ use daisy_journal::{Journal, MemoryDisk};
 use daisy_net::switchboard::{LineKey, Switchboard};
 use daisy_sched::{CheckId, Ending, Finding, Moment, Stage, WorkerId};
 
+use self::host::{Child, Desk};
 pub(crate) use self::{
-    start::Start,
+    start::{NoStart, Start},
     start::security,
     turn::{CrashPoint, Turn},
 };
-use self::host::{Child, Desk};
 use crate::{bug::Bug, timing};
 
 /// What has come and waits for the next turn.
@@ -80,6 +80,8 @@ pub(crate) struct Server {
     /// How many there were before.
     pub(crate) life: u32,
     started: Moment,
+    /// When it last looked at the world, by its own clock.
+    seen: Moment,
     pub(crate) board: Switchboard,
     pub(crate) desk: Desk,
     journal: Journal<MemoryDisk>,
@@ -115,7 +117,7 @@ impl Server {
         let beat = self.board.next_deadline();
         let farewell = match self.phase {
             // It looks around ten times a second.
-            Phase::Farewell { .. } => Some(timing::after_ms(self.desk.coordinator.now(), 100)),
+            Phase::Farewell { .. } => Some(timing::after_ms(self.seen, 100)),
             _ => None,
         };
         let at = due.into_iter().chain(beat).chain(farewell).min()?;

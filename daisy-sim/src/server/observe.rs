@@ -2,9 +2,14 @@
 
 use std::rc::Rc;
 
-use daisy_sched::{FailureCause, Lease, LeaseId, Output, PutBackReason, Settlement, WorkerId};
+use daisy_sched::{
+    FailureCause, Lease, LeaseId, Output, PutBackReason, Settlement, Stage, WorkerId,
+};
 
-use crate::check::{Charge, Checks, Loan, Promise, State};
+use crate::{
+    check::{Charge, Checks, Death, Loan, Promise, State},
+    timing,
+};
 
 impl Checks {
     /// The server has put out something; `is_recorded` says whether the journal took its record, if any.
@@ -13,6 +18,13 @@ impl Checks {
             Output::Grant(lease) => self.granted(lease),
             Output::Settled { lease, worker, result, .. } => {
                 self.settled(*lease, *worker, *result, is_recorded);
+            }
+            Output::Check { key, stage: Stage::After, .. } => {
+                if let State::Out(lease) = self.counted.state(self.plan.block(*key))
+                    && let Some(loan) = self.loans.get_mut(&lease)
+                {
+                    loan.is_checked = true;
+                }
             }
             Output::Skipped { key } => {
                 let block = self.plan.block(*key);
@@ -41,7 +53,8 @@ impl Checks {
         self.hold(Promise::Counts, set);
         let attempts = self.counted.attempts[block];
         if lease.attempt != attempts + 1 {
-            let text = format!("block {block} is lent as attempt {} after {attempts}", lease.attempt);
+            let text =
+                format!("block {block} is lent as attempt {} after {attempts}", lease.attempt);
             self.hold(Promise::Blame, Err(text));
         }
         let loan = Loan::new(block, lease.worker, self.now);
@@ -50,13 +63,7 @@ impl Checks {
         }
     }
 
-    fn settled(
-        &mut self,
-        lease: LeaseId,
-        worker: WorkerId,
-        result: Settlement,
-        is_recorded: bool,
-    ) {
+    fn settled(&mut self, lease: LeaseId, worker: WorkerId, result: Settlement, is_recorded: bool) {
         let Some(loan) = self.loans.get(&lease).cloned() else {
             return self.hold(Promise::Once, Err(format!("unknown lease {lease} is settled")));
         };
@@ -66,7 +73,8 @@ impl Checks {
         let state = match result {
             Settlement::Completed => {
                 if !loan.has_succeeded {
-                    let text = format!("block {block} is completed by {lease}, which did not succeed");
+                    let text =
+                        format!("block {block} is completed by {lease}, which did not succeed");
                     self.hold(Promise::Once, Err(text));
                 }
                 if is_recorded {
@@ -99,7 +107,11 @@ impl Checks {
     fn charge(&mut self, loan: &Loan, (worker, why): (WorkerId, FailureCause), attempts: u32) {
         let plan = Rc::clone(&self.plan);
         let block = loan.block;
-        let death = self.pids.get(&worker).and_then(|pid| self.deaths.get(pid)).copied();
+        let pid = self.pids.get(&worker);
+        let death = pid.and_then(|pid| self.deaths.get(pid)).copied();
+        let is_asleep = pid.is_some_and(|&pid| self.at_work.is_excused(pid));
+        // It ends in the instant it is woken.
+        let death = death.or(is_asleep.then_some(Death::Exit(timing::EXIT_LOST)));
         let charge = Charge {
             why,
             block,

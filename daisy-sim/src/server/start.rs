@@ -13,7 +13,8 @@ use daisy_net::{
     switchboard::{Secrets, Switchboard, SwitchboardConfig},
 };
 use daisy_sched::{
-    Adopted, Coordinator, CoordinatorConfig, Moment, Request, Scheduler, SchedulerOptions,
+    Adopted, Coordinator, CoordinatorConfig, LeaseId, Moment, Record, Request, Scheduler,
+    SchedulerOptions,
 };
 
 use super::{Desk, Phase, Server};
@@ -22,6 +23,7 @@ use crate::{
     check::{Checks, Promise, State},
     options::{Kind, Options},
     plan::{Plan, RESOURCE},
+    quirks,
     timing::{HEARTBEAT_MS, RECONNECT_MS, SILENCE_MS},
 };
 
@@ -38,6 +40,8 @@ pub(crate) struct Start<'a> {
     pub(crate) plan: &'a Rc<Plan>,
     /// The last life ended by a loss of power.
     pub(crate) lost_power: bool,
+    /// It has waited until workers whose blocks it cannot adopt must have ended.
+    pub(crate) has_waited: bool,
 }
 
 /// How connections are secured.
@@ -54,8 +58,8 @@ impl Server {
         start: &Start<'_>,
         disk: MemoryDisk,
         checks: &mut Checks,
-    ) -> Result<Self, String> {
-        let Start { now, life, options, plan, lost_power } = *start;
+    ) -> Result<Self, NoStart> {
+        let Start { now, life, options, plan, lost_power, has_waited } = *start;
         let scheduler_options = SchedulerOptions {
             request: Request::Everything,
             max_retries: plan.tasks.iter().map(|task| task.max_retries).collect(),
@@ -68,11 +72,18 @@ impl Server {
             journal_options.compact_above_bytes = SMALL_JOURNAL;
         }
         let opened = Journal::open(disk, &plan.graph, journal_options);
-        let (journal, resumed) = opened.map_err(|error| error.to_string())?;
+        let (mut journal, resumed) = opened.map_err(|error| error.to_string())?;
         if let Some(damaged) = &resumed.damaged {
-            return Err(format!("the journal is damaged: {damaged:?}"));
+            return Err(format!("the journal is damaged: {damaged:?}").into());
         }
-        let adopted = take_up(&mut scheduler, &resumed, options.bug)?;
+        let (adopted, strange) = take_up(&mut scheduler, &resumed, options.bug)?;
+        if !strange.is_empty() && !has_waited {
+            return Err(NoStart::Wait(journal.into_disk()));
+        }
+        for (lease, key) in strange {
+            journal.append(&Record::PutBack { lease, key }).map_err(|error| error.to_string())?;
+        }
+        journal.commit().map_err(|error| error.to_string())?;
         checks.resume(&resumed, &adopted, lost_power);
         let silence_ms =
             if options.bug == Some(Bug::ShortSilence) { HEARTBEAT_MS } else { SILENCE_MS };
@@ -81,7 +92,8 @@ impl Server {
             tasks: plan.tasks.iter().map(|task| task.config.clone()).collect(),
             resources: BTreeMap::from([(RESOURCE.to_owned(), plan.units)]),
             silence_ms,
-            heartbeat_ms: HEARTBEAT_MS,
+            // The coordinator adds it to the silence, and does nothing else with it.
+            heartbeat_ms: HEARTBEAT_MS + quirks::LONGER_SILENCE_MS,
             adopted,
             reconnect_ms: RECONNECT_MS,
             ..CoordinatorConfig::default()
@@ -99,6 +111,7 @@ impl Server {
         let bug = options.bug;
         Ok(Self {
             life,
+            seen: Moment::ZERO,
             started: now,
             board,
             desk: Desk { plan: Rc::clone(plan), coordinator, children, joined, bug },
@@ -118,12 +131,27 @@ impl Server {
     }
 }
 
+/// Why a server does not start.
+pub(crate) enum NoStart {
+    /// Workers of an earlier start may be at blocks that cannot be lent back to them: it waits until they
+    /// must have ended.
+    Wait(MemoryDisk),
+    /// Something is wrong.
+    Broken(String),
+}
+
+impl From<String> for NoStart {
+    fn from(error: String) -> Self {
+        Self::Broken(error)
+    }
+}
+
 /// Takes over what is done; the leases that may still be at work.
 fn take_up(
     scheduler: &mut Scheduler,
     resumed: &Resumed,
     bug: Option<Bug>,
-) -> Result<Vec<Adopted>, String> {
+) -> Result<(Vec<Adopted>, Vec<(LeaseId, BlockKey)>), String> {
     for (task, known) in (0..).map(TaskId::new).zip(&resumed.tasks) {
         for cells in known.done.stretches() {
             scheduler.take_over(task, cells).map_err(|error| error.to_string())?;
@@ -132,17 +160,19 @@ fn take_up(
     for &(key, attempts) in &resumed.attempts {
         scheduler.note_attempts(key, attempts).map_err(|error| error.to_string())?;
     }
-    let mut adopted = Vec::new();
+    let (mut adopted, mut strange) = (Vec::new(), Vec::new());
     if bug == Some(Bug::ForgetLeases) {
-        return Ok(adopted);
+        return Ok((adopted, strange));
     }
     for open in &resumed.open {
         let (lease, worker, key) = (open.lease, open.worker, open.key);
-        // A run of the same tasks can adopt every lease: what the block reads is done, and stays so.
-        scheduler.acquire_block(key).map_err(|error| format!("cannot adopt {lease}: {error}"))?;
-        adopted.push(Adopted { lease, worker, key });
+        // A block that a check found done is looked at again, so that what waits for it is not ready.
+        match scheduler.acquire_block(key) {
+            Ok(()) => adopted.push(Adopted { lease, worker, key }),
+            Err(_) => strange.push((lease, key)),
+        }
     }
-    Ok(adopted)
+    Ok((adopted, strange))
 }
 
 impl Checks {

@@ -40,6 +40,7 @@ impl Server {
     /// Takes in what came, and lets out what follows.
     pub(crate) fn turn(&mut self, turn: &mut Turn<'_>) {
         let now = self.clock(turn.now);
+        self.seen = now;
         if self.has_bug(Bug::AckBeforeWrite) {
             self.write(turn);
         }
@@ -105,10 +106,18 @@ impl Server {
             turn.trace.tell(turn.now, || format!("server: {output:?}"));
             let is_recorded = self.record(&output);
             mix(turn.trace, &output);
+            if self.fault.is_some() {
+                // Of what a run that has to stop still makes up, nobody hears.
+                continue;
+            }
             turn.checks.observe(&output, is_recorded);
             match output {
-                Output::Grant(lease) => self.board.grant(&lease),
-                Output::StartWorker { worker, task } => {
+                Output::Grant(lease) => {
+                    let _is_on_a_line = self.board.grant(&lease)
+                        || (!quirks::GRANTS_MISS_THE_NEW_LINE && self.board.grant(&lease));
+                }
+                // Nobody is started during a farewell.
+                Output::StartWorker { worker, task } if self.phase == Phase::Running => {
                     turn.effects.push(Effect::Start(worker, task));
                 }
                 Output::Check { check, key, stage } => {
@@ -126,6 +135,7 @@ impl Server {
                     }
                 }
                 Output::GivenUp { worker } => self.board.give_up(worker),
+                Output::Settled { worker, lease, .. } => self.board.settled(worker, lease),
                 _ => {}
             }
         }
@@ -172,9 +182,8 @@ impl Server {
     fn write(&mut self, turn: &mut Turn<'_>) {
         let before = self.journal.len_bytes();
         let written = self.journal.commit();
-        let wants_compaction = written.is_ok()
-            && self.journal.len_bytes() > before
-            && self.journal.wants_compaction();
+        let wants_compaction =
+            written.is_ok() && self.journal.len_bytes() > before && self.journal.wants_compaction();
         let written = if wants_compaction {
             let compacted = self.journal.compact();
             if compacted.is_ok() {
@@ -192,7 +201,8 @@ impl Server {
         match written {
             Ok(()) => turn.checks.ledger.commit(),
             Err(error) => {
-                self.is_disk_full |= matches!(error, JournalError::Disk(_) | JournalError::Poisoned);
+                self.is_disk_full |=
+                    matches!(error, JournalError::Disk(_) | JournalError::Poisoned);
                 self.fault.get_or_insert(error.to_string());
             }
         }
@@ -201,7 +211,7 @@ impl Server {
     fn end_turn(&mut self, now: Moment, turn: &mut Turn<'_>) {
         self.carry_out(now, turn);
         self.commit(turn);
-        if turn.has_crashed || (self.fault.is_some() && !quirks::SENDS_AFTER_FAILED_WRITE) {
+        if turn.has_crashed || self.fault.is_some() {
             return;
         }
         let number = self.board.end_turn();
@@ -270,14 +280,20 @@ impl Server {
                 self.phase = Phase::Farewell { deadline, is_killing: false };
             }
             Phase::Farewell { deadline, is_killing } => {
+                let has_fault = self.fault.is_some();
                 let is_over = self.desk.children.is_empty()
-                    && (self.board.num_workers() == 0 || is_killing);
-                if is_over || (is_killing && now > timing::after_ms(deadline, timing::FAREWELL_MS)) {
+                    && (self.board.num_workers() == 0 || is_killing || has_fault);
+                if is_over || (is_killing && now > timing::after_ms(deadline, timing::FAREWELL_MS))
+                {
                     self.phase = Phase::Over;
-                    if self.fault.is_none() && self.journal.compact().is_err() {
+                    let finished = self.journal.commit().and_then(|()| self.journal.sync());
+                    if self.fault.is_none() && finished.is_err() {
+                        self.is_disk_full = true;
                         self.fault = Some("the journal could not be finished".to_owned());
                     }
-                } else if now >= deadline && !is_killing {
+                    // It is good without, only longer.
+                    let _is_short = self.journal.compact();
+                } else if (now >= deadline || has_fault) && !is_killing {
                     self.phase = Phase::Farewell { deadline, is_killing: true };
                     let pids = self.desk.children.values().map(|child| child.pid);
                     turn.effects.extend(pids.map(|pid| Effect::Kill { pid, is_polite: true }));

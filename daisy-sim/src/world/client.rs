@@ -12,6 +12,7 @@ use crate::{
     bug::Bug,
     net::{Item, Way},
     process::{Attempt, Ended},
+    quirks,
     timing::{self, CONNECT_MS, PAUSES_US},
 };
 
@@ -71,7 +72,11 @@ impl World {
         } else {
             (link.round_trip_us() * addresses, Attempt::Refused)
         };
-        let until = timing::after_us(self.now, micros.max(1));
+        let mut until = timing::after_us(self.now, micros.max(1));
+        let end = self.processes[pid].session.must_end_at().unwrap_or(Moment::MAX);
+        if !quirks::CONNECTING_OVERRUNS && until > end {
+            until = end.max(timing::after_us(self.now, 1));
+        }
         self.processes[pid].connecting = Some((until, attempt));
     }
 
@@ -138,18 +143,22 @@ impl World {
     fn lie(&mut self, pid: usize, bytes: &mut Vec<u8>) {
         let mut frames = Vec::new();
         let loans: Vec<u64> = self.checks.loans.keys().map(|lease| lease.0).collect();
-        let own = self.checks.pids.iter().find(|(_, its)| **its == pid).map(|(worker, _)| *worker);
         let is_harmless = |lease: &&u64| {
             let loan = self.checks.loans.get(&daisy_sched::LeaseId(**lease));
             // A worker that says it has completed what it is at cannot be seen through.
-            loan.is_some_and(|loan| Some(loan.worker) != own || loan.is_over)
+            let is_own = |worker| self.checks.pids.get(&worker) == Some(&pid);
+            loan.is_some_and(|loan| !is_own(loan.worker) || loan.is_over)
         };
         let others: Vec<u64> = loans.iter().filter(is_harmless).copied().collect();
         let outcome = |lease, verdict| {
             let items = vec![OutcomeItem { lease, verdict, micros: 1 }];
             ToServer::Outcomes { first: 0, items }
         };
-        let message = match (self.dice.below(6), self.dice.pick(&others)) {
+        // The server would acknowledge the forged outcome in the place of an honest one.
+        let process = &self.processes[pid];
+        let may_forge = process.has_dropped && process.session.num_unacknowledged() == 0;
+        let kind = if may_forge { self.dice.below(6) } else { self.dice.between(3, 5) };
+        let message = match (kind, self.dice.pick(&others)) {
             (0, Some(lease)) => outcome(lease, Verdict::Completed),
             (1, Some(lease)) => outcome(lease, Verdict::Returned),
             (2, _) => outcome(self.dice.below(1 << 42), Verdict::Completed),

@@ -60,6 +60,7 @@ impl World {
             _ => {}
         }
         if let Some(pid) = self.dice.pick(&there) {
+            self.trace.tell(now, || format!("... of p{pid}"));
             self.hit(kind, pid);
         }
     }
@@ -77,9 +78,16 @@ impl World {
     fn hit(&mut self, kind: Kind, pid: usize) {
         let conn = self.processes[pid].conn;
         let is_remote = !self.processes[pid].is_local;
+        let is_new = !is_remote && !self.processes[pid].is_welcome;
+        let conn = conn.filter(|_| !is_new || quirks::FIRST_WELCOMES_GET_LOST);
+        let is_greeting = conn.is_some() && !self.processes[pid].session.is_online();
+        let is_silent = matches!(kind, Kind::HalfOpen | Kind::Partition | Kind::OneWay);
+        if is_greeting && is_silent && !quirks::WELCOMES_BACK_GET_LOST {
+            return;
+        }
         match (kind, conn) {
             (Kind::Cut, Some(conn)) => {
-                let keeps = [self.dice.one_in(2), self.dice.one_in(2) || !quirks::GRANTS_GET_LOST];
+                let keeps = [self.dice.one_in(2), self.dice.one_in(2)];
                 self.net.cut(self.now, conn, keeps, &mut self.dice);
             }
             (Kind::HalfOpen, Some(conn)) if is_remote => self.net.forget(conn),
@@ -102,6 +110,8 @@ impl World {
             (Kind::OneWay, _) if is_remote => {
                 let way = if self.dice.one_in(2) { Way::Up } else { Way::Down };
                 self.net.links[pid].is_blocked[way as usize] = true;
+                let now = self.now;
+                self.trace.tell(now, || format!("the way {way:?} of p{pid} is blocked"));
                 let held = self.dice.between(200_000, 12_000_000);
                 self.schedule_us(held, Event::Unblock(pid, way));
             }
@@ -114,7 +124,9 @@ impl World {
 
     pub(super) fn unblock(&mut self, pid: usize, way: Way) {
         if self.net.links[pid].is_blocked[way as usize] {
-            self.net.unblock(self.now, pid, way, 0);
+            let now = self.now;
+            self.trace.tell(now, || format!("the way {way:?} of p{pid} is free again"));
+            self.net.unblock(now, pid, way);
         }
     }
 

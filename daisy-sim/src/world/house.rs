@@ -7,8 +7,7 @@ use crate::{
     check::{Death, Promise, State},
     net::{Item, Way},
     options::Kind,
-    quirks,
-    server::{Arrived, CrashPoint, Effect, Phase, Server, Start, Turn},
+    server::{Arrived, CrashPoint, Effect, NoStart, Phase, Server, Start, Turn},
     timing,
 };
 
@@ -23,18 +22,25 @@ impl World {
             life: self.life,
             options: &self.options,
             plan: &self.plan,
-            lost_power: std::mem::take(&mut self.lost_power),
+            lost_power: self.lost_power,
+            has_waited: std::mem::take(&mut self.has_waited),
         };
         let (now, life) = (self.now, self.life);
         self.trace.tell(now, || format!("server: start {life}"));
         self.slots = (Vec::new(), Vec::new());
         match Server::start(&start, std::mem::take(&mut self.disk), &mut self.checks) {
             Ok(server) => {
+                self.lost_power = false;
                 self.server = Some(server);
                 self.life += 1;
                 self.server_turn(None);
             }
-            Err(error) => self.fail(Promise::Alive, format!("the server does not start: {error}")),
+            Err(NoStart::Wait(disk)) => {
+                self.disk = disk;
+                self.has_waited = true;
+                self.schedule_us(timing::STRANGERS_MS * 1_000, Event::Restart);
+            }
+            Err(NoStart::Broken(error)) => self.fail(Promise::Alive, format!("the server does not start: {error}")),
         }
     }
 
@@ -107,8 +113,11 @@ impl World {
                 }
             }
             Effect::Kill { pid, is_polite } => {
-                let wait =
-                    if self.dice.one_in(10) { self.dice.below(1_500_000) } else { self.dice.below(3_000) };
+                let wait = if self.dice.one_in(10) {
+                    self.dice.below(1_500_000)
+                } else {
+                    self.dice.below(3_000)
+                };
                 if is_polite {
                     self.schedule_us(wait.min(1_000), Event::Terminate(pid));
                     let grace = timing::TERM_GRACE_MS * 1_000;
@@ -178,7 +187,8 @@ impl World {
     /// The server is killed, or its machine loses power.
     pub(super) fn crash(&mut self, is_power: bool) {
         let Some(server) = self.server.take() else { return };
-        self.trace.tell(self.now, || if is_power { "power is lost" } else { "the server is killed" });
+        self.trace
+            .tell(self.now, || if is_power { "power is lost" } else { "the server is killed" });
         self.take_disk(server, is_power);
         self.lose_connections(is_power);
         let mut wait = self.dice.below(3_000_000);
@@ -227,7 +237,7 @@ impl World {
             if is_power {
                 self.net.forget(conn);
             } else {
-                let keeps_down = !quirks::GRANTS_GET_LOST || self.dice.one_in(2);
+                let keeps_down = self.dice.one_in(2);
                 self.net.cut(self.now, conn, [true, keeps_down], &mut self.dice);
             }
         }

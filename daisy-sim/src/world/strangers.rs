@@ -46,7 +46,11 @@ impl World {
         let items = vec![OutcomeItem { lease, verdict: Verdict::Completed, micros: 1 }];
         let messages = [
             ToServer::Hello(hello),
-            if kind == 4 { ToServer::Ask { lease } } else { ToServer::Outcomes { first: 3, items } },
+            if kind == 4 {
+                ToServer::Ask { lease }
+            } else {
+                ToServer::Outcomes { first: 3, items }
+            },
         ];
         for message in messages {
             // A hello this short always can be sent.

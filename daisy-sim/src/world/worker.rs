@@ -13,6 +13,7 @@ use crate::{
     options::Kind,
     plan::Nature,
     process::{Ended, Fate, Job, Life, Process},
+    quirks,
     server::security,
     timing::{self, GOODBYE_MS, TICK_US},
 };
@@ -83,8 +84,10 @@ impl World {
             Ok(()) | Err(Halt::Locked) => self.sleep(pid),
             Err(Halt::Ended(ended)) => {
                 // While a function runs, the helper ends the process in its own way.
-                let is_working = self.processes[pid].job.is_some();
-                let code = if is_working { timing::EXIT_LOST } else { ended.exit_code() };
+                let process = &self.processes[pid];
+                let is_asked = process.is_draining && ended == Ended::Dismissed;
+                let is_lost = process.job.is_some() || is_asked;
+                let code = if is_lost { timing::EXIT_LOST } else { ended.exit_code() };
                 let now = self.now;
                 self.trace.tell(now, || format!("p{pid} ends: {ended:?}"));
                 self.die(pid, Death::Exit(code));
@@ -159,7 +162,10 @@ impl World {
     }
 
     fn say_goodbye(&mut self, pid: usize) -> Result<(), Halt> {
-        let (now, over) = (self.now, Err(Halt::Ended(Ended::Dismissed)));
+        let now = self.now;
+        let is_draining = self.processes[pid].is_draining;
+        let ended = if is_draining { Ended::Drained } else { Ended::Dismissed };
+        let over = Err(Halt::Ended(ended));
         let process = &mut self.processes[pid];
         if process.goodbye.is_none() {
             process.session.give_back(now);
@@ -327,6 +333,12 @@ impl World {
         }
         let wait = if self.dice.one_in(3) { 30_000_000 } else { 5_500_000 };
         let wait = self.dice.between(100_000, wait);
+        let wait = match self.processes[pid].session.must_end_at() {
+            Some(end) if wait > 1_000_000 && !quirks::STALE_BYTES_COUNT => {
+                wait.max(end.since(now).as_micros() as u64)
+            }
+            _ => wait,
+        };
         self.schedule_us(wait, Event::Continue(pid));
     }
 

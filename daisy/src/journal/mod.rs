@@ -182,7 +182,10 @@ impl RunJournal {
         let path = self.path.clone();
         let wrong = |error: JournalError<_>| journal_error(&path, &error);
         self.journal.commit().map_err(wrong)?;
-        self.journal.compact().map_err(wrong)
+        self.journal.sync().map_err(wrong)?;
+        // Where there is no room for that, the journal is as good, only longer.
+        let _is_short = self.journal.compact();
+        Ok(())
     }
 }
 

@@ -249,6 +249,9 @@ impl Hub {
                 Todo::Recall(worker, leases) => {
                     state.outside.iter_mut().for_each(|outside| outside.recall(worker, &leases));
                 }
+                Todo::Settled(worker, lease) => {
+                    state.outside.iter_mut().for_each(|outside| outside.settled(worker, lease));
+                }
                 Todo::GiveUp(worker) => {
                     state.outside.iter_mut().for_each(|outside| outside.give_up(worker));
                 }

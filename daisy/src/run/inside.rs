@@ -78,6 +78,10 @@ impl Outside {
         match self.children.0 {}
     }
 
+    pub(super) fn settled(&mut self, _: WorkerId, _: LeaseId) {
+        match self.children.0 {}
+    }
+
     pub(super) fn dismiss(&mut self, _: WorkerId) {
         match self.children.0 {}
     }

@@ -35,6 +35,8 @@ pub(super) enum Todo {
     Recall(WorkerId, Vec<LeaseId>),
     /// A worker is taken to have ended.
     GiveUp(WorkerId),
+    /// A lease of a worker is over.
+    Settled(WorkerId, LeaseId),
 }
 
 /// What a machine begins with.
@@ -52,6 +54,8 @@ pub(crate) struct Machine {
     journal: Option<RunJournal>,
     /// All workers are threads of this process.
     is_inside: bool,
+    /// Workers outside are to be told when a block that was checked after it was run is settled.
+    wants_settled: bool,
     start: Instant,
     /// When nothing was left to do.
     end: Option<Instant>,
@@ -72,7 +76,9 @@ impl Machine {
             ledger.fail(key, attempts, why);
         }
         let (start, end, fault) = (Instant::now(), None, None);
-        Self { coordinator, ledger, sender, journal, is_inside, start, end, fault }
+        let has_checks = |(_, task): (_, &crate::Task)| task.0.checks.after.is_some();
+        let wants_settled = !is_inside && pipeline.tasks().any(has_checks);
+        Self { coordinator, ledger, sender, journal, is_inside, wants_settled, start, end, fault }
     }
 
     /// The journal, if there is one.
@@ -157,8 +163,11 @@ impl Machine {
                     self.tell_granted(&lease);
                     return Some(Todo::Grant(lease));
                 }
-                Output::Settled { key, result: Settlement::Completed, .. } => {
-                    self.tell_block(|| Event::Completed { key });
+                Output::Settled { key, worker, lease, result } => {
+                    self.note_settled(key, result);
+                    if self.wants_settled {
+                        return Some(Todo::Settled(worker, lease));
+                    }
                 }
                 Output::Check { check, key, stage } => return Some(Todo::Check(check, key, stage)),
                 Output::StartWorker { worker, task } => return Some(Todo::Start(worker, task)),
@@ -175,16 +184,6 @@ impl Machine {
     /// What is only to be written down and made known.
     fn note(&mut self, output: Output) {
         match output {
-            Output::Settled { key, result: Settlement::Retry { attempts, why, .. }, .. } => {
-                let why = self.ledger.take(why);
-                self.tell_block(|| Event::Retry { key, attempts, why });
-            }
-            Output::Settled { key, result: Settlement::Failed { attempts, why }, .. } => {
-                self.note_failed(key, attempts, why);
-            }
-            Output::Settled { key, result: Settlement::PutBack(_), .. } => {
-                self.tell_block(|| Event::PutBack { key });
-            }
             Output::Skipped { key } => self.tell_block(|| Event::Skipped { key }),
             Output::Overdue { key, .. } => self.tell_block(|| Event::Overdue { key }),
             Output::Orphaned { task, cells } => self.ledger.orphan(task, cells),
@@ -194,6 +193,19 @@ impl Machine {
                 self.tell(|| Event::TaskEnded { task });
             }
             _ => {}
+        }
+    }
+
+    #[inline]
+    fn note_settled(&mut self, key: BlockKey, result: Settlement) {
+        match result {
+            Settlement::Completed => self.tell_block(|| Event::Completed { key }),
+            Settlement::Retry { attempts, why, .. } => {
+                let why = self.ledger.take(why);
+                self.tell_block(|| Event::Retry { key, attempts, why });
+            }
+            Settlement::Failed { attempts, why } => self.note_failed(key, attempts, why),
+            Settlement::PutBack(_) => self.tell_block(|| Event::PutBack { key }),
         }
     }
 
@@ -236,6 +248,12 @@ impl Machine {
     /// Whether nothing more is to be done: the run is over, or the machine refused an input.
     pub(super) const fn is_over(&self) -> bool {
         self.coordinator.is_done() || self.fault.is_some()
+    }
+
+    /// Whether the run has to stop: what is not written down must not be told to anybody.
+    #[cfg(all(unix, feature = "workers"))]
+    pub(super) const fn has_fault(&self) -> bool {
+        self.fault.is_some()
     }
 
     /// What the machine refused, if anything.

@@ -65,7 +65,7 @@ fn carry_out(hub: &Hub, todo: Todo, granted: &mut Vec<Lease>, workers: &mut BTre
             state.machine.handle(now, Input::Ended { worker, ending: Ending::Left });
         }
         // There are no other workers than this thread.
-        Todo::Kill(..) | Todo::Recall(..) | Todo::GiveUp(_) => {}
+        Todo::Kill(..) | Todo::Recall(..) | Todo::GiveUp(_) | Todo::Settled(..) => {}
     }
 }
 

@@ -1,6 +1,14 @@
 //! Worker processes: this program, entered again.
 
-use std::{env, fs, io::Write, process};
+use std::{
+    env, fs,
+    io::Write,
+    process,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use daisy_net::driver::Ended;
 use signal_hook::{consts::SIGTERM, iterator::Signals, low_level};
@@ -8,7 +16,8 @@ use signal_hook::{consts::SIGTERM, iterator::Signals, low_level};
 use super::{BlockGuard, Client, ClientError, Context};
 use crate::{BlockError, Error, Task, run::call_block};
 
-/// The exit code of a worker that ended because its run is lost to it, or told it to: nobody's fault.
+/// The exit code of a worker that ended because its run is lost to it, or it was told or asked to: nobody's
+/// fault, whether its goodbye arrived or not.
 pub const EXIT_LOST: i32 = 75;
 
 /// In a worker process: works for one of these tasks until there is nothing more to do, and **ends the
@@ -50,7 +59,8 @@ pub fn serve(tasks: &[Task]) -> Result<(), Error> {
         return Err(unknown());
     }
     let code = match work(&context, &task) {
-        Ok(()) => 0,
+        Ok(true) => EXIT_LOST,
+        Ok(false) => 0,
         Err(error) => {
             say(&format!("daisy worker: {error}"));
             exit_code(&error)
@@ -60,12 +70,20 @@ pub fn serve(tasks: &[Task]) -> Result<(), Error> {
     process::exit(code)
 }
 
-/// Runs the blocks that a run has for a task, with the task's own block function.
-fn work(context: &Context, task: &Task) -> Result<(), ClientError> {
+/// Runs the blocks that a run has for a task, with the task's own block function; true if the worker was
+/// asked to leave.
+fn work(context: &Context, task: &Task) -> Result<bool, ClientError> {
     let client = Client::with_context(context)?;
     let drainer = client.drainer();
+    let was_asked = Arc::new(AtomicBool::new(false));
     let is_watched = Signals::new([SIGTERM]).map(|mut signals| {
-        std::thread::spawn(move || signals.forever().for_each(|_| drainer.drain()))
+        let was_asked = Arc::clone(&was_asked);
+        std::thread::spawn(move || {
+            for _ in signals.forever() {
+                was_asked.store(true, Ordering::SeqCst);
+                drainer.drain();
+            }
+        })
     });
     if is_watched.is_err() {
         say("daisy worker: SIGTERM cannot be caught; it ends this process at once");
@@ -73,7 +91,7 @@ fn work(context: &Context, task: &Task) -> Result<(), ClientError> {
     while let Some(block) = client.acquire_block()? {
         run(task, block);
     }
-    Ok(())
+    Ok(was_asked.load(Ordering::SeqCst))
 }
 
 fn run(task: &Task, block: BlockGuard<'_>) {

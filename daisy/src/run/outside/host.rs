@@ -59,7 +59,7 @@ impl Host for Desk<'_> {
         now: Moment,
         worker: WorkerId,
         item: &OutcomeItem<&str>,
-    ) -> Result<(), CoordinatorError> {
+    ) -> Result<bool, CoordinatorError> {
         let lease = LeaseId(item.lease);
         let open = self.machine.coordinator.lease(lease).filter(|(_, holder)| *holder == worker);
         let outcome = match (item.verdict, open) {
@@ -78,7 +78,10 @@ impl Host for Desk<'_> {
             let times = &mut self.machine.ledger.task(key.task).times;
             times.record(key, Duration::from_micros(item.micros));
         }
-        self.handle(now, Input::Settle { worker, lease, outcome })
+        self.handle(now, Input::Settle { worker, lease, outcome })?;
+        let is_checked =
+            open.is_some_and(|(key, _)| self.pipeline.task(key.task).0.checks.after.is_some());
+        Ok(!is_checked || self.machine.coordinator.lease(lease).is_none())
     }
 
     fn joined(&mut self, worker: WorkerId, _: &Hello) {

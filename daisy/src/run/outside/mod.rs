@@ -59,6 +59,11 @@ impl Outside {
         self.has_news = true;
     }
 
+    pub(super) fn settled(&mut self, worker: WorkerId, lease: LeaseId) {
+        self.board.settled(worker, lease);
+        self.has_news = true;
+    }
+
     pub(super) fn dismiss(&mut self, worker: WorkerId) {
         self.board.dismiss(worker);
         self.has_news = true;

@@ -177,6 +177,9 @@ impl Network {
         hub.route(state);
         let State { machine, outside: Some(outside), .. } = &mut *state else { return };
         outside.is_in_turn = false;
+        if machine.has_fault() {
+            return;
+        }
         let turn = outside.board.end_turn();
         release(machine, outside, turn);
         let now = machine.now();
@@ -214,14 +217,15 @@ impl Network {
         loop {
             let mut state = hub.lock();
             self.end_turn(hub, &mut state);
+            let has_fault = state.machine.has_fault();
             let Some(outside) = &mut state.outside else { break };
             let now = Instant::now();
             let is_over = outside.children.is_empty()
-                && (outside.board.num_workers() == 0 || is_killing || !outside.has_lines());
+                && (outside.board.num_workers() == 0 || is_killing || has_fault);
             if is_over || (is_killing && now > deadline + FAREWELL) {
                 break;
             }
-            if now >= deadline && !is_killing {
+            if (now >= deadline || has_fault) && !is_killing {
                 is_killing = true;
                 outside.children.kill_all();
             }
@@ -231,12 +235,6 @@ impl Network {
             handle.close();
             let _is_over = thread.join();
         }
-    }
-}
-
-impl Outside {
-    fn has_lines(&self) -> bool {
-        self.board.num_workers() > 0
     }
 }
 
