@@ -117,6 +117,10 @@ impl Net {
     }
 
     /// Puts something on its way.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the network has no clock and no dice of its own"
+    )]
     pub(crate) fn send(&mut self, now: Moment, conn: usize, way: Way, item: Item, dice: &mut Dice) {
         let link = self.link_of(conn);
         let place = &mut self.conns[conn];
@@ -146,6 +150,10 @@ impl Net {
         }
     }
 
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the network has no clock and no dice of its own"
+    )]
     fn put(
         &mut self,
         now: Moment,
@@ -272,8 +280,7 @@ mod tests {
     use super::*;
 
     fn net() -> (Net, usize, Dice) {
-        let mut net = Net::default();
-        net.is_host_up = true;
+        let mut net = Net { is_host_up: true, ..Net::default() };
         let (is_blocked, delay_us) = ([false; 2], [(1_000, 1), (2_000, 1)]);
         net.links.push(Link { is_blocked, delay_us, pieces_us: None });
         let conn = net.open(Some(0), LineKey(7), 0);

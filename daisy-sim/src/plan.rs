@@ -32,12 +32,7 @@ pub(crate) enum Nature {
     Undone(u32),
 }
 
-impl Nature {
-    /// Whether it can be completed at all.
-    pub(crate) const fn is_hopeless(self) -> bool {
-        matches!(self, Self::Failing | Self::Poison | Self::Hanging)
-    }
-}
+impl Nature {}
 
 /// One task.
 pub(crate) struct TaskPlan {

@@ -401,7 +401,10 @@ impl ClientSession {
         let wait = core::time::Duration::from_micros(Self::OUTCOMES_WAIT_US);
         let outcomes = self.outbox.first_unsent().filter(|_| self.is_online());
         let outcomes = outcomes.map(|since| (since.after(wait), ClientReason::Outcomes));
+        // The server may want to hear of it more often than it promised.
+        let wanted = self.welcome.as_ref().map_or(0, |welcome| welcome.heartbeat_ms);
         let promised = u64::from(self.config.heartbeat_ms);
+        let promised = if wanted > 0 { promised.min(wanted) } else { promised };
         let promised = if promised > 0 && self.is_online() { Some(promised) } else { None };
         let beat = promised.map(|millis| {
             // Half of what is promised, so that a late one is in time.

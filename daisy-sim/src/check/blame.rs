@@ -58,7 +58,10 @@ impl Charge {
             FailureCause::WorkerDied(_) | FailureCause::WorkerVanished => match death {
                 Some(Death::Poisoned(other)) if other != block => wrong("but another one did it"),
                 Some(Death::Poisoned(_) | Death::Killed) => Ok(false),
-                Some(Death::Exit(_)) if why == FailureCause::WorkerVanished => Ok(true),
+                // The one that killed it may have been an earlier server, which had no time to say so.
+                Some(Death::Exit(_) | Death::ByServer) if why == FailureCause::WorkerVanished => {
+                    Ok(true)
+                }
                 Some(Death::Power) if why == FailureCause::WorkerVanished => Ok(false),
                 None => wrong("but its worker lives"),
                 Some(Death::ByServer) => wrong("but the server killed its worker"),

@@ -53,18 +53,15 @@ impl Ledger {
         self.synced = self.synced.max(records);
     }
 
-    /// A worker has dropped a good outcome; `is_settled` says whether the server is done with its lease.
-    pub(crate) fn acknowledge(&mut self, block: usize, is_settled: bool) -> Result<(), String> {
+    /// A worker has dropped a good outcome that was not too late.
+    pub(crate) fn acknowledge(&mut self, block: usize) -> Result<(), String> {
         let durable = if self.is_power { self.synced } else { self.written };
-        if let Some(place) = self.records.iter().position(|&known| known == block) {
-            self.acknowledged.insert(block);
-            if place >= durable {
-                return Err(format!("block {block} is acknowledged before its record is safe"));
-            }
-        } else if !is_settled {
-            return Err(format!("the outcome of block {block} is acknowledged but not recorded"));
+        self.acknowledged.insert(block);
+        match self.records.iter().position(|&known| known == block) {
+            Some(place) if place < durable => Ok(()),
+            Some(_) => Err(format!("block {block} is acknowledged before its record is safe")),
+            None => Err(format!("the outcome of block {block} is acknowledged but not recorded")),
         }
-        Ok(())
     }
 
     /// The server was started again and knows these blocks to be done.
@@ -106,16 +103,15 @@ mod tests {
     #[test]
     fn an_acknowledgement_of_what_is_not_safe_is_seen() {
         let mut ledger = Ledger::default();
-        assert!(ledger.acknowledge(1, false).is_err(), "nobody knows of it");
-        ledger.acknowledge(1, true).unwrap(); // Its lease was over before.
+        assert!(ledger.acknowledge(1).is_err(), "nobody knows of it");
         ledger.record(1).unwrap();
-        assert!(ledger.acknowledge(1, true).is_err(), "not written");
+        assert!(ledger.acknowledge(1).is_err(), "not written");
         ledger.commit();
-        ledger.acknowledge(1, true).unwrap();
+        ledger.acknowledge(1).unwrap();
         ledger.is_power = true;
-        assert!(ledger.acknowledge(1, true).is_err(), "not synced");
+        assert!(ledger.acknowledge(1).is_err(), "not synced");
         ledger.sync(1);
-        ledger.acknowledge(1, true).unwrap();
+        ledger.acknowledge(1).unwrap();
     }
 
     #[test]
@@ -136,7 +132,7 @@ mod tests {
         assert!(ledger().resume(&done(&[1]), true).is_err());
         assert!(ledger().resume(&done(&[0, 1, 2, 3]), false).is_err());
         let mut with_acknowledgement = ledger();
-        with_acknowledgement.acknowledge(2, true).unwrap();
+        with_acknowledgement.acknowledge(2).unwrap();
         assert!(with_acknowledgement.resume(&done(&[0, 1]), true).is_err());
     }
 }

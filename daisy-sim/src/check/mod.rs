@@ -182,9 +182,9 @@ impl Checks {
     /// A worker has dropped an outcome, because the server has it for good.
     pub(crate) fn acknowledged(&mut self, lease: LeaseId) {
         let Some(loan) = self.loans.get(&lease) else { return };
-        let (block, is_over) = (loan.block, loan.is_over && !loan.is_completed);
-        if loan.has_succeeded {
-            let is_kept = self.ledger.acknowledge(block, is_over);
+        // What comes too late may be forgotten.
+        if loan.has_succeeded && (loan.is_completed || !loan.is_over) {
+            let is_kept = self.ledger.acknowledge(loan.block);
             self.hold(Promise::Durable, is_kept);
         }
     }

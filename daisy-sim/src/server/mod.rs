@@ -21,8 +21,8 @@ use daisy_sched::{CheckId, Ending, Finding, Moment, Stage, WorkerId};
 
 use self::host::{Child, Desk};
 pub(crate) use self::{
-    start::{NoStart, Start},
     start::security,
+    start::{NoStart, Start},
     turn::{CrashPoint, Turn},
 };
 use crate::{bug::Bug, timing};
@@ -77,8 +77,6 @@ struct Syncing {
 
 /// See the module's text.
 pub(crate) struct Server {
-    /// How many there were before.
-    pub(crate) life: u32,
     started: Moment,
     /// When it last looked at the world, by its own clock.
     seen: Moment,

@@ -35,7 +35,6 @@ const SMALL_JOURNAL: u64 = 400;
 /// What a server is started with.
 pub(crate) struct Start<'a> {
     pub(crate) now: Moment,
-    pub(crate) life: u32,
     pub(crate) options: &'a Options,
     pub(crate) plan: &'a Rc<Plan>,
     /// The last life ended by a loss of power.
@@ -59,7 +58,7 @@ impl Server {
         disk: MemoryDisk,
         checks: &mut Checks,
     ) -> Result<Self, NoStart> {
-        let Start { now, life, options, plan, lost_power, has_waited } = *start;
+        let Start { now, options, plan, lost_power, has_waited } = *start;
         let scheduler_options = SchedulerOptions {
             request: Request::Everything,
             max_retries: plan.tasks.iter().map(|task| task.max_retries).collect(),
@@ -110,7 +109,6 @@ impl Server {
         let (children, joined) = (BTreeMap::new(), Vec::new());
         let bug = options.bug;
         Ok(Self {
-            life,
             seen: Moment::ZERO,
             started: now,
             board,
@@ -130,6 +128,9 @@ impl Server {
         })
     }
 }
+
+/// A lease that cannot be adopted, and its block.
+type Strange = (LeaseId, BlockKey);
 
 /// Why a server does not start.
 pub(crate) enum NoStart {
@@ -151,7 +152,7 @@ fn take_up(
     scheduler: &mut Scheduler,
     resumed: &Resumed,
     bug: Option<Bug>,
-) -> Result<(Vec<Adopted>, Vec<(LeaseId, BlockKey)>), String> {
+) -> Result<(Vec<Adopted>, Vec<Strange>), String> {
     for (task, known) in (0..).map(TaskId::new).zip(&resumed.tasks) {
         for cells in known.done.stretches() {
             scheduler.take_over(task, cells).map_err(|error| error.to_string())?;

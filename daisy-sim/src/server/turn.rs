@@ -16,6 +16,7 @@ use crate::{
 
 /// Where in a turn a server is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::enum_variant_names, reason = "before, in and after one and the same thing")]
 pub(crate) enum CrashPoint {
     /// Before the records are written.
     BeforeWrite,

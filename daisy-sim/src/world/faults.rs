@@ -140,7 +140,9 @@ impl World {
         for pid in 0..self.processes.len() {
             self.unblock(pid, Way::Up);
             self.unblock(pid, Way::Down);
-            self.go_on(pid);
+            if quirks::STALE_BYTES_COUNT {
+                self.go_on(pid);
+            }
         }
         self.dismiss_strangers();
         if let Some(server) = &mut self.server {

@@ -7,6 +7,7 @@ use crate::{
     check::{Death, Promise, State},
     net::{Item, Way},
     options::Kind,
+    quirks,
     server::{Arrived, CrashPoint, Effect, NoStart, Phase, Server, Start, Turn},
     timing,
 };
@@ -19,7 +20,6 @@ impl World {
         self.net.is_host_up = true;
         let start = Start {
             now: self.now,
-            life: self.life,
             options: &self.options,
             plan: &self.plan,
             lost_power: self.lost_power,
@@ -40,7 +40,9 @@ impl World {
                 self.has_waited = true;
                 self.schedule_us(timing::STRANGERS_MS * 1_000, Event::Restart);
             }
-            Err(NoStart::Broken(error)) => self.fail(Promise::Alive, format!("the server does not start: {error}")),
+            Err(NoStart::Broken(error)) => {
+                self.fail(Promise::Alive, format!("the server does not start: {error}"))
+            }
         }
     }
 
@@ -121,7 +123,7 @@ impl World {
                 if is_polite {
                     self.schedule_us(wait.min(1_000), Event::Terminate(pid));
                     let grace = timing::TERM_GRACE_MS * 1_000;
-                    self.schedule_us(grace + wait, Event::Kill(pid, Death::ByServer));
+                    self.schedule_us(grace + wait, Event::Grace(self.life, pid));
                 } else {
                     self.schedule_us(wait, Event::Kill(pid, Death::ByServer));
                 }
@@ -205,6 +207,9 @@ impl World {
             let boot = self.dice.between(500_000, 20_000_000);
             self.schedule_us(boot, Event::Boot);
             wait += boot;
+            if !quirks::GRANTS_LEAVE_UNSYNCED {
+                wait += timing::STRANGERS_MS * 1_000;
+            }
         }
         self.schedule_us(wait, Event::Restart);
     }

@@ -43,6 +43,8 @@ pub(crate) enum Event {
     Excuse(usize),
     /// A process is killed.
     Kill(usize, Death),
+    /// The server of that life kills a process that it had asked to end.
+    Grace(u32, usize),
     /// A process is asked to end.
     Terminate(usize),
     /// A server of that life learns that its child has ended.
@@ -201,6 +203,10 @@ impl World {
             Event::Continue(pid) => self.go_on(pid),
             Event::Excuse(pid) => self.excuse(pid),
             Event::Kill(pid, death) => self.die(pid, death),
+            Event::Grace(life, pid) if life == self.life && self.server.is_some() => {
+                self.die(pid, Death::ByServer);
+            }
+            Event::Grace(..) => {}
             Event::Terminate(pid) => self.terminate(pid),
             Event::Reap(life, worker, death) => self.reap(life, worker, death),
             Event::Answer(life, check, block, stage) => self.answer(life, check, block, stage),

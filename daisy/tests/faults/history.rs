@@ -51,7 +51,6 @@ pub(crate) struct Execution {
     pub(crate) task: String,
     pub(crate) cell: u64,
     pub(crate) attempt: u32,
-    pub(crate) lease: u64,
     pub(crate) pid: i32,
     pub(crate) begin: usize,
     /// Its last line.
@@ -99,18 +98,9 @@ impl History {
                 "begin" => {
                     let of_block = by_block.entry(key).or_default();
                     at.insert(event.pid, (event.task.clone(), event.cell, of_block.len()));
-                    let Event { task, cell, attempt, lease, pid, .. } = event.clone();
+                    let Event { task, cell, attempt, pid, .. } = event.clone();
                     let (begin, last, has_ended) = (place, place, false);
-                    of_block.push(Execution {
-                        task,
-                        cell,
-                        attempt,
-                        lease,
-                        pid,
-                        begin,
-                        last,
-                        has_ended,
-                    });
+                    of_block.push(Execution { task, cell, attempt, pid, begin, last, has_ended });
                 }
                 "tick" | "end" => {
                     let (task, cell, number) = at[&event.pid].clone();

@@ -113,7 +113,7 @@ fn a_worker_that_is_cut_off_has_ended_before_its_block_runs_elsewhere() {
 #[test]
 fn a_short_cut_is_as_if_nothing_had_been() {
     // With a journal and without: nothing breaks, so nobody has to come back.
-    let Some(mut scene) = Scene::new('b', |plan| plan.heartbeat_ms = 1_500) else { return };
+    let Some(scene) = Scene::new('b', |plan| plan.heartbeat_ms = 1_500) else { return };
     for _ in 0..2 {
         scene.lab.does(&["cut", "h1"]);
         pause(millis(300));

@@ -17,7 +17,8 @@ fn a_run_that_is_made_again_has_nothing_to_do() {
     let calls = Calls::default();
     let task = line("a", 100).process(calls.function()).num_workers(2).build().unwrap();
     for durability in [Durability::Process, Durability::Power, Durability::Process] {
-        let report = quick().journal(&path).durability(durability).run(&[task.clone()]).unwrap();
+        let report =
+            quick().journal(&path).durability(durability).run(std::slice::from_ref(&task)).unwrap();
         assert!(report.is_success());
         assert_eq!(calls.total(), 100);
     }
@@ -38,7 +39,7 @@ fn failed_blocks_are_tried_afresh_unless_they_are_to_be_kept() {
         (counts.completed, counts.skipped, counts.failed, counts.orphaned)
     };
     assert_eq!((of(&report, 0), of(&report, 1)), ((5, 0, 1, 0), (5, 0, 0, 1)));
-    let kept = quick().journal(&path).keep_failed(true).run(&[second.clone()]).unwrap();
+    let kept = quick().journal(&path).keep_failed(true).run(std::slice::from_ref(&second)).unwrap();
     assert_eq!((of(&kept, 0), of(&kept, 1)), ((0, 5, 1, 0), (0, 5, 0, 1)));
     assert_eq!(kept.tasks[0].failures[0].block.cell, 2);
     assert_eq!(calls.total(), 6);
@@ -53,7 +54,11 @@ fn tasks_may_be_added_and_requests_widened_but_not_changed() {
     let path = folder.path().join("j");
     let calls = Calls::default();
     let first = line("a", 10).process(calls.function()).build().unwrap();
-    let part = quick().journal(&path).request(&first, roi(0, 40)).run(&[first.clone()]).unwrap();
+    let part = quick()
+        .journal(&path)
+        .request(&first, roi(0, 40))
+        .run(std::slice::from_ref(&first))
+        .unwrap();
     assert_eq!(part.tasks[0].counts.completed, 4);
     let second = line("b", 10).upstream(&first).process(calls.function()).build().unwrap();
     let whole = run(&path, &second);
@@ -110,7 +115,7 @@ fn a_damaged_journal_is_refused_with_the_place_unless_it_is_to_be_used() {
     bytes[place] ^= 0x40;
     bytes.extend(b"tail, so that the damage is not at the end");
     fs::write(&path, &bytes).unwrap();
-    let error = quick().journal(&path).run(&[task.clone()]).unwrap_err();
+    let error = quick().journal(&path).run(std::slice::from_ref(&task)).unwrap_err();
     assert!(error.to_string().contains("byte"), "{error}");
     let report = quick().journal(&path).use_damaged_journal(true).run(&[task]).unwrap();
     assert!(report.is_success());
@@ -121,7 +126,8 @@ fn serial_runs_keep_a_journal_too() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("j");
     let task = line("a", 7).process(|_| ()).build().unwrap();
-    let serial = || RunOptions::new().serial(true).journal(&path).run(&[task.clone()]).unwrap();
+    let serial =
+        || RunOptions::new().serial(true).journal(&path).run(std::slice::from_ref(&task)).unwrap();
     assert_eq!(serial().tasks[0].counts.completed, 7);
     assert_eq!(serial().tasks[0].counts.skipped, 7);
 }

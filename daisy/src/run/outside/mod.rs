@@ -70,7 +70,10 @@ impl Outside {
     }
 
     pub(super) fn kill(&mut self, worker: WorkerId, reason: KillReason) {
-        self.board.kill(worker, reason);
+        // A child that is asked to go has some time to finish its block; what it is told on the line ends it.
+        if reason != KillReason::Drained || !self.children.has(worker) {
+            self.board.kill(worker, reason);
+        }
         self.children.kill(worker, reason);
         self.has_news = true;
     }
