@@ -22,7 +22,8 @@ pub(crate) const CONNECTING_OVERRUNS: bool = false;
 pub(crate) const LONGER_SILENCE_MS: u64 = 1_000;
 /// A worker that was stopped for a while, and goes on in time, takes the bytes that waited for it for a sign
 /// of life of this moment: where the way is blocked by then, its silence ends long after the server's (seed
-/// 13292). `false`: a worker is stopped for a second, or until it must have ended.
+/// 13292). Bytes that the network has held are the same (seed 131997). `false`: a worker is stopped for a
+/// second, or until it must have ended, and nothing happens to it while held bytes are being answered.
 pub(crate) const STALE_BYTES_COUNT: bool = false;
 /// In a run that survives a loss of power, grants leave before the disk has their records: after such a loss
 /// nobody knows that a worker elsewhere is at a block, and it is lent again at once (seed 79221). `false`:

@@ -165,6 +165,8 @@ impl World {
             (3, _) => ToServer::Ask { lease: self.dice.below(1 << 42) },
             (4, _) => ToServer::Hello(daisy_net::wire::Hello::default()),
             _ => {
+                // No message has that kind.
+                frames.push(0xee);
                 frames.extend_from_slice(&self.dice.bytes());
                 ToServer::Heartbeat { peak_memory_kb: 1, cpu_ms: 1 }
             }

@@ -82,6 +82,10 @@ impl World {
         let conn = conn.filter(|_| !is_new || quirks::FIRST_WELCOMES_GET_LOST);
         let is_greeting = conn.is_some() && !self.processes[pid].session.is_online();
         let is_silent = matches!(kind, Kind::HalfOpen | Kind::Partition | Kind::OneWay);
+        let is_settled = self.net.links[pid].settled_at <= self.now;
+        if !is_settled && !quirks::STALE_BYTES_COUNT {
+            return;
+        }
         if is_greeting && is_silent && !quirks::WELCOMES_BACK_GET_LOST {
             return;
         }

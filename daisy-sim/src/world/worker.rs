@@ -45,7 +45,8 @@ impl World {
         let delay_us = [delay(), delay()];
         let is_slow = self.options.has(Kind::SlowLines) && self.dice.one_in(2);
         let pieces_us = is_slow.then_some(200_000);
-        self.net.links.push(Link { is_blocked: [false; 2], delay_us, pieces_us });
+        let (is_blocked, settled_at) = ([false; 2], Moment::ZERO);
+        self.net.links.push(Link { is_blocked, delay_us, pieces_us, settled_at });
         let now = self.now;
         self.trace.tell(now, || format!("p{pid} begins, for task {task}, as {worker:?}"));
         let wait = self.dice.between(5_000, 300_000);
