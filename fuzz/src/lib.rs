@@ -18,9 +18,11 @@ mod roi;
 #[path = "../../daisy-sched/tests/it/runs.rs"]
 #[allow(dead_code, unused_imports, reason = "the strategies are for the property tests")]
 mod runs;
+mod session;
 
 pub use coordinator::coordinator;
 pub use frame::frame;
 pub use journal::journal;
 pub use pipelines::{graph, operations, scheduler};
 pub use roi::roi;
+pub use session::session;

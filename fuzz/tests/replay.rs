@@ -47,3 +47,8 @@ fn journal() {
 fn frame() {
     replay("frame", daisy_fuzz::frame);
 }
+
+#[test]
+fn session() {
+    replay("session", daisy_fuzz::session);
+}

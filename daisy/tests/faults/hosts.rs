@@ -174,7 +174,7 @@ fn a_killed_worker_is_given_up_and_its_block_runs_elsewhere() {
 }
 
 #[test]
-fn a_worker_behind_a_wall_ends_at_once_where_there_is_no_journal() {
+fn a_worker_behind_a_wall_has_ended_before_its_block_runs_elsewhere() {
     let Some(mut scene) = Scene::new('f', |_| ()) else { return };
     let pid = scene.victim.pid;
     let since = Instant::now();
@@ -196,7 +196,7 @@ fn a_worker_behind_a_wall_ends_at_once_where_there_is_no_journal() {
 
 #[test]
 #[ignore = "a wall that resets and refuses looks like a dead server: the worker works on for reconnect_ms"]
-fn a_worker_behind_a_wall_stops_before_its_block_runs_elsewhere_in_a_run_with_a_journal() {
+fn a_worker_behind_a_wall_has_ended_in_a_run_with_a_journal_too() {
     // Refused connections are no proof that the server is gone: a wall refuses as well.
     let Some(mut scene) = Scene::new('g', |plan| {
         plan.has_journal = true;

@@ -8,6 +8,7 @@
 //! Needs root, iproute2 and nftables; where a lab cannot be had, its tests say so and pass.
 
 use std::{
+    io::{self, Write},
     path::PathBuf,
     process::{self, Command, Output},
 };
@@ -35,13 +36,13 @@ impl Lab {
             Command::new(command).arg(word).output().is_ok_and(|output| output.status.success())
         };
         if !works("nft", "--version") {
-            eprintln!("SKIPPED: no nft here; apt-get install -y --no-install-recommends nftables");
+            skipped("no nft here; apt-get install -y --no-install-recommends nftables");
             return None;
         }
         let output = lab.script(&["up", "2"]);
         if !output.status.success() {
             let why = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            eprintln!("SKIPPED: no network namespaces here (root and iproute2 are needed): {why}");
+            skipped(&format!("no network namespaces here (root and iproute2 are needed): {why}"));
             return None;
         }
         Some(lab)
@@ -84,6 +85,11 @@ impl Lab {
             .env("NETNS_LAB_STATE", self.state.path().join("lab"));
         command
     }
+}
+
+/// Says so where the harness does not keep it back: what a test that passes prints is not shown.
+fn skipped(why: &str) {
+    let _is_heard = writeln!(io::stderr(), "SKIPPED: {why}");
 }
 
 impl Drop for Lab {

@@ -40,7 +40,7 @@ fn server_entry() {
     let code = match plan.options(folder).run(&tasks[tasks.len() - 1..]) {
         Ok(report) => {
             eprintln!("{report}");
-            fs::write(folder.join("report.new"), report.to_json().to_string()).unwrap();
+            fs::write(folder.join("report.new"), report.to_json()).unwrap();
             fs::rename(folder.join("report.new"), folder.join("report.json")).unwrap();
             i32::from(report.exit_code())
         }
