@@ -75,8 +75,6 @@ pub(crate) struct Link {
     pub(crate) delay_us: [(u64, u64); 2],
     /// Bytes arrive in pieces, with such pauses between them.
     pub(crate) pieces_us: Option<u64>,
-    /// When what was held has arrived, and been answered.
-    pub(crate) settled_at: Moment,
 }
 
 impl Link {
@@ -210,7 +208,6 @@ impl Net {
     /// is what it has sent already, since nobody acknowledges it.
     pub(crate) fn unblock(&mut self, now: Moment, pid: usize, way: Way) {
         self.links[pid].is_blocked[way as usize] = false;
-        self.links[pid].settled_at = after_ms(now, 3_000);
         let link = self.links[pid];
         if !link.is_free() {
             return;
@@ -285,7 +282,7 @@ mod tests {
     fn net() -> (Net, usize, Dice) {
         let mut net = Net { is_host_up: true, ..Net::default() };
         let (is_blocked, delay_us) = ([false; 2], [(1_000, 1), (2_000, 1)]);
-        net.links.push(Link { is_blocked, delay_us, pieces_us: None, settled_at: Moment::ZERO });
+        net.links.push(Link { is_blocked, delay_us, pieces_us: None });
         let conn = net.open(Some(0), LineKey(7), 0);
         (net, conn, Dice::new(1, 1))
     }

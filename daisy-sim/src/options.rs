@@ -56,11 +56,13 @@ pub enum Kind {
     Needs,
     /// The journal is compacted all the time.
     Compaction,
+    /// The server is stopped, or starved, and goes on later.
+    ServerStop,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Cut,
         Self::HalfOpen,
         Self::Partition,
@@ -84,6 +86,7 @@ impl Kind {
         Self::CheckAfter,
         Self::Needs,
         Self::Compaction,
+        Self::ServerStop,
     ];
 
     const fn bit(self) -> u32 {

@@ -32,8 +32,6 @@ pub(crate) enum Nature {
     Undone(u32),
 }
 
-impl Nature {}
-
 /// One task.
 pub(crate) struct TaskPlan {
     pub(crate) config: TaskConfig,
@@ -43,6 +41,8 @@ pub(crate) struct TaskPlan {
     pub(crate) num_cells: usize,
     /// How long a block takes, in microseconds, both included.
     pub(crate) pace: (u64, u64),
+    /// One in so many blocks takes five hundred times as long: what waits behind it is recalled.
+    pub(crate) slow_one_in: Option<u64>,
 }
 
 /// Everything that is to be done; blocks of all tasks are numbered through.
@@ -172,6 +172,7 @@ fn task(options: &Options, (units, workers): (u64, &mut u64), dice: &mut Dice) -
         (true, true) => (100_000, timeout_ms * 250),
         (false, _) => dice.pick(&[(100, 900), (200, 30_000), (5_000, 400_000)]).unwrap_or((1, 9)),
     };
+    let slow_one_in = (pace.1 < 1_000).then(|| dice.between(3, 12));
     // Tasks without workers of their own live on those that come by themselves.
     let own = if dice.one_in(4) { 0 } else { dice.between(1, 3).min(*workers) };
     *workers -= own;
@@ -191,7 +192,14 @@ fn task(options: &Options, (units, workers): (u64, &mut u64), dice: &mut Dice) -
         // Random deaths before the first block are no reason to end a task here.
         max_early_ends: Some(1_000_000),
     };
-    TaskPlan { config, max_retries: dice.between(0, 3) as u32, first: 0, num_cells: 0, pace }
+    TaskPlan {
+        config,
+        max_retries: dice.between(0, 3) as u32,
+        first: 0,
+        num_cells: 0,
+        pace,
+        slow_one_in,
+    }
 }
 
 fn natures(options: &Options, task: &TaskPlan, dice: &mut Dice) -> Vec<Nature> {

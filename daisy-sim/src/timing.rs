@@ -11,6 +11,9 @@ pub(crate) const SILENCE_MS: u64 = 6_000;
 /// For how long a worker whose server is gone tries to come back.
 pub(crate) const RECONNECT_MS: u64 = 60_000;
 
+/// How long one check may take: the coordinator's default.
+pub(crate) const CHECK_TIMEOUT_MS: u64 = 60_000;
+
 /// How long an attempt to connect to one address takes where nobody answers: `CONNECT` of the driver.
 pub(crate) const CONNECT_MS: u64 = 1_000;
 /// The first and the longest pause between attempts, in microseconds: `PAUSES` of the driver.
@@ -42,7 +45,7 @@ pub(crate) const OUTLIVE_MS: u64 = RECONNECT_MS + SILENCE_MS + GOODBYE_MS + 10_0
 /// Once faults have stopped the run must be over after so long.
 pub(crate) const PATIENCE_MS: u64 = 3_600_000;
 /// More events than any fair world has.
-pub(crate) const MAX_EVENTS: u64 = 2_000_000;
+pub(crate) const MAX_EVENTS: u64 = 300_000;
 
 /// The moment so many milliseconds later.
 pub(crate) const fn after_ms(moment: Moment, millis: u64) -> Moment {

@@ -79,6 +79,8 @@ pub(crate) struct Loan {
     pub(crate) is_undone: bool,
     /// Its outcome is known, and a check after it is asked.
     pub(crate) is_checked: bool,
+    /// It ran out of its time: its outcome comes too late.
+    pub(crate) is_overdue: bool,
     pub(crate) is_over: bool,
     /// It ended with a completed block.
     pub(crate) is_completed: bool,
@@ -94,6 +96,7 @@ impl Loan {
             has_succeeded: false,
             is_undone: false,
             is_checked: false,
+            is_overdue: false,
             is_over: false,
             is_completed: false,
         }
@@ -183,7 +186,8 @@ impl Checks {
     pub(crate) fn acknowledged(&mut self, lease: LeaseId) {
         let Some(loan) = self.loans.get(&lease) else { return };
         // What comes too late may be forgotten.
-        if loan.has_succeeded && (loan.is_completed || !loan.is_over) {
+        let is_late = loan.is_overdue || (loan.is_over && !loan.is_completed);
+        if loan.has_succeeded && !is_late {
             let is_kept = self.ledger.acknowledge(loan.block);
             self.hold(Promise::Durable, is_kept);
         }

@@ -96,6 +96,8 @@ pub(crate) struct Server {
     last_synced: Option<u64>,
     pub(crate) synced_len: usize,
     pub(crate) wake_at: Option<Moment>,
+    /// It is stopped until then.
+    pub(crate) stopped_until: Option<Moment>,
 }
 
 impl Server {

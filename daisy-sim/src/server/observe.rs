@@ -26,6 +26,11 @@ impl Checks {
                     loan.is_checked = true;
                 }
             }
+            Output::Overdue { lease, .. } => {
+                if let Some(loan) = self.loans.get_mut(lease) {
+                    loan.is_overdue = true;
+                }
+            }
             Output::Skipped { key } => {
                 let block = self.plan.block(*key);
                 if !self.order.is_done(block) {

@@ -24,7 +24,7 @@ use crate::{
     options::{Kind, Options},
     plan::{Plan, RESOURCE},
     quirks,
-    timing::{HEARTBEAT_MS, RECONNECT_MS, SILENCE_MS},
+    timing::{CHECK_TIMEOUT_MS, HEARTBEAT_MS, RECONNECT_MS, SILENCE_MS},
 };
 
 /// The key of all connections and secrets: the same in all lives.
@@ -84,17 +84,16 @@ impl Server {
         }
         journal.commit().map_err(|error| error.to_string())?;
         checks.resume(&resumed, &adopted, lost_power);
-        let silence_ms =
-            if options.bug == Some(Bug::ShortSilence) { HEARTBEAT_MS } else { SILENCE_MS };
+        let (silence_ms, heartbeat_ms) = silence(options);
         let config = CoordinatorConfig {
             epoch: if options.bug == Some(Bug::SameEpoch) { 0 } else { resumed.epoch },
             tasks: plan.tasks.iter().map(|task| task.config.clone()).collect(),
             resources: BTreeMap::from([(RESOURCE.to_owned(), plan.units)]),
             silence_ms,
-            // The coordinator adds it to the silence, and does nothing else with it.
-            heartbeat_ms: HEARTBEAT_MS + quirks::LONGER_SILENCE_MS,
+            heartbeat_ms,
             adopted,
             reconnect_ms: RECONNECT_MS,
+            check_timeout_ms: CHECK_TIMEOUT_MS,
             ..CoordinatorConfig::default()
         };
         let coordinator = Coordinator::new(scheduler, config).map_err(|error| error.to_string())?;
@@ -125,12 +124,21 @@ impl Server {
             last_synced: None,
             synced_len,
             wake_at: None,
+            stopped_until: None,
         })
     }
 }
 
 /// A lease that cannot be adopted, and its block.
 type Strange = (LeaseId, BlockKey);
+
+/// After which silence a worker is given up: the sum of both, of which the coordinator makes no other use.
+fn silence(options: &Options) -> (u64, u64) {
+    if options.bug == Some(Bug::ShortSilence) {
+        return (HEARTBEAT_MS, HEARTBEAT_MS);
+    }
+    (SILENCE_MS, HEARTBEAT_MS + quirks::LONGER_SILENCE_MS)
+}
 
 /// Why a server does not start.
 pub(crate) enum NoStart {
@@ -201,6 +209,7 @@ impl Checks {
             states[plan.block(open.key)] = State::Out(open.lease);
             if let Some(loan) = self.loans.get_mut(&open.lease) {
                 loan.is_over = false;
+                loan.is_overdue = false;
                 // Its time begins anew.
                 loan.granted = self.now;
             }

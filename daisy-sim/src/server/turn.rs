@@ -10,7 +10,7 @@ use super::{Arrived, Effect, Phase, Server, Syncing};
 use crate::{
     bug::Bug,
     check::{Checks, Promise},
-    quirks, timing,
+    timing,
     trace::Trace,
 };
 
@@ -32,6 +32,8 @@ pub(crate) struct Turn<'a> {
     pub(crate) checks: &'a mut Checks,
     pub(crate) trace: &'a mut Trace,
     pub(crate) crash: Option<CrashPoint>,
+    /// It was stopped between two turns: time passes before anything is read.
+    pub(crate) is_late: bool,
     pub(crate) effects: Vec<Effect>,
     /// It was killed at the crash point.
     pub(crate) has_crashed: bool,
@@ -45,16 +47,14 @@ impl Server {
         if self.has_bug(Bug::AckBeforeWrite) {
             self.write(turn);
         }
+        if turn.is_late {
+            self.pass_time(now, turn);
+        }
         for arrived in std::mem::take(&mut self.inbox) {
             self.take_in(now, arrived, turn);
         }
         self.board.handle_timeout(now);
-        if self.phase == Phase::Running {
-            while self.desk.coordinator.next_deadline().is_some_and(|(at, _)| at <= now) {
-                self.tell(now, Input::Timeout);
-                self.carry_out(now, turn);
-            }
-        }
+        self.pass_time(now, turn);
         self.end_turn(now, turn);
         self.move_on(now, turn);
         for task in 0..self.desk.plan.tasks.len() {
@@ -65,6 +65,15 @@ impl Server {
             if self.phase == Phase::Running && !turn.has_crashed {
                 turn.checks.hold(Promise::Counts, compared);
             }
+        }
+    }
+
+    fn pass_time(&mut self, now: Moment, turn: &mut Turn<'_>) {
+        while self.phase == Phase::Running
+            && self.desk.coordinator.next_deadline().is_some_and(|(at, _)| at <= now)
+        {
+            self.tell(now, Input::Timeout);
+            self.carry_out(now, turn);
         }
     }
 
@@ -114,8 +123,7 @@ impl Server {
             turn.checks.observe(&output, is_recorded);
             match output {
                 Output::Grant(lease) => {
-                    let _is_on_a_line = self.board.grant(&lease)
-                        || (!quirks::GRANTS_MISS_THE_NEW_LINE && self.board.grant(&lease));
+                    let _is_on_a_line = self.board.grant(&lease);
                 }
                 // Nobody is started during a farewell.
                 Output::StartWorker { worker, task } if self.phase == Phase::Running => {

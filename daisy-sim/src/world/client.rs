@@ -12,7 +12,6 @@ use crate::{
     bug::Bug,
     net::{Item, Way},
     process::{Attempt, Ended},
-    quirks,
     timing::{self, CONNECT_MS, PAUSES_US},
 };
 
@@ -72,11 +71,10 @@ impl World {
         } else {
             (link.round_trip_us() * addresses, Attempt::Refused)
         };
-        let mut until = timing::after_us(self.now, micros.max(1));
+        // No attempt lasts longer than the worker may.
         let end = self.processes[pid].session.must_end_at().unwrap_or(Moment::MAX);
-        if !quirks::CONNECTING_OVERRUNS && until > end {
-            until = end.max(timing::after_us(self.now, 1));
-        }
+        let until = timing::after_us(self.now, micros).min(end);
+        let until = until.max(timing::after_us(self.now, 1));
         self.processes[pid].connecting = Some((until, attempt));
     }
 

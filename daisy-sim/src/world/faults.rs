@@ -6,13 +6,12 @@ use crate::{
     net::{Item, Way},
     options::Kind,
     process::Life,
-    quirks,
     server::CrashPoint,
     timing,
 };
 
 /// Kinds that happen, in contrast to those that are there from the start.
-const HAPPENING: [Kind; 12] = [
+const HAPPENING: [Kind; 13] = [
     Kind::Cut,
     Kind::HalfOpen,
     Kind::Partition,
@@ -25,6 +24,7 @@ const HAPPENING: [Kind; 12] = [
     Kind::Stop,
     Kind::Leave,
     Kind::Twice,
+    Kind::ServerStop,
 ];
 
 impl World {
@@ -50,6 +50,7 @@ impl World {
             Kind::ServerCrash => return self.crash(false),
             Kind::PowerLoss => return self.crash(true),
             Kind::CrashInTurn => return self.crash_in_turn(),
+            Kind::ServerStop => return self.stop_server(),
             Kind::FullDisk => {
                 let room = self.dice.place(200);
                 if let Some(server) = &mut self.server {
@@ -78,17 +79,6 @@ impl World {
     fn hit(&mut self, kind: Kind, pid: usize) {
         let conn = self.processes[pid].conn;
         let is_remote = !self.processes[pid].is_local;
-        let is_new = !is_remote && !self.processes[pid].is_welcome;
-        let conn = conn.filter(|_| !is_new || quirks::FIRST_WELCOMES_GET_LOST);
-        let is_greeting = conn.is_some() && !self.processes[pid].session.is_online();
-        let is_silent = matches!(kind, Kind::HalfOpen | Kind::Partition | Kind::OneWay);
-        let is_settled = self.net.links[pid].settled_at <= self.now;
-        if !is_settled && !quirks::STALE_BYTES_COUNT {
-            return;
-        }
-        if is_greeting && is_silent && !quirks::WELCOMES_BACK_GET_LOST {
-            return;
-        }
         match (kind, conn) {
             (Kind::Cut, Some(conn)) => {
                 let keeps = [self.dice.one_in(2), self.dice.one_in(2)];
@@ -144,9 +134,7 @@ impl World {
         for pid in 0..self.processes.len() {
             self.unblock(pid, Way::Up);
             self.unblock(pid, Way::Down);
-            if quirks::STALE_BYTES_COUNT {
-                self.go_on(pid);
-            }
+            self.go_on(pid);
         }
         self.dismiss_strangers();
         if let Some(server) = &mut self.server {

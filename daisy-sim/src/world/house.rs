@@ -79,14 +79,22 @@ impl World {
     /// A turn, if it is time for one.
     pub(super) fn server_turn(&mut self, crash: Option<CrashPoint>) {
         let Some(server) = &mut self.server else { return };
+        let mut is_late = false;
         let is_due = server.wake_at.is_none_or(|at| at <= self.now);
         if !is_due && crash.is_none() {
             return;
         }
         server.wake_at = None;
+        if let Some(until) = server.stopped_until.filter(|_| crash.is_none()) {
+            if until > self.now {
+                return self.wake_server(until);
+            }
+            server.stopped_until = None;
+            is_late = self.dice.one_in(2);
+        }
         let (now, checks, trace) = (self.now, &mut self.checks, &mut self.trace);
         let (effects, has_crashed) = (Vec::new(), false);
-        let mut turn = Turn { now, checks, trace, crash, effects, has_crashed };
+        let mut turn = Turn { now, checks, trace, crash, is_late, effects, has_crashed };
         server.turn(&mut turn);
         let (effects, has_crashed) = (turn.effects, turn.has_crashed);
         let fault = server.fault.clone().filter(|_| !server.is_disk_full && !has_crashed);
@@ -182,6 +190,15 @@ impl World {
         let died = Ending::Died(daisy_sched::Cause::default());
         let ending = if is_polite { Ending::Left } else { died };
         self.tell_server(life, Arrived::Gone(worker, ending));
+    }
+
+    /// The server is stopped for a while.
+    pub(super) fn stop_server(&mut self) {
+        let most = if self.dice.one_in(3) { 30_000_000 } else { 3_000_000 };
+        let until = timing::after_us(self.now, self.dice.between(50_000, most));
+        if let Some(server) = &mut self.server {
+            server.stopped_until = server.stopped_until.max(Some(until));
+        }
     }
 
     // ---- deaths ----

@@ -13,7 +13,6 @@ use crate::{
     options::Kind,
     plan::Nature,
     process::{Ended, Fate, Job, Life, Process},
-    quirks,
     server::security,
     timing::{self, GOODBYE_MS, TICK_US},
 };
@@ -45,8 +44,7 @@ impl World {
         let delay_us = [delay(), delay()];
         let is_slow = self.options.has(Kind::SlowLines) && self.dice.one_in(2);
         let pieces_us = is_slow.then_some(200_000);
-        let (is_blocked, settled_at) = ([false; 2], Moment::ZERO);
-        self.net.links.push(Link { is_blocked, delay_us, pieces_us, settled_at });
+        self.net.links.push(Link { is_blocked: [false; 2], delay_us, pieces_us });
         let now = self.now;
         self.trace.tell(now, || format!("p{pid} begins, for task {task}, as {worker:?}"));
         let wait = self.dice.between(5_000, 300_000);
@@ -213,8 +211,11 @@ impl World {
         self.checks.began(pid, lease);
         let Some(loan) = self.checks.loans.get(&lease) else { return };
         let block = loan.block;
-        let (low, high) = self.plan.tasks[self.plan.task_of(block)].pace;
-        let mut micros = self.dice.between(low, high);
+        let task = &self.plan.tasks[self.plan.task_of(block)];
+        let mut micros = self.dice.between(task.pace.0, task.pace.1);
+        if task.slow_one_in.is_some_and(|n| self.dice.one_in(n)) {
+            micros *= 500;
+        }
         let fate = match self.plan.natures[block] {
             Nature::Failing => Fate::Fails,
             Nature::Flaky(times) if self.returns[block] < times => Fate::Fails,
@@ -334,12 +335,6 @@ impl World {
         }
         let wait = if self.dice.one_in(3) { 30_000_000 } else { 5_500_000 };
         let wait = self.dice.between(100_000, wait);
-        let wait = match self.processes[pid].session.must_end_at() {
-            Some(end) if wait > 1_000_000 && !quirks::STALE_BYTES_COUNT => {
-                wait.max(end.since(now).as_micros() as u64)
-            }
-            _ => wait,
-        };
         self.schedule_us(wait, Event::Continue(pid));
     }
 
