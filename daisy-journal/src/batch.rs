@@ -309,6 +309,18 @@ impl Batch {
         self.run = Some(entry);
     }
 
+    /// Puts back the open leases of the tasks meant.
+    pub(crate) fn put_back(&mut self, state: &mut State, is_meant: impl Fn(TaskId) -> bool) {
+        let open = state.open().iter().map(|(lease, lent)| (lease, lent.key));
+        let meant: Vec<_> = open.filter(|(_, key)| is_meant(key.task)).collect();
+        for (lease, key) in meant {
+            let record = Record::PutBack { lease, key };
+            // An open lease is never refused.
+            let _is_open = state.apply(&record);
+            self.push(Entry::of(&record));
+        }
+    }
+
     /// The frames of all records; they stay until [`clear`](Self::clear).
     pub(crate) fn seal(&mut self) -> &[u8] {
         self.write_run();

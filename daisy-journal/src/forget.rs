@@ -5,11 +5,10 @@ use core::ops::Range;
 use daisy_block::{CellBox, TaskId, Tiling};
 use daisy_geometry::Roi;
 use daisy_graph::{GraphError, TaskGraph};
-use daisy_sched::Record;
 
 use crate::{
     Damage, Disk, JournalError, TaskDescription,
-    batch::{Batch, Entry, number_of},
+    batch::{Batch, number_of},
     frame::kind,
     replay::replay,
     snapshot::put_runs,
@@ -193,13 +192,7 @@ fn add_box(boxes: &mut Vec<CellBox>, cells: CellBox) {
 /// Ends all leases; the frame that says so.
 fn put_back_all(state: &mut State) -> Vec<u8> {
     let mut batch = Batch::new(state.epoch());
-    let open: Vec<_> = state.open().iter().map(|(lease, lent)| (lease, lent.key)).collect();
-    for (lease, key) in open {
-        let record = Record::PutBack { lease, key };
-        // An open lease is never refused.
-        let _is_open = state.apply(&record);
-        batch.push(Entry::of(&record));
-    }
+    batch.put_back(state, |_| true);
     batch.seal().to_vec()
 }
 

@@ -131,15 +131,8 @@ impl<D: Disk> Journal<D> {
         if self.is_poisoned {
             return Err(JournalError::Poisoned);
         }
-        let is_foreign = |task: TaskId| !self.numbers.contains(&task);
-        let open = self.state.open().iter().map(|(lease, lent)| (lease, lent.key));
-        let foreign: Vec<_> = open.filter(|(_, key)| is_foreign(key.task)).collect();
-        for (lease, key) in foreign {
-            let record = Record::PutBack { lease, key };
-            // An open lease is never refused.
-            let _is_open = self.state.apply(&record);
-            self.batch.push(Entry::of(&record));
-        }
+        let numbers = &self.numbers;
+        self.batch.put_back(&mut self.state, |task| !numbers.contains(&task));
         Ok(())
     }
 

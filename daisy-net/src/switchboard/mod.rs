@@ -119,12 +119,9 @@ pub struct Switchboard {
     turn: u64,
     next_beat: Moment,
     /// Who got the last block, and its line.
-    last_granted: (WorkerId, LineKey),
+    last_granted: Option<(WorkerId, LineKey)>,
     scratch: Vec<u8>,
 }
-
-/// No worker has this number.
-const NOBODY: WorkerId = WorkerId(u64::MAX);
 
 impl Switchboard {
     /// The most lines on which nobody has said who he is; of more the oldest is closed.
@@ -144,7 +141,7 @@ impl Switchboard {
             unreleased: VecDeque::new(),
             turn: 0,
             next_beat: Moment::ZERO,
-            last_granted: (NOBODY, LineKey(u64::MAX)),
+            last_granted: None,
             scratch: Vec::new(),
         }
     }
@@ -257,24 +254,16 @@ impl Switchboard {
 
     // ---- what the coordinator says of workers on a line ----
 
-    /// Whether a worker is on a line.
-    #[must_use]
-    pub fn has(&self, worker: WorkerId) -> bool {
-        self.lines_of.contains_key(&worker)
-    }
-
     /// A worker gets a block; false if it is not on a line.
     #[inline]
     pub fn grant(&mut self, lease: &Lease) -> bool {
         // Blocks are granted in stretches; a worker may have come back on another line meanwhile.
-        let (worker, known) = self.last_granted;
-        let key = if worker == lease.worker && self.is_line_of(known, worker) {
-            known
-        } else {
-            let Some(key) = self.lines_of.get(&lease.worker).copied() else { return false };
-            self.last_granted = (lease.worker, key);
-            key
-        };
+        let worker = lease.worker;
+        let last =
+            self.last_granted.filter(|&(last, key)| last == worker && self.is_line_of(key, last));
+        let key = last.map(|(_, key)| key).or_else(|| self.lines_of.get(&worker).copied());
+        let Some(key) = key else { return false };
+        self.last_granted = Some((worker, key));
         let Some(line) = self.line_mut(key) else { return false };
         line.desk.grant(lease);
         if !std::mem::replace(&mut line.is_dirty, true) {

@@ -53,7 +53,6 @@ impl Coordinator {
     fn check_leases(&self) {
         let mut out = vec![0; self.tasks.len()];
         let mut used = vec![0; self.budget.free.len()];
-
         for (id, lease) in self.leases.iter() {
             let row = &self.tasks[lease.key.task.index()];
             out[lease.key.task.index()] += 1;

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use daisy_block::TaskId;
 
 use super::{Coordinator, LeaseId, Output, Reason, WorkerId, WorkerKind, roster::Worker};
+
 /// How long a worker's first block must have been at work before those behind it are recalled:
 /// twice what look-ahead aims at.
 const RECALL_AFTER_MS: u64 = 4;

@@ -10,7 +10,7 @@ use super::{call::BlockError, runs::Runs, stats::BlockTimes};
 /// How many failures of a run are kept with their causes.
 pub(crate) const MAX_FAILURES: usize = 1_000;
 
-/// How many errors can be on their way through the machine: more than there are leases.
+/// How many errors are kept on their way through the machine; of more the oldest goes.
 const MAX_CAUSES: usize = 100_000;
 
 /// A block that failed for good.

@@ -7,10 +7,10 @@ use std::{
 
 use daisy::{
     BlockEvent, BlockKey, CoordinatorError, Counts, Error, ObservedTask, Observer, Order,
-    RunOptions, RunReport, TaskId,
+    RunOptions,
 };
 
-use crate::support::{Calls, Counter, line, quick, roi};
+use crate::support::{Calls, Counter, Log, line, quick, roi};
 
 #[test]
 fn only_what_is_requested_and_what_it_needs_runs() {
@@ -87,42 +87,6 @@ fn order_and_mode_change_nothing_in_the_counts() {
     assert!(reports.iter().all(|counts| *counts == reports[0]), "{reports:?}");
 }
 
-/// Writes down what it is told.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<String>>>);
-
-impl Log {
-    fn note(&self, text: String) {
-        self.0.lock().unwrap().push(text);
-    }
-}
-
-impl Observer for Log {
-    fn run_started(&mut self, tasks: &[ObservedTask]) {
-        self.note(format!("run of {} x {}", tasks[0].num_blocks, tasks[0].name));
-    }
-
-    fn task_started(&mut self, task: TaskId) {
-        self.note(format!("{task} started"));
-    }
-
-    fn block_granted(&mut self, block: BlockKey, attempt: u32) {
-        self.note(format!("{block} granted, attempt {attempt}"));
-    }
-
-    fn block_settled(&mut self, block: BlockKey, event: &BlockEvent) {
-        self.note(format!("{block} {event:?}"));
-    }
-
-    fn task_ended(&mut self, task: TaskId) {
-        self.note(format!("{task} ended"));
-    }
-
-    fn run_ended(&mut self, report: &RunReport) {
-        self.note(format!("run ended, {:?}", report.outcome));
-    }
-}
-
 #[test]
 fn observers_are_told_everything_in_order() {
     for serial in [false, true] {
@@ -139,7 +103,7 @@ fn observers_are_told_everything_in_order() {
             "#0 ended",
             "run ended, Success",
         ];
-        assert_eq!(*log.0.lock().unwrap(), expected);
+        assert_eq!(log.lines(), expected);
     }
 }
 
@@ -192,7 +156,7 @@ fn an_observer_that_panics_hears_no_more() {
     let report = quick().observer(Bad(heard.clone())).observer(log.clone()).run(&[task]).unwrap();
     assert!(report.is_success());
     assert_eq!(heard.value(), 1);
-    assert_eq!(log.0.lock().unwrap().last().unwrap(), "run ended, Success");
+    assert_eq!(log.lines().last().unwrap(), "run ended, Success");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::{fs, path::Path, time::Duration};
 
 use daisy::{Durability, Error, RunOptions, Task, journal};
 
-use crate::support::{Calls, line, quick, roi};
+use crate::support::{Calls, Log, line, quick, roi};
 
 fn run(path: &Path, task: &Task) -> daisy::RunReport {
     quick().journal(path).run(std::slice::from_ref(task)).unwrap()
@@ -133,7 +133,7 @@ fn serial_runs_keep_a_journal_too() {
 }
 
 #[test]
-fn attempts_are_counted_on_across_runs_that_were_cut_short() {
+fn blocks_that_need_several_attempts_end_well_with_a_journal() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("j");
     let calls = Calls::default();
@@ -141,4 +141,27 @@ fn attempts_are_counted_on_across_runs_that_were_cut_short() {
     let options = RunOptions::new().backoff(Duration::from_millis(1), Duration::from_millis(1));
     assert!(options.journal(&path).run(&[task]).unwrap().is_success());
     assert_eq!(calls.total(), 5);
+}
+
+/// Each block fails once, then one of them for good, which ends the task and leaves the other one
+/// with one attempt.
+#[test]
+fn attempts_are_counted_on_across_runs_that_were_cut_short() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("j");
+    let line = || line("a", 2).max_retries(1).max_failed_blocks(1);
+    let pause = Duration::from_millis(50);
+    let options = || RunOptions::new().serial(true).backoff(pause, pause).journal(&path);
+    let bad = line().process(Calls::default().failing(&[0, 1], 2)).build().unwrap();
+    let report = options().run(&[bad]).unwrap();
+    assert_eq!((report.tasks[0].counts.failed, report.tasks[0].counts.completed), (1, 0));
+    let lost = report.tasks[0].failures[0].block.cell;
+
+    let log = Log::default();
+    let good = line().process(|_| ()).build().unwrap();
+    assert!(options().observer(log.clone()).run(&[good]).unwrap().is_success());
+    let lines = log.lines();
+    let of = |cell: u64, attempt: u32| format!("#0/{cell} granted, attempt {attempt}");
+    assert!(lines.contains(&of(1 - lost, 2)), "{lines:?}");
+    assert!(lines.contains(&of(lost, 1)), "{lines:?}");
 }

@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use daisy::{Block, BlockKey, BlockResult, Roi, RunOptions, Task, TaskBuilder};
+use daisy::{
+    Block, BlockEvent, BlockKey, BlockResult, ObservedTask, Observer, Roi, RunOptions, RunReport,
+    Task, TaskBuilder, TaskId,
+};
 
 /// A ROI in one dimension.
 pub(crate) fn roi(begin: i64, end: i64) -> Roi {
@@ -81,5 +84,45 @@ impl Counter {
 
     pub(crate) fn value(&self) -> usize {
         self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// Writes down what it is told.
+#[derive(Clone, Default)]
+pub(crate) struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Log {
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+
+    fn note(&self, text: String) {
+        self.0.lock().unwrap().push(text);
+    }
+}
+
+impl Observer for Log {
+    fn run_started(&mut self, tasks: &[ObservedTask]) {
+        self.note(format!("run of {} x {}", tasks[0].num_blocks, tasks[0].name));
+    }
+
+    fn task_started(&mut self, task: TaskId) {
+        self.note(format!("{task} started"));
+    }
+
+    fn block_granted(&mut self, block: BlockKey, attempt: u32) {
+        self.note(format!("{block} granted, attempt {attempt}"));
+    }
+
+    fn block_settled(&mut self, block: BlockKey, event: &BlockEvent) {
+        self.note(format!("{block} {event:?}"));
+    }
+
+    fn task_ended(&mut self, task: TaskId) {
+        self.note(format!("{task} ended"));
+    }
+
+    fn run_ended(&mut self, report: &RunReport) {
+        self.note(format!("run ended, {:?}", report.outcome));
     }
 }

@@ -18,7 +18,7 @@ use signal_hook::{consts::SIGCHLD, iterator::Signals};
 
 use super::{Desk, Outside};
 use crate::{
-    BlockError, Context, Error,
+    BlockError, Error,
     run::{
         hub::{Hub, State},
         machine::Machine,
@@ -256,12 +256,4 @@ fn key_of(id: LineId) -> LineKey {
 
 fn id_of(key: LineKey) -> LineId {
     LineId::from_bits(key.0)
-}
-
-/// The context by which workers find this run.
-pub(super) fn base_context(
-    addresses: Vec<daisy_net::driver::Address>,
-    security: daisy_net::channel::Security,
-) -> Context {
-    Context { addresses, task: String::new(), worker: None, security }
 }

@@ -1,6 +1,9 @@
 //! What happens before a run's first block: its journal is opened and what it says is taken over.
 
-use std::{thread, time::Duration};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use daisy_block::BlockKey;
 use daisy_sched::{Adopted, Coordinator, CoordinatorConfig, Scheduler};
@@ -78,5 +81,13 @@ fn wait_for_strangers(num_leases: u64, reconnect_ms: u64) {
          still be at work; waiting {} s until their workers must have ended",
         reconnect_ms.div_ceil(1_000)
     );
-    thread::park_timeout(Duration::from_millis(reconnect_ms));
+    let deadline = Instant::now() + Duration::from_millis(reconnect_ms);
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return;
+        }
+        // It may return early.
+        thread::park_timeout(left);
+    }
 }

@@ -1,6 +1,7 @@
 //! What a run that is started again needs to be found by its workers: `<journal>.run`.
 //!
-//! Lines of `name=value`: `key` (64 hexadecimal digits, or `none`), `listen` and `advertise` (addresses,
+//! Lines of `name=value`: `key` (64 hexadecimal digits, or `none`), `secret` (64 more, from which
+//! workers' secrets are made), `listen` and `advertise` (addresses,
 //! any number). Only its owner can read it. The file is locked for as long as the run lives, which is
 //! what keeps a second run off the same journal.
 

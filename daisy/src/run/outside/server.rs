@@ -8,11 +8,7 @@ use daisy_net::{
     switchboard::{Secrets, Switchboard, SwitchboardConfig},
 };
 
-use super::{
-    Children, Network, Outside, RunFile,
-    network::{MANY_LINES, base_context},
-    run_file::Known,
-};
+use super::{Children, Network, Outside, RunFile, network::MANY_LINES, run_file::Known};
 use crate::{
     Context, Error, RunOptions, RunReport, Task,
     run::{Pipeline, execute},
@@ -97,7 +93,8 @@ impl Server {
         if let Some(file) = &mut run_file {
             file.write(&known)?;
         }
-        let context = base_context(advertise, known.security.clone());
+        let (task, worker, security) = (String::new(), None, known.security.clone());
+        let context = Context { addresses: advertise, task, worker, security };
         let mut network = Network::new(lines);
         network.limit = limit;
         let server =
