@@ -49,17 +49,17 @@ pub(crate) fn run(context: &Context, connections: usize) -> Result<(), Error> {
         let stream = Stream::connect(&address, Duration::from_secs(10))?;
         let mut randomness = [0; 32];
         getrandom::fill(&mut randomness).map_err(|error| error.to_string())?;
-        session.connect(now(), randomness)?;
+        session.connect(now(), stream.own_end(), randomness)?;
         epoll.add(stream.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, place as u64))?;
         let mut member = Member { session, stream, out: Vec::new(), is_done: false };
-        member.send(now())?;
+        member.send()?;
         member.settle_in(now(), &mut buffer)?;
         members.push(member);
     }
     let all_there = Instant::now();
     for member in &mut members {
         member.session.want(None);
-        member.send(now())?;
+        member.send()?;
     }
     let mut left = connections;
     let mut events = vec![EpollEvent::empty(); 1_024];
@@ -87,7 +87,7 @@ impl Member {
                 self.session.receive(now, buffer.get(..count).unwrap_or_default())?;
             }
             while self.session.poll_event().is_some() {}
-            self.send(now)?;
+            self.send()?;
         }
         Ok(())
     }
@@ -106,16 +106,16 @@ impl Member {
         }
         if self.session.is_dismissed() {
             self.session.leave();
-            self.send(now)?;
+            self.send()?;
             return Ok(true);
         }
         self.session.want(None);
-        self.send(now)?;
+        self.send()?;
         Ok(false)
     }
 
-    fn send(&mut self, now: Moment) -> io::Result<()> {
-        self.session.flush(now, true, &mut self.out).map_err(io::Error::other)?;
+    fn send(&mut self) -> io::Result<()> {
+        self.session.flush(true, &mut self.out).map_err(io::Error::other)?;
         while !self.out.is_empty() {
             match self.stream.try_write(&self.out)? {
                 Some(written) => drop(self.out.drain(..written)),

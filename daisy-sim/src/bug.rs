@@ -1,5 +1,4 @@
-//! Bugs planted in the simulator's own glue, so that it is itself tested; and the product's own ones that
-//! it steps around.
+//! Bugs planted in the simulator's own glue, so that it is itself tested.
 
 /// A bug that the glue of the simulator has on demand. The product's code has none of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,11 +21,13 @@ pub enum Bug {
     BlameConnection,
     /// A child process counts as ended when it is killed, not when it is reaped.
     ReapTooEarly,
+    /// A worker takes each refused connection for the death of its server.
+    TrustRefusals,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::AckBeforeWrite,
         Self::AckBeforeSync,
         Self::ShortSilence,
@@ -36,5 +37,6 @@ impl Bug {
         Self::RecallUnconfirmed,
         Self::BlameConnection,
         Self::ReapTooEarly,
+        Self::TrustRefusals,
     ];
 }

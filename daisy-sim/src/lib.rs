@@ -25,7 +25,6 @@ mod net;
 mod options;
 mod plan;
 mod process;
-mod quirks;
 mod server;
 mod shrink;
 mod timing;

@@ -39,8 +39,10 @@ pub(crate) enum Item {
     Open,
     /// Bytes.
     Bytes(Vec<u8>),
-    /// The connection is over, by a close or a reset.
+    /// The other side, or somebody between who can, has ended the connection in good order.
     Eof,
+    /// The connection was reset.
+    Reset,
 }
 
 /// One direction of one connection.
@@ -73,6 +75,8 @@ pub(crate) struct Link {
     pub(crate) is_blocked: [bool; 2],
     /// The delay of each way, in microseconds, and by how much it varies.
     pub(crate) delay_us: [(u64, u64); 2],
+    /// Somebody between refuses connections.
+    pub(crate) is_walled: bool,
     /// Bytes arrive in pieces, with such pauses between them.
     pub(crate) pieces_us: Option<u64>,
 }
@@ -96,6 +100,8 @@ pub(crate) struct Net {
     pub(crate) links: Vec<Link>,
     /// The server's machine answers.
     pub(crate) is_host_up: bool,
+    /// A server that is not ready yet listens.
+    pub(crate) is_waiting: bool,
     /// Times at which something arrives, to be taken by the world.
     pub(crate) arrivals: Vec<(Moment, usize, Way)>,
 }
@@ -127,12 +133,13 @@ impl Net {
         if place.is_closed[way as usize] {
             return;
         }
-        if item == Item::Eof {
+        let is_end = matches!(item, Item::Eof | Item::Reset);
+        if is_end {
             place.is_closed[way as usize] = true;
         }
         if place.is_forgotten {
             let is_reached = self.is_host_up && link.is_none_or(|link| link.is_free());
-            if is_reached && item != Item::Eof {
+            if is_reached && !is_end {
                 self.reset(now, conn, way, dice);
             }
             return;
@@ -236,7 +243,18 @@ impl Net {
     }
 
     /// A connection breaks: what was on the way is lost from some point on, and both ends learn of it.
-    pub(crate) fn cut(&mut self, now: Moment, conn: usize, keeps: [bool; 2], dice: &mut Dice) {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the network has no clock and no dice of its own"
+    )]
+    pub(crate) fn cut(
+        &mut self,
+        now: Moment,
+        conn: usize,
+        keeps: [bool; 2],
+        end: &Item,
+        dice: &mut Dice,
+    ) {
         for way in [Way::Up, Way::Down] {
             let pipe = &mut self.conns[conn].pipes[way as usize];
             if !keeps[way as usize] {
@@ -244,14 +262,14 @@ impl Net {
                 let lost = pipe.items.split_off(kept);
                 let bytes = |(_, item): &(Moment, Item)| match item {
                     Item::Bytes(bytes) => bytes.len(),
-                    Item::Open | Item::Eof => 0,
+                    Item::Open | Item::Eof | Item::Reset => 0,
                 };
                 pipe.bytes -= lost.iter().map(bytes).sum::<usize>();
                 pipe.last_due = pipe.items.back().map_or(now, |(due, _)| *due);
             }
             let wait = if dice.one_in(4) { dice.below(2_000_000) } else { dice.below(2_000) };
             if !self.conns[conn].is_closed[way as usize] {
-                self.put(now, conn, way, (Item::Eof, wait), dice);
+                self.put(now, conn, way, (end.clone(), wait), dice);
                 self.conns[conn].is_closed[way as usize] = true;
             }
         }
@@ -270,7 +288,7 @@ impl Net {
     /// Whoever sends on a forgotten connection is told so.
     fn reset(&mut self, now: Moment, conn: usize, sender: Way, dice: &mut Dice) {
         let back = sender.back();
-        self.put(now, conn, back, (Item::Eof, 0), dice);
+        self.put(now, conn, back, (Item::Reset, 0), dice);
         self.conns[conn].is_closed[sender as usize] = true;
     }
 }
@@ -282,7 +300,7 @@ mod tests {
     fn net() -> (Net, usize, Dice) {
         let mut net = Net { is_host_up: true, ..Net::default() };
         let (is_blocked, delay_us) = ([false; 2], [(1_000, 1), (2_000, 1)]);
-        net.links.push(Link { is_blocked, delay_us, pieces_us: None });
+        net.links.push(Link { is_blocked, delay_us, is_walled: false, pieces_us: None });
         let conn = net.open(Some(0), LineKey(7), 0);
         (net, conn, Dice::new(1, 1))
     }
@@ -309,6 +327,6 @@ mod tests {
         net.forget(conn);
         net.send(Moment::ZERO, conn, Way::Down, Item::Bytes(vec![1]), &mut dice);
         assert_eq!(net.take(Moment::from_millis(9), conn, Way::Down), None);
-        assert_eq!(net.take(Moment::from_millis(9), conn, Way::Up), Some(Item::Eof));
+        assert_eq!(net.take(Moment::from_millis(9), conn, Way::Up), Some(Item::Reset));
     }
 }

@@ -18,6 +18,9 @@ pub enum Kind {
     Partition,
     /// No byte goes one way for a while.
     OneWay,
+    /// Somebody on the way resets a worker's connection and refuses new ones for a while; or, where a relay
+    /// lies between, that one dies: it ends the connection in good order, and its system refuses new ones.
+    Wall,
     /// Bytes arrive in odd pieces, with long delays between them.
     SlowLines,
     /// The server is killed and started again with its journal.
@@ -62,11 +65,12 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Cut,
         Self::HalfOpen,
         Self::Partition,
         Self::OneWay,
+        Self::Wall,
         Self::SlowLines,
         Self::ServerCrash,
         Self::CrashInTurn,

@@ -93,6 +93,8 @@ pub(crate) struct Process {
     pub(crate) parent: Option<(u32, WorkerId)>,
     /// It is on the server's machine.
     pub(crate) is_local: bool,
+    /// Something lies between it and the server that ends and refuses connections by itself when it dies.
+    pub(crate) is_relayed: bool,
     pub(crate) life: Life,
     pub(crate) session: ClientSession,
     pub(crate) conn: Option<usize>,
@@ -128,6 +130,7 @@ impl Process {
             task,
             parent: None,
             is_local: false,
+            is_relayed: false,
             life: Life::Running,
             session: ClientSession::new(config, now),
             conn: None,

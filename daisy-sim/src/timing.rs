@@ -37,8 +37,8 @@ pub(crate) const EXIT_LOST: i32 = 75;
 /// blocked in the other direction only.
 pub(crate) const RETRANSMIT_MS: u64 = 300;
 
-/// For how long a server that starts again waits for workers whose blocks it cannot adopt.
-pub(crate) const STRANGERS_MS: u64 = RECONNECT_MS + SILENCE_MS;
+/// For how long a server that starts again waits for workers whose blocks it cannot adopt, or does not know of.
+pub(crate) const STRANGERS_MS: u64 = RECONNECT_MS;
 /// For so long a worker may outlive its run: the reconnect time, what its last attempt to connect takes,
 /// and the time for a goodbye.
 pub(crate) const OUTLIVE_MS: u64 = RECONNECT_MS + SILENCE_MS + GOODBYE_MS + 10_000;

@@ -8,7 +8,7 @@ use core::time::Duration;
 use daisy_block::TaskId;
 use daisy_net::{
     channel::{Channel, ChannelError, Security},
-    session::{ClientEvent, ClientSession},
+    session::{ClientEvent, ClientSession, OwnEnd},
     switchboard::{CloseReason, LineKey, Secrets, Switchboard, SwitchboardConfig},
     wire::{Grant, Hello, LayoutFrame, OutcomeItem, RoiFrame, ToServer, ToWorker, Verdict, Welcome},
 };
@@ -126,7 +126,7 @@ impl Town {
         Ok(match dice.int_in_range(0..=7_u8)? {
             0 | 1 => ToServer::Want { blocks: dice.int_in_range(0..=30)? },
             2 => ToServer::Ask { lease },
-            3 => ToServer::Heartbeat { peak_memory_kb: dice.arbitrary()?, cpu_ms: dice.arbitrary()? },
+            3 => ToServer::Heartbeat { clock: dice.arbitrary()?, peak_memory_kb: dice.arbitrary()?, cpu_ms: 0 },
             4 => ToServer::Leave,
             _ => {
                 let mut items = Vec::new();
@@ -168,7 +168,7 @@ impl Town {
         self.num_lines += 1;
         let key = LineKey(self.num_lines << 32 | place as u64);
         let randomness = [self.num_lines as u8; 32];
-        self.office.board.open(self.office.now, key, randomness);
+        self.office.board.open(self.office.now, key, String::new(), randomness);
         let security = self.security.clone();
         let channel = Channel::client(security, randomness.map(|byte| byte ^ 0x55));
         self.liars.insert(place, Liar { key, channel });
@@ -374,7 +374,7 @@ impl Worker {
             6 => self.session.give_back(self.now),
             7 => {
                 self.session.ask(dice.arbitrary()?);
-                self.session.beat(1, 1);
+                self.session.beat(self.now, 1, 1);
             }
             _ => self.session.leave(),
         }
@@ -388,7 +388,7 @@ impl Worker {
         Ok(match dice.int_in_range(0..=9_u8)? {
             0 => ToWorker::Ack { through: dice.int_in_range(0..=40)? },
             1 => ToWorker::Recall { leases: vec![known(dice, self.next_lease)?] },
-            2 => ToWorker::Heartbeat,
+            2 => ToWorker::Heartbeat { heard: dice.arbitrary()? },
             3 => ToWorker::Answer { lease: dice.arbitrary()?, is_open: dice.arbitrary()? },
             4 if dice.ratio(1, 4)? => ToWorker::Dismiss,
             _ => {
@@ -407,7 +407,7 @@ impl Worker {
     fn connect(&mut self) {
         self.num_lines = self.num_lines.wrapping_add(1);
         let randomness = [self.num_lines; 32];
-        self.session.connect(self.now, randomness).expect("a short hello");
+        self.session.connect(self.now, OwnEnd::default(), randomness).expect("a short hello");
         let security = self.security.clone();
         self.server = Some(Channel::server(security, randomness.map(|byte| byte ^ 0x55)));
         self.flush();
@@ -449,7 +449,7 @@ impl Worker {
     /// Everything goes out; the server understands it.
     fn flush(&mut self) {
         let mut bytes = Vec::new();
-        self.session.flush(self.now, true, &mut bytes).expect("good frames");
+        self.session.flush(true, &mut bytes).expect("good frames");
         let Some(server) = &mut self.server else { return };
         let heard = server.receive(&bytes, |kind, payload| {
             ToServer::decode(kind, payload).expect("a worker says what it should");

@@ -127,6 +127,9 @@ impl Client {
                 drop(core);
                 return self.say_goodbye().map(|()| None);
             }
+            if core.session.num_waiting() > 0 {
+                core.may_begin()?;
+            }
             if let Some(grant) = core.session.begin_block() {
                 self.shared.begin(&mut core);
                 return Ok(Some(grant));
@@ -146,6 +149,9 @@ impl Client {
     /// Blocks that are here already, up to `most` in all: for those who run several at once.
     pub fn more_blocks(&self, most: usize) -> Vec<Grant> {
         let mut core = self.shared.lock();
+        if core.may_begin().is_err() {
+            return Vec::new();
+        }
         let blocks = std::iter::from_fn(|| core.session.begin_block()).take(most).collect();
         self.shared.begin(&mut core);
         blocks
@@ -169,23 +175,26 @@ impl Client {
         let silence = Duration::from_millis(self.welcome.silence_ms.max(1_000));
         let deadline = Instant::now() + silence;
         let mut core = self.shared.lock();
-        core.answers.remove(&lease);
         if !core.session.ask(lease) {
             return false;
         }
-        loop {
+        let is_open = loop {
+            // Somebody else may have asked the same, and taken the entry away with his answer.
+            core.answers.entry(lease).or_default();
             if core.pump(true).is_err() {
-                return false;
+                break false;
             }
-            if let Some(is_open) = core.answers.remove(&lease) {
-                return is_open;
+            if let Some(Some(is_open)) = core.answers.get(&lease) {
+                break *is_open;
             }
             let now = Instant::now();
             if now >= deadline || !core.session.is_online() {
-                return false;
+                break false;
             }
             core = self.shared.wait(core, Some(deadline - now));
-        }
+        };
+        core.answers.remove(&lease);
+        is_open
     }
 
     /// By which other threads make this worker leave.
@@ -204,7 +213,7 @@ impl Client {
         loop {
             if core.session.is_online() && !std::mem::replace(&mut has_left, true) {
                 let (peak_memory_kb, cpu_ms) = usage_of_this_process();
-                core.session.beat(peak_memory_kb, cpu_ms);
+                core.session.beat(now, peak_memory_kb, cpu_ms);
                 core.session.leave();
             } else if core.session.num_unacknowledged() == 0 {
                 break;

@@ -12,6 +12,7 @@ use daisy_sched::Moment;
 use super::{
     Address, Stream,
     client::{ClientOptions, moment_since, usage_of_this_process},
+    resolver::Resolver,
 };
 use crate::{
     NetError,
@@ -75,18 +76,21 @@ impl std::error::Error for Ended {}
 
 pub(super) struct Core {
     pub(super) session: ClientSession,
-    addresses: Vec<Address>,
+    addresses: Vec<(Address, Resolver)>,
     randomness: fn() -> io::Result<[u8; 32]>,
     pub(super) on_end: Arc<dyn Fn(&Ended) + Send + Sync>,
     start: Instant,
     stream: Option<Arc<Stream>>,
+    /// Writing has failed.
+    is_broken: bool,
     /// Bytes that the kernel has not taken.
     out: Vec<u8>,
     buffer: Vec<u8>,
     next_try: Moment,
     pause: Duration,
     last_error: String,
-    pub(super) answers: BTreeMap<u64, bool>,
+    /// Leases that were asked about, and what the server said.
+    pub(super) answers: BTreeMap<u64, Option<bool>>,
     pub(super) ended: Option<Ended>,
     /// A block function runs.
     pub(super) is_working: bool,
@@ -102,11 +106,12 @@ impl Core {
         let ClientOptions { config, addresses, on_end, randomness, .. } = options;
         Self {
             session: ClientSession::new(config, Moment::ZERO),
-            addresses,
+            addresses: addresses.into_iter().map(|one| (one, Resolver::default())).collect(),
             randomness,
             on_end: Arc::from(on_end),
             start: Instant::now(),
             stream: None,
+            is_broken: false,
             out: Vec::new(),
             buffer: vec![0; 65_536],
             next_try: Moment::ZERO,
@@ -171,13 +176,24 @@ impl Core {
         self.write(with_outcomes)
     }
 
+    /// Whether this worker may begin a block: it may have been stopped since it looked last.
+    ///
+    /// # Errors
+    /// [`Ended::Lost`], now and from now on.
+    pub(super) fn may_begin(&mut self) -> Result<(), Ended> {
+        match self.session.must_end_at() {
+            Some(end) if end <= self.now() => Err(self.end(Ended::Lost)),
+            _ => Ok(()),
+        }
+    }
+
     fn keep_time(&mut self) -> Result<(), Ended> {
         let now = self.now();
         match self.session.next_deadline() {
             Some((at, ClientReason::MustEnd)) if at <= now => Err(self.end(Ended::Lost)),
             Some((at, ClientReason::Heartbeat)) if at <= now => {
                 let (peak_memory_kb, cpu_ms) = usage_of_this_process();
-                self.session.beat(peak_memory_kb, cpu_ms);
+                self.session.beat(now, peak_memory_kb, cpu_ms);
                 Ok(())
             }
             _ => Ok(()),
@@ -185,15 +201,15 @@ impl Core {
     }
 
     fn connect(&mut self) -> Result<(), Ended> {
-        let (mut num_refused, addresses) = (0, std::mem::take(&mut self.addresses));
-        for address in &addresses {
+        let (mut num_refused, mut addresses) = (0, std::mem::take(&mut self.addresses));
+        for (address, resolver) in &mut addresses {
             // Nobody looks at the time meanwhile.
             let left = self.session.must_end_at().map(|end| end.since(self.now()));
             let wait = left.map_or(CONNECT, |left| CONNECT.min(left));
             if wait.is_zero() {
                 break;
             }
-            match Stream::connect(address, wait) {
+            match Stream::connect_by(resolver, address, wait) {
                 Ok(stream) => {
                     self.stream = Some(Arc::new(stream));
                     break;
@@ -208,21 +224,22 @@ impl Core {
         self.addresses = addresses;
         self.pause = (self.pause * 2).min(PAUSES.1);
         self.next_try = self.now().after(self.pause);
-        if self.stream.is_none() {
+        let Some(own_end) = self.stream.as_ref().map(|stream| stream.own_end()) else {
             if is_refused {
                 self.session.note_refused();
             }
             return Ok(());
-        }
+        };
+        self.is_broken = false;
         let randomness = (self.randomness)().map_err(|error| Ended::Thread(error.to_string()))?;
         let now = self.now();
         self.out.clear();
-        self.session.connect(now, randomness).map_err(|error| self.end(Ended::Session(error)))
+        let greeting = self.session.connect(now, own_end, randomness);
+        greeting.map_err(|error| self.end(Ended::Session(error)))
     }
 
     fn write(&mut self, with_outcomes: bool) -> Result<(), Ended> {
-        let now = self.now();
-        let flushed = self.session.flush(now, with_outcomes, &mut self.out);
+        let flushed = self.session.flush(with_outcomes, &mut self.out);
         flushed.map_err(|error| self.end(Ended::Session(error)))?;
         while !self.out.is_empty() {
             let Some(stream) = &self.stream else { break };
@@ -233,6 +250,7 @@ impl Core {
                 }
                 // What was sent before may explain it: that is read before the line is given up.
                 Err(_) => {
+                    self.is_broken = true;
                     self.out.clear();
                     break;
                 }
@@ -248,6 +266,10 @@ impl Core {
             let outcome = match result {
                 Ok(None) => Ok(false),
                 Ok(Some(0)) | Err(_) => {
+                    // After a failed write a reset looks like an end.
+                    if result.is_ok() && !self.is_broken {
+                        self.session.note_end();
+                    }
                     self.close();
                     Ok(false)
                 }
@@ -275,7 +297,9 @@ impl Core {
                 ClientEvent::Welcome => self.pause = PAUSES.0,
                 ClientEvent::Granted | ClientEvent::Dismissed => {}
                 ClientEvent::Answer { lease, is_open } => {
-                    self.answers.insert(lease, is_open);
+                    if let Some(answer) = self.answers.get_mut(&lease) {
+                        *answer = Some(is_open);
+                    }
                 }
                 ClientEvent::End(reason) => return Err(self.end(Ended::Told(reason))),
                 ClientEvent::Refused(reason, text) => {

@@ -175,6 +175,9 @@ impl Line {
 
     pub(super) fn close(mut self) {
         self.write_backlog();
+        if !self.backlog.is_empty() {
+            return self.abort();
+        }
         // The connection may be broken already; there is nobody to tell.
         let _ = self.socket.shutdown(Shutdown::Write);
         // Closing with unread bytes would reset the connection, and the peer lose what was just sent.
@@ -184,5 +187,9 @@ impl Line {
                 break;
             }
         }
+    }
+
+    pub(super) fn abort(self) {
+        self.socket.reset_when_dropped();
     }
 }

@@ -71,7 +71,7 @@ impl LineId {
 /// Who is at the other end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Peer {
-    /// The address, for people.
+    /// Its address; for a Unix socket `pid:` and its process, empty where the system does not say.
     pub text: String,
     /// It is on this machine.
     pub is_local: bool,
@@ -358,10 +358,18 @@ impl Lines {
     }
 
     /// Closes a line; an id that names nothing is left alone. What is kept for the peer is written as far as the kernel
-    /// takes it now; nothing here waits.
+    /// takes it now, and if that is not all of it the line is aborted; nothing here waits.
     pub fn close(&mut self, id: LineId) {
         if let Some(line) = self.remove(id) {
             line.close();
+        }
+    }
+
+    /// Closes a line so that its peer sees a reset and no end in good order, which could be taken for this process's
+    /// death. What is kept for the peer is dropped.
+    pub fn abort(&mut self, id: LineId) {
+        if let Some(line) = self.remove(id) {
+            line.abort();
         }
     }
 }

@@ -12,7 +12,7 @@ use nix::sys::socket::{Backlog, listen};
 use super::{
     address::Address,
     lines::Peer,
-    socket::Socket,
+    socket::{Socket, name_of},
     unix_socket::{self, SocketFile},
 };
 use crate::NetError;
@@ -88,13 +88,15 @@ impl Listener {
                 // A record is one write: waiting for more to send only costs time. A peer that is gone already
                 // is found by reading.
                 let _ = socket.set_nodelay(true);
-                let peer = Peer { text: from.to_string(), is_local: from.ip().is_loopback() };
+                let peer =
+                    Peer { text: name_of(from), is_local: from.ip().to_canonical().is_loopback() };
                 Ok((Socket::Tcp(socket), peer))
             }
             Kind::Unix(listener, _) => {
                 let (socket, _) = listener.accept()?;
-                let peer = Peer { text: self.address.to_string(), is_local: true };
-                Ok((Socket::Unix(socket), peer))
+                let socket = Socket::Unix(socket);
+                let peer = Peer { text: socket.other_process(), is_local: true };
+                Ok((socket, peer))
             }
         }
     }

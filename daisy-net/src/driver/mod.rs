@@ -11,6 +11,7 @@ mod file_limit;
 mod line;
 mod lines;
 mod listener;
+mod resolver;
 mod socket;
 mod stream;
 mod unix_socket;

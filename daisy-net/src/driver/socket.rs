@@ -2,8 +2,9 @@
 
 use std::{
     io::{self, Read, Write},
-    net::Shutdown,
+    net::{Shutdown, SocketAddr},
     os::fd::{AsFd, BorrowedFd},
+    process,
 };
 
 use mio::{
@@ -11,6 +12,14 @@ use mio::{
     event::Source,
     net::{TcpStream, UnixStream},
 };
+#[cfg(target_os = "linux")]
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use nix::{
+    libc::linger,
+    sys::socket::{setsockopt, sockopt::Linger},
+};
+
+use crate::session::OwnEnd;
 
 /// Both kinds of sockets behind the same calls.
 #[derive(Debug)]
@@ -36,10 +45,44 @@ impl Socket {
         })
     }
 
+    /// This end, as the other one should see it.
+    pub(super) fn own_end(&self) -> OwnEnd {
+        match self {
+            Self::Tcp(socket) => match (socket.local_addr(), socket.peer_addr()) {
+                (Ok(own), Ok(peer)) => {
+                    let is_local = own.ip().to_canonical() == peer.ip().to_canonical();
+                    OwnEnd {
+                        name: name_of(own),
+                        is_local: is_local || own.ip().to_canonical().is_loopback(),
+                    }
+                }
+                _ => OwnEnd::default(),
+            },
+            Self::Unix(_) => OwnEnd { name: name_of_process(process::id()), is_local: true },
+        }
+    }
+
+    /// Where the other end of a Unix socket is; empty where the system does not say.
+    pub(super) fn other_process(&self) -> String {
+        #[cfg(target_os = "linux")]
+        if let Ok(peer) = getsockopt(self, PeerCredentials) {
+            return u32::try_from(peer.pid()).map_or_else(|_| String::new(), name_of_process);
+        }
+        String::new()
+    }
+
     pub(super) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         match self {
             Self::Tcp(socket) => socket.shutdown(how),
             Self::Unix(socket) => socket.shutdown(how),
+        }
+    }
+
+    /// Lets the other end see a reset when this is dropped. A Unix socket knows none.
+    pub(super) fn reset_when_dropped(&self) {
+        if let Self::Tcp(socket) = self {
+            // If it is broken already it has been reset.
+            let _is_set = setsockopt(socket, Linger, &linger { l_onoff: 1, l_linger: 0 });
         }
     }
 
@@ -62,6 +105,16 @@ impl AsFd for Socket {
             Self::Unix(socket) => socket.as_fd(),
         }
     }
+}
+
+/// An address as both ends of a connection write it, whatever kind of socket they have.
+pub(super) fn name_of(address: SocketAddr) -> String {
+    SocketAddr::new(address.ip().to_canonical(), address.port()).to_string()
+}
+
+/// The end of a Unix socket has no name but its process's.
+fn name_of_process(pid: u32) -> String {
+    format!("pid:{pid}")
 }
 
 /// A signal is no reason to stop, and "not now" is no error.

@@ -11,8 +11,8 @@ use std::{
 use mio::net::{TcpStream, UnixStream};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::{address::Address, socket::Socket};
-use crate::NetError;
+use super::{address::Address, resolver::Resolver, socket::Socket};
+use crate::{NetError, session::OwnEnd};
 
 /// How long a full Unix socket is left alone before it is tried again, in milliseconds.
 const FULL_PAUSE_MS: u8 = 10;
@@ -36,19 +36,28 @@ pub struct Ready {
 }
 
 impl Stream {
-    /// Connects to `address` within `timeout`, trying all that its name stands for. Resolving a name takes as long as
-    /// the system takes.
+    /// Connects to `address` within `timeout`, trying all that its name stands for.
     ///
     /// # Errors
     /// [`NetError::Refused`] when nobody listens: each of the addresses refuses, or there is no socket file.
     /// [`NetError::Unreachable`] for everything else: no route, no such name, no answer in time.
     pub fn connect(address: &Address, timeout: Duration) -> Result<Self, NetError> {
+        Self::connect_by(&mut Resolver::default(), address, timeout)
+    }
+
+    /// The same, by somebody who may have looked the name up before.
+    pub(super) fn connect_by(
+        resolver: &mut Resolver,
+        address: &Address,
+        timeout: Duration,
+    ) -> Result<Self, NetError> {
         let deadline = Instant::now().checked_add(timeout);
         let unreachable = |error| NetError::Unreachable { address: address.to_string(), error };
         let connected = match address {
             Address::Unix(path) => connect_unix(path, deadline).map(Socket::Unix),
-            Address::Tcp { .. } => {
-                connect_tcp(&address.resolve().map_err(unreachable)?, deadline).map(Socket::Tcp)
+            Address::Tcp { host, port } => {
+                let found = resolver.resolve(host, *port, timeout).map_err(unreachable)?;
+                connect_tcp(&found, deadline).map(Socket::Tcp)
             }
         };
         match connected {
@@ -119,6 +128,11 @@ impl Stream {
     /// What the system says about waiting.
     pub fn wait_writable(&self, timeout: Option<Duration>) -> io::Result<bool> {
         Ok(self.wait(false, true, timeout)?.writable)
+    }
+
+    /// This end, as the server should see it.
+    pub fn own_end(&self) -> OwnEnd {
+        self.socket.own_end()
     }
 
     /// Ends both directions; whoever waits wakes up.

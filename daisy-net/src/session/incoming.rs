@@ -2,7 +2,7 @@
 
 use daisy_sched::{LookAhead, Moment};
 
-use super::{ClientError, ClientEvent, ClientSession};
+use super::{ClientError, ClientEvent, ClientSession, most_of};
 use crate::{
     channel::ChannelError,
     wire::{EndReason, GrantsReader, RecallReader, ToWorker, Verdict, Welcome, WireError, kind},
@@ -29,7 +29,9 @@ impl core::fmt::Display for ClientError {
                 f.write_str("the server's layout is none; install the same daisy on both sides")
             }
             Self::Unasked => f.write_str("the server sent more blocks than were asked for"),
-            Self::OutOfOrder => f.write_str("the server sent blocks before it said welcome"),
+            Self::OutOfOrder => f.write_str(
+                "the server sent a message out of order: before its welcome, or a second one",
+            ),
         }
     }
 }
@@ -44,7 +46,7 @@ impl ClientSession {
         kind: u8,
         payload: &[u8],
     ) -> Result<(), ClientError> {
-        let is_online = self.offline_since.is_none();
+        let is_online = self.life.is_online();
         match kind {
             kind::GRANTS if is_online => self.granted(payload),
             kind::RECALL if is_online => self.recalled(now, payload),
@@ -60,7 +62,7 @@ impl ClientSession {
     fn granted(&mut self, payload: &[u8]) -> Result<(), ClientError> {
         for grant in GrantsReader::new(payload) {
             let grant = grant?;
-            if self.repeats > 0 && self.has(grant.lease) {
+            if grant.lease < self.known_below && self.has(grant.lease) {
                 continue;
             }
             // More than was asked for would fill the memory in the end.
@@ -76,7 +78,14 @@ impl ClientSession {
     fn has(&self, lease: u64) -> bool {
         self.begun.contains(&lease)
             || self.queue.iter().any(|grant| grant.lease == lease)
-            || self.outbox.has(lease)
+            || self.outbox.leases().any(|known| known == lease)
+    }
+
+    /// One more than the largest lease known here.
+    fn known_below(&self) -> u64 {
+        let queued = self.queue.iter().map(|grant| grant.lease);
+        let all = self.begun.iter().copied().chain(queued).chain(self.outbox.leases());
+        all.max().map_or(0, |lease| lease.saturating_add(1))
     }
 
     fn recalled(&mut self, now: Moment, payload: &[u8]) -> Result<(), ClientError> {
@@ -105,12 +114,16 @@ impl ClientSession {
             ToWorker::Refused { reason, text } => {
                 self.events.push_back(ClientEvent::Refused(reason, text));
             }
-            ToWorker::Heartbeat | ToWorker::Grants { .. } | ToWorker::Recall { .. } => {}
+            ToWorker::Heartbeat { heard } => self.life.answered(Moment::from_micros(heard)),
+            ToWorker::Grants { .. } | ToWorker::Recall { .. } => {}
         }
         Ok(())
     }
 
     fn welcomed(&mut self, now: Moment, welcome: Welcome) -> Result<(), ClientError> {
+        if self.life.is_online() {
+            return Err(ClientError::OutOfOrder);
+        }
         if welcome.layout.to_layout().is_none() {
             return Err(ClientError::Layout);
         }
@@ -119,18 +132,18 @@ impl ClientSession {
             // It would work on blocks that are nobody's.
             self.events.push_back(ClientEvent::End(EndReason::Unknown));
         }
+        let most = most_of(&welcome);
         if self.welcome.is_some() {
-            self.repeats = welcome.max_ahead;
+            // Blocks held and wanted together are at most so many: what is not here may have been lost.
+            let held = self.begun.len() + self.queue.len();
+            self.repeats = most.saturating_sub(u32::try_from(held).unwrap_or(u32::MAX));
+            self.known_below = self.known_below();
+        } else {
+            self.ahead = LookAhead::new(most);
         }
-        if self.welcome.is_none() {
-            self.ahead = LookAhead::new(welcome.max_ahead.clamp(1, LookAhead::MAX_BLOCKS));
-        }
+        self.life.welcomed(now, &self.own_end, &welcome.seen_as);
         self.welcome = Some(welcome);
-        self.offline_since = None;
-        self.was_refused = false;
-        self.greeting_since = None;
         self.is_dismissed = false;
-        self.last_heard = now;
         self.outbox.renew(now);
         self.events.push_back(ClientEvent::Welcome);
         Ok(())

@@ -15,19 +15,23 @@
 //!
 //! # When a worker must end
 //! A server lends a lost worker's blocks again once the worker must have ended itself. So a worker ends
-//! [`silence_ms`](crate::wire::Welcome::silence_ms) after the last byte from the server
-//! ([`ClientSession::must_end_at`]). Where connecting is *refused* since the connection broke, there is
-//! no server that could lend anything: then the worker may go on for
-//! [`reconnect_ms`](crate::wire::Welcome::reconnect_ms), which is 0 in a run without a journal.
+//! [`silence_ms`](crate::wire::Welcome::silence_ms) after the last sign of life it gave that the server
+//! has answered ([`ClientSession::must_end_at`]). Where the server is *known* to be dead there is nobody
+//! who could lend anything: then the worker may go on for
+//! [`reconnect_ms`](crate::wire::Welcome::reconnect_ms), which is 0 in a run without a journal. It is
+//! known where connecting is refused since the connection broke, and the refusal can only be the server's
+//! own machine's: it is this machine, or it ended the connection in good order before
+//! ([`ClientSession::note_end`]), and nothing lies between ([`Welcome::seen_as`]).
 
 mod incoming;
+mod life;
 mod outbox;
 
 use std::collections::VecDeque;
 
 use daisy_sched::{LookAhead, Moment};
 
-use self::outbox::Outbox;
+use self::{life::Life, outbox::Outbox};
 use crate::{
     channel::{Channel, ChannelError, Security},
     wire::{EndReason, Grant, Hello, RefusalReason, ToServer, Verdict, Welcome, WireError},
@@ -48,6 +52,15 @@ pub struct ClientConfig {
     pub pid: u32,
     /// Its machine.
     pub host: String,
+}
+
+/// A worker's end of a connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OwnEnd {
+    /// What it is called, as in [`Welcome::seen_as`]; empty where that is unknown.
+    pub name: String,
+    /// The other end is on the same machine.
+    pub is_local: bool,
 }
 
 /// What became known to a worker.
@@ -82,7 +95,7 @@ pub enum ClientError {
     Message(WireError),
     /// A layout of which no block can be made.
     Layout,
-    /// A message that makes no sense before the welcome.
+    /// A message that makes no sense before the welcome, or a second welcome.
     OutOfOrder,
     /// More blocks than were asked for.
     Unasked,
@@ -121,17 +134,17 @@ pub struct ClientSession {
     /// After a reconnect: how many blocks may come that were asked for before. The server names all it
     /// takes to be here, which may be here, or may have been lost with the old connection.
     repeats: u32,
+    /// Leases below this number may be here when they are granted again.
+    known_below: u64,
     events: VecDeque<ClientEvent>,
     is_dismissed: bool,
-    last_heard: Moment,
-    last_sent: Moment,
-    /// Since when there is no connection.
-    offline_since: Option<Moment>,
-    /// Connecting was refused since then.
-    was_refused: bool,
-    /// Since when there is a connection again after that: a new server may take this worker for present
-    /// from here on.
-    greeting_since: Option<Moment>,
+    own_end: OwnEnd,
+    life: Life,
+}
+
+/// The most blocks held and wanted together, whatever the server says.
+fn most_of(welcome: &Welcome) -> u32 {
+    welcome.max_ahead.clamp(1, LookAhead::MAX_BLOCKS)
 }
 
 impl ClientSession {
@@ -151,13 +164,11 @@ impl ClientSession {
             ahead: LookAhead::new(LookAhead::MAX_BLOCKS),
             wanted: 0,
             repeats: 0,
+            known_below: 0,
             events: VecDeque::new(),
             is_dismissed: false,
-            last_heard: now,
-            last_sent: now,
-            offline_since: Some(now),
-            was_refused: false,
-            greeting_since: None,
+            own_end: OwnEnd::default(),
+            life: Life::new(now),
         }
     }
 
@@ -167,7 +178,12 @@ impl ClientSession {
     ///
     /// # Errors
     /// If the hello cannot be sent: a task's name that is too long.
-    pub fn connect(&mut self, now: Moment, randomness: [u8; 32]) -> Result<(), ClientError> {
+    pub fn connect(
+        &mut self,
+        now: Moment,
+        own_end: OwnEnd,
+        randomness: [u8; 32],
+    ) -> Result<(), ClientError> {
         let mut channel = Channel::client(self.config.security.clone(), randomness);
         let held = self.begun.len() + self.queue.len();
         let hello = Hello {
@@ -181,33 +197,30 @@ impl ClientSession {
         };
         ToServer::Hello(hello).encode_into(channel.put()).map_err(ClientError::Message)?;
         self.state = State::Greeting(Box::new(channel));
-        if self.was_refused && self.offline_since.is_some() {
-            self.greeting_since = Some(now);
-        }
+        self.own_end = own_end;
+        self.life.connected(now);
         self.wanted = 0;
-        self.last_sent = now;
         Ok(())
     }
 
     /// The connection is closed or broke.
     pub fn disconnect(&mut self, now: Moment) {
         self.state = State::Offline;
-        if self.offline_since.is_none() {
-            self.offline_since = Some(now);
-            self.was_refused = false;
-        }
-        if let Some(since) = self.greeting_since.take() {
-            // There was a server: unless it refuses again, it may be there still.
-            self.was_refused = false;
-            self.last_heard = self.last_heard.max(since);
-        }
+        self.life.broke(now);
         self.wanted = 0;
         self.outbox.forget_sent();
     }
 
-    /// Connecting was refused: there is no server.
-    pub const fn note_refused(&mut self) {
-        self.was_refused = true;
+    /// The server's system has ended the connection in good order, as it does for a process that dies.
+    /// Not to be called for a reset, nor for an end that is only seen after a failed write, which looks
+    /// like one. To be followed by [`ClientSession::disconnect`].
+    pub const fn note_end(&mut self) {
+        self.life.ended();
+    }
+
+    /// Connecting was refused.
+    pub fn note_refused(&mut self) {
+        self.life.refused();
     }
 
     /// Bytes came from the server.
@@ -215,20 +228,17 @@ impl ClientSession {
     /// # Errors
     /// [`ClientError`]: the connection is to be closed. What it was told before still counts.
     pub fn receive(&mut self, now: Moment, bytes: &[u8]) -> Result<(), ClientError> {
-        let (mut channel, is_online) = match std::mem::replace(&mut self.state, State::Offline) {
-            State::Offline => return Ok(()),
-            State::Greeting(channel) => (channel, false),
-            State::Online(channel) => (channel, true),
+        let (State::Greeting(mut channel) | State::Online(mut channel)) =
+            std::mem::replace(&mut self.state, State::Offline)
+        else {
+            return Ok(());
         };
-        if is_online {
-            self.last_heard = now;
+        if self.life.is_online() && self.config.heartbeat_ms == 0 {
+            self.life.heard(now);
         }
         let result = channel.receive(bytes, |kind, payload| self.frame(now, kind, payload));
-        self.state = if self.offline_since.is_none() {
-            State::Online(channel)
-        } else {
-            State::Greeting(channel)
-        };
+        self.state =
+            if self.life.is_online() { State::Online(channel) } else { State::Greeting(channel) };
         result
     }
 
@@ -236,12 +246,7 @@ impl ClientSession {
     ///
     /// # Errors
     /// [`ClientError::Channel`] if the cipher cannot go on.
-    pub fn flush(
-        &mut self,
-        now: Moment,
-        with_outcomes: bool,
-        out: &mut Vec<u8>,
-    ) -> Result<(), ClientError> {
+    pub fn flush(&mut self, with_outcomes: bool, out: &mut Vec<u8>) -> Result<(), ClientError> {
         let channel = match &mut self.state {
             State::Offline => return Ok(()),
             State::Greeting(channel) => channel,
@@ -252,12 +257,7 @@ impl ClientSession {
                 channel
             }
         };
-        let before = out.len();
-        channel.flush(out).map_err(ClientError::Channel)?;
-        if out.len() > before {
-            self.last_sent = now;
-        }
-        Ok(())
+        channel.flush(out).map_err(ClientError::Channel)
     }
 
     // ---- blocks ----
@@ -270,7 +270,7 @@ impl ClientSession {
     /// Asks for blocks if none wait here and none are on their way: as many as look-ahead says, or
     /// exactly `blocks`.
     pub fn want(&mut self, blocks: Option<u32>) {
-        let most = self.welcome.as_ref().map_or(1, |welcome| welcome.max_ahead.max(1));
+        let most = self.welcome.as_ref().map_or(1, most_of);
         let target = blocks.unwrap_or_else(|| self.ahead.blocks()).min(most);
         let waiting = u32::try_from(self.queue.len()).unwrap_or(u32::MAX);
         let State::Online(channel) = &mut self.state else { return };
@@ -327,10 +327,11 @@ impl ClientSession {
     }
 
     /// Gives a sign of life with what the process has used so far; 0 where that is unknown.
-    pub fn beat(&mut self, peak_memory_kb: u64, cpu_ms: u64) {
+    pub fn beat(&mut self, now: Moment, peak_memory_kb: u64, cpu_ms: u64) {
         if let State::Online(channel) = &mut self.state {
-            let beat = ToServer::Heartbeat { peak_memory_kb, cpu_ms };
+            let beat = ToServer::Heartbeat { clock: now.as_micros(), peak_memory_kb, cpu_ms };
             let _is_encoded = beat.encode_into(channel.put());
+            self.life.beat_at = now;
         }
     }
 
@@ -381,18 +382,7 @@ impl ClientSession {
     /// When this worker must have ended unless it hears of its server. None before it ever did.
     #[must_use]
     pub fn must_end_at(&self) -> Option<Moment> {
-        let welcome = self.welcome.as_ref()?;
-        let after =
-            |moment: Moment, millis| moment.after(core::time::Duration::from_millis(millis));
-        match self.offline_since {
-            Some(since) if self.was_refused => {
-                let end = after(since, welcome.reconnect_ms);
-                let greeting = self.greeting_since.filter(|_| welcome.silence_ms > 0);
-                Some(greeting.map_or(end, |at| end.min(after(at, welcome.silence_ms))))
-            }
-            _ if welcome.silence_ms == 0 => None,
-            _ => Some(after(self.last_heard, welcome.silence_ms)),
-        }
+        self.life.must_end_at(self.welcome.as_ref()?)
     }
 
     /// What is to be done next, and when.
@@ -408,7 +398,7 @@ impl ClientSession {
         let promised = if promised > 0 && self.is_online() { Some(promised) } else { None };
         let beat = promised.map(|millis| {
             // Half of what is promised, so that a late one is in time.
-            let at = self.last_sent.after(core::time::Duration::from_millis(millis.div_ceil(2)));
+            let at = self.life.beat_at.after(core::time::Duration::from_millis(millis.div_ceil(2)));
             (at, ClientReason::Heartbeat)
         });
         let end = self.must_end_at().map(|at| (at, ClientReason::MustEnd));

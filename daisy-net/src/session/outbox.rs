@@ -29,9 +29,9 @@ impl Outbox {
         self.first_unsent
     }
 
-    /// Whether the outcome of a lease is here.
-    pub(super) fn has(&self, lease: u64) -> bool {
-        self.items.iter().any(|item| item.lease == lease)
+    /// The leases whose outcomes are here.
+    pub(super) fn leases(&self) -> impl Iterator<Item = u64> {
+        self.items.iter().map(|item| item.lease)
     }
 
     pub(super) fn len(&self) -> usize {

@@ -51,7 +51,9 @@ impl Switchboard {
         let worker = desk.worker.ok_or(CloseReason::OutOfOrder)?;
         match message {
             ToServer::Want { blocks } => host.handle(now, Input::Want { worker, blocks })?,
-            ToServer::Heartbeat { peak_memory_kb, cpu_ms } => {
+            ToServer::Heartbeat { clock, peak_memory_kb, cpu_ms } => {
+                desk.clock = clock;
+                desk.owes_beat = true;
                 host.used(worker, peak_memory_kb, cpu_ms);
             }
             ToServer::Ask { lease } => {

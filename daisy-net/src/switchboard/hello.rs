@@ -52,7 +52,7 @@ impl Switchboard {
                     self.next_beat = now;
                 }
                 host.joined(worker, hello);
-                let welcome = self.welcome(worker, task, host);
+                let welcome = self.welcome(worker, task, (host, &desk.from));
                 // Blocks that were granted on a line that broke may never have arrived.
                 for lease in host.coordinator().leases_of(worker) {
                     desk.grant(&lease);
@@ -156,7 +156,12 @@ impl Switchboard {
         }
     }
 
-    fn welcome<H: Host>(&self, worker: WorkerId, task: TaskId, host: &H) -> ToWorker {
+    fn welcome<H: Host>(
+        &self,
+        worker: WorkerId,
+        task: TaskId,
+        (host, seen_as): (&H, &str),
+    ) -> ToWorker {
         let Terms { layout, timeout_ms, max_ahead } = host.terms(task);
         ToWorker::Welcome(Welcome {
             worker: worker.0,
@@ -167,6 +172,7 @@ impl Switchboard {
             reconnect_ms: self.config.reconnect_ms,
             timeout_ms,
             max_ahead,
+            seen_as: seen_as.to_owned(),
             layout: layout_frame(layout),
         })
     }

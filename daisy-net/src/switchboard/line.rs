@@ -55,6 +55,15 @@ pub enum CloseReason {
     SlowReader,
 }
 
+impl CloseReason {
+    /// Whether the peer was told what it has to know. If not, the connection is to be reset: an end in good
+    /// order could be taken for the server's death.
+    #[must_use]
+    pub const fn is_said(self) -> bool {
+        matches!(self, Self::Refused(_) | Self::GivenUp)
+    }
+}
+
 impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -106,6 +115,8 @@ pub(super) struct Line {
 /// What of a line does not belong to its bytes.
 pub(super) struct Desk {
     pub(super) key: LineKey,
+    /// Where it comes from, as the server sees it.
+    pub(super) from: String,
     pub(super) worker: Option<WorkerId>,
     /// What was said last is that the line ends: nothing more is heard, and it is closed.
     pub(super) farewell: Option<CloseReason>,
@@ -117,6 +128,10 @@ pub(super) struct Desk {
     num_outcomes: u64,
     /// Outcomes up to this number are to be acknowledged.
     pub(super) ack: Option<u64>,
+    /// The worker's clock in its last heartbeat.
+    pub(super) clock: u64,
+    /// That heartbeat is to be answered.
+    pub(super) owes_beat: bool,
     /// Whole frames to be sent.
     pub(super) frames: Vec<u8>,
     /// Blocks to be sent after them.
@@ -124,16 +139,19 @@ pub(super) struct Desk {
 }
 
 impl Line {
-    pub(super) fn new(key: LineKey, channel: Channel, opened: Moment) -> Self {
+    pub(super) fn new(key: LineKey, from: String, channel: Channel, opened: Moment) -> Self {
         let (frames, grants) = (Vec::new(), Vec::new());
         let desk = Desk {
             key,
+            from,
             worker: None,
             farewell: None,
             has_left: false,
             checking: VecDeque::new(),
             num_outcomes: 0,
             ack: None,
+            clock: 0,
+            owes_beat: false,
             frames,
             grants,
         };
@@ -155,10 +173,11 @@ impl Line {
     }
 
     pub(super) fn wants_flush(&self) -> bool {
-        let Desk { frames, grants, ack, .. } = &self.desk;
+        let Desk { frames, grants, ack, owes_beat, .. } = &self.desk;
         !frames.is_empty()
             || !grants.is_empty()
             || ack.is_some()
+            || *owes_beat
             || self.closing.is_some()
             || self.channel.wants_flush()
     }
@@ -167,6 +186,10 @@ impl Line {
     pub(super) fn flush(&mut self, bytes: &mut Vec<u8>) {
         if let Some(through) = self.desk.ack.take() {
             self.desk.say(&ToWorker::Ack { through });
+        }
+        if std::mem::take(&mut self.desk.owes_beat) {
+            let heard = self.desk.clock;
+            self.desk.say(&ToWorker::Heartbeat { heard });
         }
         let Desk { frames, grants, .. } = &mut self.desk;
         if !grants.is_empty() {
@@ -191,10 +214,11 @@ impl Desk {
     /// An outcome came; `is_over` unless it has to be checked first.
     #[inline]
     pub(super) fn note_outcome(&mut self, number: u64, lease: LeaseId, is_over: bool) {
-        if !is_over {
+        // It may come again while it is being checked.
+        if !is_over && self.checking.iter().all(|&(_, checked)| checked != lease) {
             self.checking.push_back((number, lease));
         }
-        self.num_outcomes = number + 1;
+        self.num_outcomes = self.num_outcomes.max(number + 1);
     }
 
     /// A check has come to its end; false if it was not of an outcome of this line.
@@ -218,5 +242,24 @@ impl Desk {
     /// Appends a message; false if it cannot be encoded.
     pub(super) fn say(&mut self, message: &ToWorker) -> bool {
         message.encode_into(&mut self.frames).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel::Security;
+
+    #[test]
+    fn an_outcome_that_comes_again_while_it_is_checked_is_one_outcome() {
+        let channel = Channel::server(Security::Clear, [1; 32]);
+        let mut desk = Line::new(LineKey(0), String::new(), channel, Moment::ZERO).desk;
+        desk.note_outcome(0, LeaseId(7), false);
+        desk.note_outcome(0, LeaseId(7), false);
+        desk.note_outcome(1, LeaseId(7), false);
+        desk.note_outcome(2, LeaseId(8), true);
+        assert_eq!((desk.checking.len(), desk.settled_through()), (1, None));
+        assert!(desk.forget_check(LeaseId(7)));
+        assert_eq!(desk.settled_through(), Some(2));
     }
 }

@@ -98,7 +98,7 @@ pub struct SwitchboardConfig {
     pub secrets: Secrets,
     /// How often both sides promise a sign of life.
     pub heartbeat_ms: u64,
-    /// After so long without a byte from the server a worker ends itself.
+    /// So long after the last sign of life that the server has answered a worker ends itself.
     pub silence_ms: u64,
     /// For how long a worker tries to come back after a broken connection; 0 in a run without a journal.
     pub reconnect_ms: u64,
@@ -160,15 +160,16 @@ impl Switchboard {
 
     // ---- what the driver tells ----
 
-    /// A connection was opened. `randomness` must be fresh.
-    pub fn open(&mut self, now: Moment, key: LineKey, randomness: [u8; 32]) {
+    /// A connection was opened. `randomness` must be fresh. `from` is where it comes from: an address, or
+    /// `pid:` and the process at the other end of a Unix socket; empty where that is unknown.
+    pub fn open(&mut self, now: Moment, key: LineKey, from: String, randomness: [u8; 32]) {
         let slot = key.slot();
         if self.lines.len() <= slot {
             self.lines.resize_with(slot + 1, || None);
         }
         let channel = Channel::server(self.config.security.clone(), randomness);
         if let Some(place) = self.lines.get_mut(slot) {
-            *place = Some(Box::new(Line::new(key, channel, now)));
+            *place = Some(Box::new(Line::new(key, from, channel, now)));
         }
         self.strangers.push_back(key);
         if self.strangers.len() > Self::MAX_STRANGERS
@@ -234,11 +235,11 @@ impl Switchboard {
             return;
         }
         self.next_beat = after_ms(now, (self.config.heartbeat_ms / 2).max(1));
-        let beat = ToWorker::Heartbeat;
         let keys: Vec<LineKey> = self.lines_of.values().copied().collect();
         for key in keys {
             let Some(line) = self.line_mut(key) else { continue };
-            if !std::mem::take(&mut line.has_spoken) && line.say(&beat) {
+            if !std::mem::take(&mut line.has_spoken) {
+                line.desk.owes_beat = true;
                 self.mark(key);
             }
         }

@@ -34,6 +34,8 @@ pub const HOST_LIMIT: usize = 255;
 pub const FAILURE_LIMIT: usize = 4_096;
 /// The longest text of a refusal in bytes; a longer one is cut.
 pub const REFUSAL_LIMIT: usize = 1_024;
+/// The longest name of a connection's other end in bytes; a longer one is cut.
+pub const SEEN_AS_LIMIT: usize = 64;
 /// The most axes a layout has on the wire.
 pub const AXES_LIMIT: usize = 32;
 /// The most items in one frame of grants, outcomes or recalled leases.
@@ -48,7 +50,8 @@ const INT: usize = 5;
 pub const HELLO_LIMIT: usize =
     (2 + TASK_LIMIT) + (1 + LONG) + (1 + 16) + 3 * INT + (2 + HOST_LIMIT);
 /// The longest payload of a `Welcome`.
-pub const WELCOME_LIMIT: usize = LONG + 16 + INT + 4 * LONG + INT + (2 + 6 * AXES_LIMIT * LONG);
+pub const WELCOME_LIMIT: usize =
+    LONG + 16 + INT + 4 * LONG + INT + (1 + SEEN_AS_LIMIT) + (2 + 6 * AXES_LIMIT * LONG);
 /// The longest payload of a `Refused`.
 pub const REFUSED_LIMIT: usize = 1 + (2 + REFUSAL_LIMIT);
 
@@ -62,13 +65,13 @@ pub fn payload_limit(direction: Direction, kind: u8) -> Result<usize, WireError>
         kind::HELLO => (Direction::ToServer, HELLO_LIMIT),
         kind::WANT => (Direction::ToServer, INT),
         kind::OUTCOMES => (Direction::ToServer, LIST_LIMIT),
-        kind::HEARTBEAT => (Direction::ToServer, 2 * LONG),
+        kind::HEARTBEAT => (Direction::ToServer, 3 * LONG),
         kind::ASK => (Direction::ToServer, LONG),
         kind::LEAVE => (Direction::ToServer, 0),
         kind::WELCOME => (Direction::ToWorker, WELCOME_LIMIT),
         kind::GRANTS | kind::RECALL => (Direction::ToWorker, LIST_LIMIT),
-        kind::ACK => (Direction::ToWorker, LONG),
-        kind::HEARTBEAT_BACK | kind::DISMISS => (Direction::ToWorker, 0),
+        kind::ACK | kind::HEARTBEAT_BACK => (Direction::ToWorker, LONG),
+        kind::DISMISS => (Direction::ToWorker, 0),
         kind::ANSWER => (Direction::ToWorker, LONG + 1),
         kind::END => (Direction::ToWorker, 1),
         kind::REFUSED => (Direction::ToWorker, REFUSED_LIMIT),

@@ -27,7 +27,7 @@ pub use frame::{Direction, Frames};
 pub use layout::{LayoutFrame, RoiFrame};
 pub use limits::{
     AXES_LIMIT, FAILURE_LIMIT, HELLO_LIMIT, HOST_LIMIT, ITEMS_LIMIT, LIST_LIMIT, REFUSAL_LIMIT,
-    REFUSED_LIMIT, TASK_LIMIT, WELCOME_LIMIT, kind, payload_limit,
+    REFUSED_LIMIT, SEEN_AS_LIMIT, TASK_LIMIT, WELCOME_LIMIT, kind, payload_limit,
 };
 pub use lists::{
     FIRST_LIMIT, Grant, GrantsReader, GrantsWriter, OutcomeItem, OutcomesReader, OutcomesWriter,

@@ -30,6 +30,8 @@ pub enum ToServer {
     },
     /// The worker lives. Kind 4.
     Heartbeat {
+        /// The worker's clock, in a unit and from a start of its choice: it comes back with the answer.
+        clock: u64,
         /// The most memory its process has used, in KiB; 0 when unknown.
         peak_memory_kb: u64,
         /// The processor time its process has used, in milliseconds; 0 when unknown.
@@ -102,9 +104,10 @@ impl ToServer {
                 return Ok(Self::Outcomes { first, items });
             }
             kind::HEARTBEAT => {
+                let clock = reader.u64("Heartbeat.clock")?;
                 let peak_memory_kb = reader.u64("Heartbeat.peak_memory_kb")?;
                 let cpu_ms = reader.u64("Heartbeat.cpu_ms")?;
-                (Self::Heartbeat { peak_memory_kb, cpu_ms }, "Heartbeat")
+                (Self::Heartbeat { clock, peak_memory_kb, cpu_ms }, "Heartbeat")
             }
             kind::ASK => (Self::Ask { lease: reader.u64("Ask.lease")? }, "Ask"),
             kind::LEAVE => (Self::Leave, "Leave"),
@@ -132,11 +135,14 @@ impl ToServer {
                 items.iter().for_each(|item| writer.push(item));
                 Ok(())
             }
-            Self::Heartbeat { peak_memory_kb, cpu_ms } => frame(out, kind::HEARTBEAT, |writer| {
-                writer.u64(*peak_memory_kb);
-                writer.u64(*cpu_ms);
-                Ok(())
-            }),
+            Self::Heartbeat { clock, peak_memory_kb, cpu_ms } => {
+                frame(out, kind::HEARTBEAT, |writer| {
+                    writer.u64(*clock);
+                    writer.u64(*peak_memory_kb);
+                    writer.u64(*cpu_ms);
+                    Ok(())
+                })
+            }
             Self::Ask { lease } => frame(out, kind::ASK, |writer| {
                 writer.u64(*lease);
                 Ok(())

@@ -6,7 +6,7 @@ use super::{
     error::WireError,
     frame::{Direction, frame},
     layout::LayoutFrame,
-    limits::{REFUSAL_LIMIT, kind, payload_limit},
+    limits::{REFUSAL_LIMIT, SEEN_AS_LIMIT, kind, payload_limit},
     lists::{Grant, GrantsReader, GrantsWriter, RecallReader, RecallWriter},
     reader::Reader,
     writer::Writer,
@@ -14,6 +14,10 @@ use super::{
 
 /// A message from the server to a worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one welcome a connection, and it is not kept here"
+)]
 pub enum ToWorker {
     /// The worker is known; the answer to `Hello`. Kind 65.
     Welcome(Welcome),
@@ -32,8 +36,11 @@ pub enum ToWorker {
         /// The loans; encoded as several frames when they do not fit into one, as none when there are none.
         leases: Vec<u64>,
     },
-    /// The server lives. Kind 69.
-    Heartbeat,
+    /// The server lives, and has heard of the worker. Kind 69.
+    Heartbeat {
+        /// The clock in the last heartbeat that came on this connection; 0 before the first.
+        heard: u64,
+    },
     /// The answer to `Ask`. Kind 70.
     Answer {
         /// The loan's number.
@@ -68,7 +75,8 @@ pub struct Welcome {
     pub task: u32,
     /// How often it has to be heard of, in milliseconds; 0 for never.
     pub heartbeat_ms: u64,
-    /// After how long without a byte from the server its process has to end, in milliseconds; 0 for never.
+    /// So long after the last sign of life that the server has answered its process has to end, in
+    /// milliseconds; 0 for never.
     pub silence_ms: u64,
     /// For how long it goes on and tries to come back after a broken connection, in milliseconds; 0 not at all.
     pub reconnect_ms: u64,
@@ -76,6 +84,9 @@ pub struct Welcome {
     pub timeout_ms: u64,
     /// The most blocks it may hold and want together.
     pub max_ahead: u32,
+    /// Where the server sees this connection come from, at most [`SEEN_AS_LIMIT`] bytes; empty where that
+    /// is unknown. If it is not the worker's own end, something lies between that can break by itself.
+    pub seen_as: String,
     /// From which it computes its blocks' ROIs.
     pub layout: LayoutFrame,
 }
@@ -91,6 +102,7 @@ impl fmt::Debug for Welcome {
             .field("reconnect_ms", &self.reconnect_ms)
             .field("timeout_ms", &self.timeout_ms)
             .field("max_ahead", &self.max_ahead)
+            .field("seen_as", &self.seen_as)
             .field("layout", &self.layout)
             .finish_non_exhaustive()
     }
@@ -161,7 +173,9 @@ impl ToWorker {
                 let leases = RecallReader::new(payload).collect::<Result<Vec<_>, _>>()?;
                 return Ok(Self::Recall { leases });
             }
-            kind::HEARTBEAT_BACK => (Self::Heartbeat, "Heartbeat"),
+            kind::HEARTBEAT_BACK => {
+                (Self::Heartbeat { heard: reader.u64("Heartbeat.heard")? }, "Heartbeat")
+            }
             kind::ANSWER => {
                 let lease = reader.u64("Answer.lease")?;
                 (Self::Answer { lease, is_open: reader.flag("Answer.is_open")? }, "Answer")
@@ -202,7 +216,10 @@ impl ToWorker {
                 leases.iter().for_each(|lease| writer.push(*lease));
                 Ok(())
             }
-            Self::Heartbeat => frame(out, kind::HEARTBEAT_BACK, |_| Ok(())),
+            Self::Heartbeat { heard } => frame(out, kind::HEARTBEAT_BACK, |writer| {
+                writer.u64(*heard);
+                Ok(())
+            }),
             Self::Answer { lease, is_open } => frame(out, kind::ANSWER, |writer| {
                 writer.u64(*lease);
                 writer.flag(*is_open);
@@ -240,6 +257,7 @@ impl Welcome {
             reconnect_ms: reader.u64("Welcome.reconnect_ms")?,
             timeout_ms: reader.u64("Welcome.timeout_ms")?,
             max_ahead: reader.u32("Welcome.max_ahead")?,
+            seen_as: reader.text("Welcome.seen_as", SEEN_AS_LIMIT)?.to_owned(),
             layout: LayoutFrame::read(reader)?,
         })
     }
@@ -253,6 +271,7 @@ impl Welcome {
         writer.u64(self.reconnect_ms);
         writer.u64(self.timeout_ms);
         writer.u64(u64::from(self.max_ahead));
+        writer.text_cut(SEEN_AS_LIMIT, &self.seen_as);
         self.layout.write(writer)
     }
 }

@@ -98,10 +98,10 @@ fn what_is_said_before_the_channel_is_open_goes_out_after_it() {
         let (mut client, mut server) = (client(security.clone()), server(security));
         say(&mut client, &hello());
         say(&mut client, &ToServer::Want { blocks: 8 });
-        answer(&mut server, &ToWorker::Heartbeat);
+        answer(&mut server, &ToWorker::Heartbeat { heard: 0 });
         assert_eq!(receive(&mut server, &flush(&mut client)), Ok(vec![]));
         let reply = flush(&mut server);
-        assert_eq!(receive(&mut client, &reply), Ok(vec![(69, vec![])]));
+        assert_eq!(receive(&mut client, &reply), Ok(vec![(69, vec![0])]));
         assert!(client.wants_flush());
         let said = receive(&mut server, &flush(&mut client)).unwrap();
         assert_eq!(heard(&said), [hello(), ToServer::Want { blocks: 8 }]);

@@ -1,10 +1,13 @@
 //! Workers and a server talk: who says what, what a broken connection costs, and what nonsense does.
 
 use daisy_net::{
-    channel::{ChannelError, Security},
-    session::{ClientEvent, ClientReason},
+    channel::{Channel, ChannelError, Security},
+    session::{ClientError, ClientEvent, ClientReason, ClientSession, OwnEnd},
     switchboard::{CloseReason, Switchboard},
-    wire::{EndReason, RefusalReason, ToServer, Verdict},
+    wire::{
+        EndReason, Grant, LayoutFrame, RefusalReason, RoiFrame, ToServer, ToWorker, Verdict,
+        Welcome,
+    },
 };
 use daisy_sched::{Moment, PutBackReason, Settlement};
 
@@ -147,7 +150,7 @@ fn both_sides_give_signs_of_life() {
     let worker = office.join();
     for _ in 0..20 {
         office.pass_ms(1_000);
-        office.clients[worker].beat(1_234, 0);
+        office.clients[worker].beat(office.now, 1_234, 0);
         office.talk();
         let end = office.clients[worker].must_end_at().unwrap();
         assert!(end.since(office.now).as_millis() >= 4_000);
@@ -235,7 +238,7 @@ fn strangers_are_bounded_in_number_and_time() {
     let worker = office.join();
     for place in 0..Switchboard::MAX_STRANGERS as u64 + 5 {
         let line = daisy_net::switchboard::LineKey(1 << 40 | (100 + place));
-        office.board.open(office.now, line, [3; 32]);
+        office.board.open(office.now, line, String::new(), [3; 32]);
     }
     let mut closed = Vec::new();
     office.board.flush(|line, _, closing| closed.push((line, closing)));
@@ -246,7 +249,7 @@ fn strangers_are_bounded_in_number_and_time() {
     }
     for _ in 0..11 {
         office.pass_ms(1_000);
-        office.clients[worker].beat(0, 0);
+        office.clients[worker].beat(office.now, 0, 0);
         office.clients_speak();
     }
     let mut timed_out = 0;
@@ -268,6 +271,56 @@ fn a_question_about_a_lease_is_answered() {
     office.talk();
     let answer = |lease, is_open| ClientEvent::Answer { lease, is_open };
     assert_eq!(office.events_of(worker), [answer(lease, true), answer(lease + 1, false)]);
+}
+
+/// A worker in the clear, and a server that says what the test wants.
+fn puppet() -> (ClientSession, Channel) {
+    let mut office = Office::new(3, 0);
+    let place = office.add_client("double", Security::Clear);
+    let mut client = office.clients.swap_remove(place);
+    client.connect(Moment::ZERO, OwnEnd::default(), [1; 32]).unwrap();
+    let mut server = Channel::server(Security::Clear, [2; 32]);
+    let mut bytes = Vec::new();
+    client.flush(true, &mut bytes).unwrap();
+    server.receive(&bytes, |_, _| Ok::<(), ChannelError>(())).unwrap();
+    (client, server)
+}
+
+fn tell(
+    (client, server): &mut (ClientSession, Channel),
+    message: &ToWorker,
+) -> Result<(), ClientError> {
+    message.encode_into(server.put()).unwrap();
+    let mut bytes = Vec::new();
+    server.flush(&mut bytes).unwrap();
+    client.receive(Moment::ZERO, &bytes)
+}
+
+fn hearty_welcome(max_ahead: u32) -> ToWorker {
+    let roi = |end: i64| RoiFrame { begin: vec![0], shape: vec![end] };
+    let layout = LayoutFrame { total: roi(100), read: roi(10), write: roi(10), fit: 0 };
+    ToWorker::Welcome(Welcome { max_ahead, layout, ..Welcome::default() })
+}
+
+#[test]
+fn a_second_welcome_is_out_of_order() {
+    let mut puppet = puppet();
+    tell(&mut puppet, &hearty_welcome(4)).unwrap();
+    assert_eq!(tell(&mut puppet, &hearty_welcome(4)), Err(ClientError::OutOfOrder));
+}
+
+#[test]
+fn a_server_cannot_make_a_worker_take_more_than_it_asked_for() {
+    let mut puppet = puppet();
+    tell(&mut puppet, &hearty_welcome(u32::MAX)).unwrap();
+    puppet.0.want(Some(u32::MAX));
+    let grants = |leases: std::ops::Range<u64>| {
+        let grant = |lease| Grant { lease, cell: 0, attempt: 1 };
+        ToWorker::Grants { items: leases.map(grant).collect() }
+    };
+    tell(&mut puppet, &grants(1..257)).unwrap();
+    assert_eq!(puppet.0.num_waiting(), 256);
+    assert_eq!(tell(&mut puppet, &grants(257..258)), Err(ClientError::Unasked));
 }
 
 #[test]

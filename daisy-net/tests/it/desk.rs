@@ -7,7 +7,7 @@ use daisy_geometry::Roi;
 use daisy_graph::{TaskGraph, TaskNode};
 use daisy_net::{
     channel::{Channel, ChannelError, Security},
-    session::{ClientConfig, ClientEvent, ClientSession},
+    session::{ClientConfig, ClientEvent, ClientSession, OwnEnd},
     switchboard::{CloseReason, Host, LineKey, Secrets, Switchboard, SwitchboardConfig, Terms},
     wire::{Hello, OutcomeItem, ToServer, Verdict},
 };
@@ -154,8 +154,10 @@ impl Office {
         self.num_lines += 1;
         let line = LineKey(self.num_lines << 32 | client as u64);
         let randomness = [self.num_lines as u8; 32];
-        self.board.open(self.now, line, randomness);
-        self.clients[client].connect(self.now, randomness.map(|byte| byte ^ 0x55)).unwrap();
+        self.board.open(self.now, line, format!("client {client}"), randomness);
+        let own_end = OwnEnd { name: format!("client {client}"), is_local: true };
+        let randomness = randomness.map(|byte| byte ^ 0x55);
+        self.clients[client].connect(self.now, own_end, randomness).unwrap();
         self.lines.insert(client, line);
     }
 
@@ -175,7 +177,7 @@ impl Office {
         let mut has_spoken = false;
         for (client, &line) in &self.lines {
             let mut bytes = Vec::new();
-            self.clients[*client].flush(self.now, true, &mut bytes).unwrap();
+            self.clients[*client].flush(true, &mut bytes).unwrap();
             if !bytes.is_empty() {
                 has_spoken = true;
                 self.board.receive(self.now, line, &bytes, &mut self.desk);
@@ -264,7 +266,7 @@ impl Office {
         self.board.closed(self.now, line, &mut self.desk);
         let line = LineKey(line.0 | 1 << 50);
         self.lines.insert(client, line);
-        self.board.open(self.now, line, [77; 32]);
+        self.board.open(self.now, line, String::new(), [77; 32]);
         let mut channel = Channel::client(Security::Key(KEY), [78; 32]);
         let hello = Hello { task: "double".into(), ..Hello::default() };
         ToServer::Hello(hello).encode_into(channel.put()).unwrap();

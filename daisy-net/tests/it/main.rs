@@ -6,6 +6,7 @@ mod conversations;
 mod desk;
 #[cfg(all(feature = "driver", unix))]
 mod driver;
+mod driver_ends;
 mod wire;
 mod wire_doc;
 mod wire_golden;

@@ -140,7 +140,7 @@ fn the_longest_messages_are_exactly_as_long_as_their_limits() {
             host: "h".repeat(300),
         }),
         ToServer::Want { blocks: u32::MAX },
-        ToServer::Heartbeat { peak_memory_kb: u64::MAX, cpu_ms: u64::MAX },
+        ToServer::Heartbeat { clock: u64::MAX, peak_memory_kb: u64::MAX, cpu_ms: u64::MAX },
         ToServer::Ask { lease: u64::MAX },
         ToServer::Leave,
     ];
@@ -156,6 +156,7 @@ fn the_longest_messages_are_exactly_as_long_as_their_limits() {
     (welcome.task, welcome.max_ahead) = (u32::MAX, u32::MAX);
     (welcome.heartbeat_ms, welcome.silence_ms) = (u64::MAX, u64::MAX);
     (welcome.reconnect_ms, welcome.timeout_ms) = (u64::MAX, u64::MAX);
+    welcome.seen_as = "s".repeat(70);
     let layout = &mut welcome.layout;
     (layout.total, layout.read, layout.write) = (roi.clone(), roi.clone(), roi);
     let refused = ToWorker::Refused {

@@ -50,9 +50,13 @@ fn converse() -> Tape {
         (
             vec![
                 ToServer::Outcomes { first: 2, items: rest },
-                ToServer::Heartbeat { peak_memory_kb: 2_048, cpu_ms: 12 },
+                ToServer::Heartbeat { clock: 1_500_000, peak_memory_kb: 2_048, cpu_ms: 12 },
             ],
-            vec![ToWorker::Ack { through: 3 }, ToWorker::Heartbeat, ToWorker::Dismiss],
+            vec![
+                ToWorker::Ack { through: 3 },
+                ToWorker::Heartbeat { heard: 1_500_000 },
+                ToWorker::Dismiss,
+            ],
         ),
         (vec![ToServer::Leave], vec![]),
     ];

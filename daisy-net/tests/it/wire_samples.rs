@@ -31,7 +31,7 @@ pub(crate) fn to_server() -> Vec<(&'static str, ToServer)> {
         ("hello_back", ToServer::Hello(back)),
         ("want", ToServer::Want { blocks: 300 }),
         ("outcomes", ToServer::Outcomes { first: 41, items }),
-        ("heartbeat", ToServer::Heartbeat { peak_memory_kb: 123_456, cpu_ms: 0 }),
+        ("heartbeat", ToServer::Heartbeat { clock: 1_500_000, peak_memory_kb: 123_456, cpu_ms: 0 }),
         ("ask", ToServer::Ask { lease: 1_001 }),
         ("leave", ToServer::Leave),
     ]
@@ -48,7 +48,7 @@ pub(crate) fn to_worker() -> Vec<(&'static str, ToWorker)> {
         ("grants", ToWorker::Grants { items: grants }),
         ("ack", ToWorker::Ack { through: 44 }),
         ("recall", ToWorker::Recall { leases: vec![1_001, 999] }),
-        ("heartbeat_back", ToWorker::Heartbeat),
+        ("heartbeat_back", ToWorker::Heartbeat { heard: 1_500_000 }),
         ("answer", ToWorker::Answer { lease: 1_001, is_open: true }),
         ("dismiss", ToWorker::Dismiss),
         ("end_timed_out", end(EndReason::TimedOut)),
@@ -77,6 +77,7 @@ pub(crate) fn welcome() -> Welcome {
         reconnect_ms: 60_000,
         timeout_ms: 0,
         max_ahead: 64,
+        seen_as: "10.0.0.7:40123".into(),
         layout: LayoutFrame {
             total: roi([-5, 0], [28, 10]),
             read: roi([-5, 0], [12, 5]),
@@ -126,8 +127,8 @@ fn any_welcome() -> impl Strategy<Value = Welcome> {
             .prop_map(|(total, read, write, fit)| LayoutFrame { total, read, write, fit })
     });
     let longs = any::<[u64; 5]>();
-    (longs, any::<[u8; 16]>(), any::<[u32; 2]>(), layout).prop_map(
-        |(longs, secret, ints, layout)| {
+    (longs, any::<[u8; 16]>(), any::<[u32; 2]>(), "[a-z0-9:.]{0,64}", layout).prop_map(
+        |(longs, secret, ints, seen_as, layout)| {
             let [worker, heartbeat_ms, silence_ms, reconnect_ms, timeout_ms] = longs;
             let [task, max_ahead] = ints;
             Welcome {
@@ -139,6 +140,7 @@ fn any_welcome() -> impl Strategy<Value = Welcome> {
                 reconnect_ms,
                 timeout_ms,
                 max_ahead,
+                seen_as,
                 layout,
             }
         },
@@ -152,8 +154,11 @@ pub(crate) fn any_to_server() -> impl Strategy<Value = ToServer> {
         any::<u32>().prop_map(|blocks| ToServer::Want { blocks }),
         (0..=u64::MAX / 2, vec(any_item(), 1..20))
             .prop_map(|(first, items)| ToServer::Outcomes { first, items }),
-        any::<[u64; 2]>()
-            .prop_map(|[peak_memory_kb, cpu_ms]| ToServer::Heartbeat { peak_memory_kb, cpu_ms }),
+        any::<[u64; 3]>().prop_map(|[clock, peak_memory_kb, cpu_ms]| ToServer::Heartbeat {
+            clock,
+            peak_memory_kb,
+            cpu_ms
+        }),
         any::<u64>().prop_map(|lease| ToServer::Ask { lease }),
         Just(ToServer::Leave),
     ]
@@ -165,6 +170,7 @@ pub(crate) fn any_to_worker() -> impl Strategy<Value = ToWorker> {
         any_welcome().prop_map(ToWorker::Welcome),
         vec(any_grant(), 1..50).prop_map(|items| ToWorker::Grants { items }),
         any::<u64>().prop_map(|through| ToWorker::Ack { through }),
+        any::<u64>().prop_map(|heard| ToWorker::Heartbeat { heard }),
         vec(any::<u64>(), 1..50).prop_map(|leases| ToWorker::Recall { leases }),
         (any::<u64>(), any::<bool>())
             .prop_map(|(lease, is_open)| ToWorker::Answer { lease, is_open }),

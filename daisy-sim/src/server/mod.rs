@@ -30,7 +30,8 @@ use crate::{bug::Bug, timing};
 /// What has come and waits for the next turn.
 #[derive(Clone, Debug)]
 pub(crate) enum Arrived {
-    Opened(LineKey, usize, [u8; 32]),
+    /// A connection, where it comes from, and randomness for it.
+    Opened(LineKey, usize, String, [u8; 32]),
     Bytes(LineKey, Vec<u8>),
     Closed(LineKey),
     /// A child process was reaped.
@@ -51,8 +52,8 @@ pub(crate) enum Effect {
     Check(CheckId, BlockKey, Stage),
     /// Bytes for a connection.
     Send(usize, Vec<u8>),
-    /// A connection is closed.
-    Close(usize),
+    /// A connection is closed; in good order if its peer was told why, or has closed it.
+    Close(usize, bool),
     /// A sync of the journal begins.
     Sync,
 }

@@ -23,7 +23,6 @@ use crate::{
     check::{Checks, Promise, State},
     options::{Kind, Options},
     plan::{Plan, RESOURCE},
-    quirks,
     timing::{CHECK_TIMEOUT_MS, HEARTBEAT_MS, RECONNECT_MS, SILENCE_MS},
 };
 
@@ -137,7 +136,7 @@ fn silence(options: &Options) -> (u64, u64) {
     if options.bug == Some(Bug::ShortSilence) {
         return (HEARTBEAT_MS, HEARTBEAT_MS);
     }
-    (SILENCE_MS, HEARTBEAT_MS + quirks::LONGER_SILENCE_MS)
+    (SILENCE_MS, HEARTBEAT_MS)
 }
 
 /// Why a server does not start.

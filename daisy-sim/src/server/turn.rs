@@ -85,9 +85,9 @@ impl Server {
 
     fn take_in(&mut self, now: Moment, arrived: Arrived, turn: &mut Turn<'_>) {
         match arrived {
-            Arrived::Opened(key, conn, randomness) => {
+            Arrived::Opened(key, conn, from, randomness) => {
                 self.lines.insert(key, conn);
-                self.board.open(now, key, randomness);
+                self.board.open(now, key, from, randomness);
             }
             Arrived::Bytes(key, bytes) => {
                 self.board.receive(now, key, &bytes, &mut self.desk);
@@ -96,7 +96,7 @@ impl Server {
             Arrived::Closed(key) => {
                 self.board.closed(now, key, &mut self.desk);
                 if let Some(conn) = self.lines.remove(&key) {
-                    turn.effects.push(Effect::Close(conn));
+                    turn.effects.push(Effect::Close(conn, true));
                 }
             }
             Arrived::Gone(worker, ending) => {
@@ -242,13 +242,13 @@ impl Server {
             if !bytes.is_empty() {
                 effects.push(Effect::Send(conn, std::mem::take(bytes)));
             }
-            if closing.is_some() {
-                closed.push((key, conn));
+            if let Some(reason) = closing {
+                closed.push((key, conn, reason.is_said()));
             }
         });
-        for (key, conn) in closed {
+        for (key, conn, is_said) in closed {
             self.lines.remove(&key);
-            turn.effects.push(Effect::Close(conn));
+            turn.effects.push(Effect::Close(conn, is_said));
             self.board.closed(now, key, &mut self.desk);
         }
         self.carry_out(now, turn);

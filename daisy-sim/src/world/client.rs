@@ -1,13 +1,13 @@
 //! A worker's connection: `Core` of the driver, step by step.
 
 use daisy_net::{
-    session::{ClientEvent, ClientReason},
+    session::{ClientEvent, ClientReason, OwnEnd},
     switchboard::LineKey,
     wire::{OutcomeItem, RefusalReason, ToServer, Verdict},
 };
 use daisy_sched::Moment;
 
-use super::World;
+use super::{World, house};
 use crate::{
     bug::Bug,
     net::{Item, Way},
@@ -50,7 +50,7 @@ impl World {
         match session.next_deadline() {
             Some((at, ClientReason::MustEnd)) if at <= now => Err(self.end(pid, Ended::Lost)),
             Some((at, ClientReason::Heartbeat)) if at <= now => {
-                session.beat(0, 0);
+                session.beat(now, 0, 0);
                 Ok(())
             }
             _ => Ok(()),
@@ -65,6 +65,10 @@ impl World {
         let is_server_up = self.server.is_some();
         let (micros, attempt) = if !link.is_free() || !self.net.is_host_up {
             // All of its addresses are tried, one after the other.
+            (CONNECT_MS * 1_000 * addresses, Attempt::NoAnswer)
+        } else if link.is_walled {
+            (link.round_trip_us() * addresses, Attempt::Refused)
+        } else if self.net.is_waiting {
             (CONNECT_MS * 1_000 * addresses, Attempt::NoAnswer)
         } else if is_server_up {
             (link.round_trip_us(), Attempt::Connected)
@@ -95,11 +99,14 @@ impl World {
             Attempt::Refused => process.session.note_refused(),
             Attempt::Connected => {
                 let randomness = self.dice.bytes();
-                if process.session.connect(now, randomness).is_err() {
-                    return Err(self.end(pid, Ended::Session));
-                }
                 let key = self.next_key();
                 let conn = self.net.open(Some(pid), key, self.life - 1);
+                let process = &mut self.processes[pid];
+                let is_local = process.is_local || self.options.bug == Some(Bug::TrustRefusals);
+                let own_end = OwnEnd { name: house::name_of(conn), is_local };
+                if process.session.connect(now, own_end, randomness).is_err() {
+                    return Err(self.end(pid, Ended::Session));
+                }
                 self.processes[pid].conn = Some(conn);
                 self.processes[pid].inbox.clear();
                 self.send(conn, Way::Up, Item::Open);
@@ -125,7 +132,7 @@ impl World {
         let process = &mut self.processes[pid];
         let is_mute = self.options.bug == Some(Bug::NoResend) && process.has_reconnected;
         let mut bytes = Vec::new();
-        let flushed = process.session.flush(self.now, with_outcomes && !is_mute, &mut bytes);
+        let flushed = process.session.flush(with_outcomes && !is_mute, &mut bytes);
         if flushed.is_err() {
             return Err(self.end(pid, Ended::Session));
         }
@@ -166,7 +173,7 @@ impl World {
                 // No message has that kind.
                 frames.push(0xee);
                 frames.extend_from_slice(&self.dice.bytes());
-                ToServer::Heartbeat { peak_memory_kb: 1, cpu_ms: 1 }
+                ToServer::Heartbeat { clock: 1, peak_memory_kb: 1, cpu_ms: 1 }
             }
         };
         if message.encode_into(&mut frames).is_ok() {
@@ -183,6 +190,11 @@ impl World {
             let received = match item {
                 Item::Open => Ok(()),
                 Item::Eof => {
+                    process.session.note_end();
+                    self.close(pid);
+                    Ok(())
+                }
+                Item::Reset => {
                     self.close(pid);
                     Ok(())
                 }

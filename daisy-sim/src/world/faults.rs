@@ -11,11 +11,12 @@ use crate::{
 };
 
 /// Kinds that happen, in contrast to those that are there from the start.
-const HAPPENING: [Kind; 13] = [
+const HAPPENING: [Kind; 14] = [
     Kind::Cut,
     Kind::HalfOpen,
     Kind::Partition,
     Kind::OneWay,
+    Kind::Wall,
     Kind::ServerCrash,
     Kind::CrashInTurn,
     Kind::PowerLoss,
@@ -82,16 +83,19 @@ impl World {
         match (kind, conn) {
             (Kind::Cut, Some(conn)) => {
                 let keeps = [self.dice.one_in(2), self.dice.one_in(2)];
-                self.net.cut(self.now, conn, keeps, &mut self.dice);
+                let is_relays = self.processes[pid].is_relayed && self.dice.one_in(2);
+                let end = if is_relays { Item::Eof } else { Item::Reset };
+                self.net.cut(self.now, conn, keeps, &end, &mut self.dice);
             }
             (Kind::HalfOpen, Some(conn)) if is_remote => self.net.forget(conn),
             (Kind::Twice, Some(conn)) => {
                 self.net.forget(conn);
                 if self.processes[pid].life == Life::Running {
-                    self.processes[pid].inbox.push_back(Item::Eof);
+                    self.processes[pid].inbox.push_back(Item::Reset);
                     self.step(pid);
                 }
             }
+            (Kind::Wall, Some(conn)) if is_remote => self.wall(pid, conn),
             (Kind::Partition, _) if is_remote => {
                 let held = self.dice.between(200_000, 12_000_000);
                 for way in [Way::Up, Way::Down] {
@@ -116,6 +120,28 @@ impl World {
         }
     }
 
+    /// Somebody between ends a connection and refuses new ones.
+    fn wall(&mut self, pid: usize, conn: usize) {
+        self.net.forget(conn);
+        self.net.links[pid].is_walled = true;
+        let is_relayed = self.processes[pid].is_relayed;
+        if is_relayed || self.dice.one_in(2) {
+            let end = if is_relayed { Item::Eof } else { Item::Reset };
+            if self.processes[pid].conn == Some(conn) {
+                self.processes[pid].inbox.push_back(end);
+                self.step(pid);
+            }
+        }
+        let most = if self.dice.one_in(4) { 80_000_000 } else { 12_000_000 };
+        let held = self.dice.between(200_000, most);
+        self.schedule_us(held, Event::TearDown(pid));
+    }
+
+    /// Nobody refuses connections any more.
+    pub(super) fn tear_down(&mut self, pid: usize) {
+        self.net.links[pid].is_walled = false;
+    }
+
     pub(super) fn unblock(&mut self, pid: usize, way: Way) {
         if self.net.links[pid].is_blocked[way as usize] {
             let now = self.now;
@@ -134,6 +160,7 @@ impl World {
         for pid in 0..self.processes.len() {
             self.unblock(pid, Way::Up);
             self.unblock(pid, Way::Down);
+            self.tear_down(pid);
             self.go_on(pid);
         }
         self.dismiss_strangers();

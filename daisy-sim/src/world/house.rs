@@ -7,7 +7,6 @@ use crate::{
     check::{Death, Promise, State},
     net::{Item, Way},
     options::Kind,
-    quirks,
     server::{Arrived, CrashPoint, Effect, NoStart, Phase, Server, Start, Turn},
     timing,
 };
@@ -18,6 +17,11 @@ impl World {
             return;
         }
         self.net.is_host_up = true;
+        self.net.is_waiting = false;
+        if self.lost_power && !self.has_waited {
+            // Blocks may be lent that the disk knew nothing of.
+            return self.wait_for_strangers();
+        }
         let start = Start {
             now: self.now,
             options: &self.options,
@@ -37,13 +41,19 @@ impl World {
             }
             Err(NoStart::Wait(disk)) => {
                 self.disk = disk;
-                self.has_waited = true;
-                self.schedule_us(timing::STRANGERS_MS * 1_000, Event::Restart);
+                self.wait_for_strangers();
             }
             Err(NoStart::Broken(error)) => {
                 self.fail(Promise::Alive, format!("the server does not start: {error}"))
             }
         }
+    }
+
+    /// The server listens and answers nobody, until workers of before must have ended.
+    fn wait_for_strangers(&mut self) {
+        self.has_waited = true;
+        self.net.is_waiting = true;
+        self.schedule_us(timing::STRANGERS_MS * 1_000, Event::Restart);
     }
 
     /// The server looks around soon: several things may have come until then.
@@ -69,9 +79,14 @@ impl World {
         let randomness = self.dice.bytes();
         let Some(server) = &mut self.server else { return };
         server.inbox.push(match item {
-            Item::Open => Arrived::Opened(key, conn, randomness),
+            Item::Open => {
+                let pid = self.net.conns[conn].pid;
+                let is_direct = pid.is_some_and(|pid| !self.processes[pid].is_relayed);
+                let from = if is_direct { name_of(conn) } else { "relay".to_owned() };
+                Arrived::Opened(key, conn, from, randomness)
+            }
             Item::Bytes(bytes) => Arrived::Bytes(key, bytes),
-            Item::Eof => Arrived::Closed(key),
+            Item::Eof | Item::Reset => Arrived::Closed(key),
         });
         self.call_server();
     }
@@ -142,8 +157,9 @@ impl World {
                 self.schedule_us(wait, Event::Answer(self.life, check, block, stage));
             }
             Effect::Send(conn, bytes) => self.send(conn, Way::Down, Item::Bytes(bytes)),
-            Effect::Close(conn) => {
-                self.send(conn, Way::Down, Item::Eof);
+            Effect::Close(conn, is_said) => {
+                let end = if is_said { Item::Eof } else { Item::Reset };
+                self.send(conn, Way::Down, end);
                 self.strangers.remove(&conn);
                 self.slots.1.push(self.net.conns[conn].key.slot());
             }
@@ -224,9 +240,6 @@ impl World {
             let boot = self.dice.between(500_000, 20_000_000);
             self.schedule_us(boot, Event::Boot);
             wait += boot;
-            if !quirks::GRANTS_LEAVE_UNSYNCED {
-                wait += timing::STRANGERS_MS * 1_000;
-            }
         }
         self.schedule_us(wait, Event::Restart);
     }
@@ -260,7 +273,9 @@ impl World {
                 self.net.forget(conn);
             } else {
                 let keeps_down = self.dice.one_in(2);
-                self.net.cut(self.now, conn, [true, keeps_down], &mut self.dice);
+                // With bytes that nobody has read, the system resets a connection.
+                let end = if self.dice.one_in(3) { Item::Reset } else { Item::Eof };
+                self.net.cut(self.now, conn, [true, keeps_down], &end, &mut self.dice);
             }
         }
         self.strangers.clear();
@@ -305,4 +320,9 @@ impl World {
         }
         self.schedule_us(5_000_000, Event::Supply);
     }
+}
+
+/// What the worker's end of a connection is called.
+pub(super) fn name_of(conn: usize) -> String {
+    format!("conn {conn}")
 }

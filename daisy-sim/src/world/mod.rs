@@ -37,6 +37,8 @@ pub(crate) enum Event {
     Fault,
     /// A way is free again.
     Unblock(usize, Way),
+    /// Nobody between refuses a worker's connections any more.
+    TearDown(usize),
     /// A stopped process goes on.
     Continue(usize),
     /// A stopped process must have ended itself by now.
@@ -200,6 +202,7 @@ impl World {
             }
             Event::Fault => self.next_fault(),
             Event::Unblock(pid, way) => self.unblock(pid, way),
+            Event::TearDown(pid) => self.tear_down(pid),
             Event::Continue(pid) => self.go_on(pid),
             Event::Excuse(pid) => self.excuse(pid),
             Event::Kill(pid, death) => self.die(pid, death),

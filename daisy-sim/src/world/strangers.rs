@@ -74,7 +74,7 @@ impl World {
             Item::Bytes(bytes) => {
                 channel.receive(bytes, |_, _| Ok::<(), ChannelError>(())).is_err()
             }
-            Item::Open | Item::Eof => true,
+            Item::Open | Item::Eof | Item::Reset => true,
         };
         if is_over {
             self.dismiss_stranger(conn);

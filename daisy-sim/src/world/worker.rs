@@ -32,6 +32,7 @@ impl World {
         let mut process = Process::new(self.now, task, config);
         process.parent = worker.map(|worker| (self.life, worker));
         process.is_local = worker.is_some();
+        process.is_relayed = !process.is_local && self.dice.one_in(4);
         process.is_liar =
             self.options.has(Kind::Liar) && !self.options.is_encrypted && self.dice.one_in(3);
         let is_local = process.is_local;
@@ -44,7 +45,7 @@ impl World {
         let delay_us = [delay(), delay()];
         let is_slow = self.options.has(Kind::SlowLines) && self.dice.one_in(2);
         let pieces_us = is_slow.then_some(200_000);
-        self.net.links.push(Link { is_blocked: [false; 2], delay_us, pieces_us });
+        self.net.links.push(Link { is_blocked: [false; 2], delay_us, is_walled: false, pieces_us });
         let now = self.now;
         self.trace.tell(now, || format!("p{pid} begins, for task {task}, as {worker:?}"));
         let wait = self.dice.between(5_000, 300_000);
@@ -176,7 +177,7 @@ impl World {
             let Some((deadline, has_left)) = process.goodbye else { return over };
             if process.session.is_online() && !has_left {
                 process.goodbye = Some((deadline, true));
-                process.session.beat(0, 0);
+                process.session.beat(now, 0, 0);
                 process.session.leave();
             } else if process.session.num_unacknowledged() == 0 || now >= deadline {
                 return over;

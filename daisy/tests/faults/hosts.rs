@@ -195,7 +195,6 @@ fn a_worker_behind_a_wall_has_ended_before_its_block_runs_elsewhere() {
 }
 
 #[test]
-#[ignore = "a wall that resets and refuses looks like a dead server: the worker works on for reconnect_ms"]
 fn a_worker_behind_a_wall_has_ended_in_a_run_with_a_journal_too() {
     // Refused connections are no proof that the server is gone: a wall refuses as well.
     let Some(mut scene) = Scene::new('g', |plan| {

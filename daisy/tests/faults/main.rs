@@ -24,5 +24,6 @@ mod interrupt;
 mod mayhem;
 mod netns;
 mod poison;
+mod relay;
 mod restarts;
 mod workers;

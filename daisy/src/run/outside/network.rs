@@ -115,8 +115,8 @@ impl Network {
         for event in std::mem::take(&mut self.events) {
             let State { machine, outside: Some(outside), .. } = &mut *state else { return };
             match event {
-                LineEvent::Opened(id, _) => match randomness() {
-                    Ok(bytes) => outside.board.open(now, key_of(id), bytes),
+                LineEvent::Opened(id, peer) => match randomness() {
+                    Ok(bytes) => outside.board.open(now, key_of(id), peer.text, bytes),
                     Err(error) => machine.stop(Error::Network(error.to_string())),
                 },
                 LineEvent::Readable(id) => self.read(hub, state, id),
@@ -204,7 +204,10 @@ impl Network {
             if reason.is_some() {
                 desk.machine.ledger.note_closed();
             }
-            self.lines.close(id_of(key));
+            match reason {
+                Some(reason) if !reason.is_said() => self.lines.abort(id_of(key)),
+                _ => self.lines.close(id_of(key)),
+            }
             board.closed(now, key, &mut desk);
         }
         hub.route(state);
