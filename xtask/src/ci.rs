@@ -36,6 +36,12 @@ pub(crate) fn run() -> Result<(), Error> {
     step("tests and doctests", || {
         tests.add(&mut cargo(&["test", "--workspace", "--all-features", "--no-fail-fast"]))
     })?;
+    step("faults on real processes", || {
+        tests.add(&mut cargo(&["test", "-p", "daisy", "--all-features", "--test", "faults"]))
+    })?;
+    step("simulated clusters", || {
+        check(&mut cargo(&["run", "--release", "-p", "daisy-sim", "--", "--seeds", "10000"]))
+    })?;
     step("fuzz corpora, replayed", || {
         tests.add(&mut cargo(&["test", "--manifest-path", "fuzz/Cargo.toml"]))
     })?;

@@ -336,7 +336,8 @@ pub enum FailureCause {
     TimedOut,
     /// The worker died at it.
     WorkerDied(Cause),
-    /// The worker's connection closed and it did not come back.
+    /// Nothing was heard of the worker for too long: its connection closed and it did not come back, or
+    /// it was cut off.
     WorkerVanished,
     /// The check after it said that it is not done.
     NotDone,

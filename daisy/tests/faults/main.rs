@@ -15,6 +15,7 @@
 mod chance;
 mod history;
 mod plan;
+mod records;
 mod roles;
 mod stage;
 

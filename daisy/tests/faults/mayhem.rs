@@ -16,17 +16,18 @@ use crate::{
     chance::Chance,
     history::History,
     plan::{CHAIN, Plan},
-    roles,
+    records, roles,
     stage::{Stage, millis, pause},
 };
 
 const HEARTBEAT_MS: u64 = 250;
 /// After so long a stopped worker has been given up: three heartbeats, one more, and some time.
 const GIVEN_UP_MS: u64 = 4 * HEARTBEAT_MS;
-/// For so long the places of workers that died with a server stay theirs: crashes are less frequent, and
-/// no server is away for so long.
+/// For so long workers outlive their server.
 const RECONNECT_MS: u64 = 2_500;
-const LONGEST_PAUSE_MS: u64 = 600;
+/// How long a server is away: often not at all, mostly for so long at most, at times for longer than workers
+/// wait.
+const PAUSES_MS: (u64, u64) = (1_500, 4_000);
 /// How long a run may take when it is left alone.
 const CALM: Duration = Duration::from_secs(60);
 
@@ -51,6 +52,8 @@ struct Mayhem {
     blows: Blows,
     strikes: usize,
     known: Vec<Known>,
+    /// A second name of the journal, which stays when it is compacted at the end.
+    has_link: bool,
     /// Stopped processes, and when they are woken.
     asleep: Vec<(Instant, i32)>,
 }
@@ -79,6 +82,7 @@ fn mayhem() {
         blows: Blows::default(),
         strikes: 0,
         known: Vec::new(),
+        has_link: false,
         asleep: Vec::new(),
     };
     mayhem.stage.start_server();
@@ -99,6 +103,7 @@ impl Mayhem {
             assert_eq!(code, 0, "{}", self.stage.words());
             return true;
         }
+        self.link();
         let dice = self.chance.below(100);
         self.strikes += 1;
         // At least one, early enough that somebody outlives it.
@@ -136,9 +141,12 @@ impl Mayhem {
     fn crash(&mut self) -> bool {
         self.blows.crashes += 1;
         self.stage.kill_server();
-        if self.chance.below(2) == 0 {
-            pause(millis(self.chance.below(LONGEST_PAUSE_MS)));
-        }
+        let away = match self.chance.below(10) {
+            0..5 => 0,
+            5..9 => self.chance.below(PAUSES_MS.0),
+            _ => self.chance.within(PAUSES_MS.0..PAUSES_MS.1),
+        };
+        pause(millis(away));
         // A server that was killed at once may not have made its journal.
         let made = fs::exists(self.stage.path("journal")).unwrap();
         let done = if made { done_blocks(&self.stage.journal()) } else { BTreeSet::new() };
@@ -150,6 +158,23 @@ impl Mayhem {
         self.known.push(Known { place, done });
         self.stage.start_server();
         false
+    }
+
+    /// Keeps hold of the journal's file.
+    fn link(&mut self) {
+        let (file, link) = (self.stage.path("journal"), self.stage.path("journal.whole"));
+        self.has_link = self.has_link || fs::hard_link(file, link).is_ok();
+    }
+
+    /// Each block stands in the journal as accepted once: not less, and never twice.
+    fn check_records(&self, plan: &Plan) {
+        assert!(self.has_link, "the journal was never there");
+        let tally = records::tally(&self.stage.path("journal.whole"));
+        let once = tally.values().filter(|(_, accepted)| *accepted == 1).count() as u64;
+        let other = tally.iter().find(|(_, (_, accepted))| *accepted != 1);
+        assert_eq!((once, other), (plan.num_blocks(), None));
+        let lent: u64 = tally.values().map(|(lent, _)| u64::from(*lent)).sum();
+        eprintln!("mayhem: the journal has {lent} loans, and {once} blocks accepted once each");
     }
 
     /// Wakes those whose time has come.
@@ -171,11 +196,10 @@ impl Mayhem {
         }
         let calm = calm.elapsed();
         let journal = self.stage.journal();
-        // The journal refuses a second completion of a block, and a loan of one that is done: all done
-        // and nothing wrong with it means accepted exactly once.
         assert_eq!((&journal.tail, journal.open.len()), (&Tail::Clean, 0));
         let plan = self.stage.plan.clone();
         assert_eq!(done_blocks(&journal).len() as u64, plan.num_blocks());
+        self.check_records(&plan);
         assert_eq!(self.stage.report()["outcome"], "success", "{}", self.stage.report());
         let history = History::new(self.stage.events());
         history.check_complete(&plan);

@@ -133,8 +133,9 @@ impl RunOptions {
     }
 
     /// How often workers and the run promise each other a sign of life; 2 s by default. A worker of
-    /// which nothing is heard for three of these and one more is taken to be lost; it ends itself one
-    /// earlier.
+    /// which nothing is heard for three of these and one more is taken to have died at its block, which
+    /// costs that one attempt; it ends itself one earlier. Make this longer than what the network may be
+    /// away for without a loss.
     pub fn heartbeat(mut self, every: Duration) -> Self {
         let millis = u64::try_from(every.as_millis()).unwrap_or(u64::MAX).clamp(1, 3_600_000);
         self.outside.heartbeat_ms = millis;
@@ -144,6 +145,11 @@ impl RunOptions {
 
     /// For how long workers that outlive this process try to come back, in a run with a journal; 60 s by
     /// default. For so long their blocks stay theirs when the run is started again.
+    ///
+    /// They do so only where they can know that this process is dead: on this machine, or where its
+    /// system ended their connection in good order and refuses new ones, and nothing lies between. Behind
+    /// a tunnel, a proxy or a translation of addresses, and after a reset from elsewhere, they end after three
+    /// [`heartbeat`](Self::heartbeat)s like workers that are cut off.
     pub fn reconnect_for(mut self, time: Duration) -> Self {
         self.outside.reconnect_ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         self
