@@ -2,7 +2,8 @@
 //!
 //! A line is `what task cell attempt lease pid`. Blocks write `begin`, `tick` and `end`; the test writes
 //! what it does to a process *before* it does it: `kill`, `stop` (for so long that its blocks are lent
-//! to others), `nap` (a short stop), `wake`, `term`; and `crash` and `start` of servers.
+//! to others), `nap` (a short stop), `wake`, `term`; `crash` and `start` of servers; and `away` where there was no
+//! server for so long that its workers ended themselves.
 //!
 //! The kernel hangs up on a stopped process whose server dies (its process group is orphaned): so a crash
 //! kills those that are stopped or napping. A worker that is stopped and woken goes on for an instant before it learns that its blocks are not
@@ -108,6 +109,11 @@ impl History {
                     let execution = &mut by_block.get_mut(&key).unwrap()[number];
                     execution.last = place;
                     execution.has_ended |= event.is("end");
+                }
+                "away" => {
+                    for &pid in at.keys() {
+                        hit.entry(pid).or_default().push((place, "kill".to_owned()));
+                    }
                 }
                 "kill" | "stop" | "nap" | "wake" | "crash" => {
                     note_hits(event, place, &mut asleep, &mut hit);

@@ -24,10 +24,12 @@ const HEARTBEAT_MS: u64 = 250;
 /// After so long a stopped worker has been given up: three heartbeats, one more, and some time.
 const GIVEN_UP_MS: u64 = 4 * HEARTBEAT_MS;
 /// For so long workers outlive their server.
-const RECONNECT_MS: u64 = 2_500;
+const RECONNECT_MS: u64 = 4_000;
 /// How long a server is away: often not at all, mostly for so long at most, at times for longer than workers
 /// wait.
-const PAUSES_MS: (u64, u64) = (1_500, 4_000);
+const PAUSES_MS: (u64, u64) = (1_500, 6_000);
+/// The longest pause between two attempts to connect, and some time to do it.
+const ATTEMPT_MS: u64 = 1_200;
 /// How long a run may take when it is left alone.
 const CALM: Duration = Duration::from_secs(60);
 
@@ -38,6 +40,8 @@ struct Blows {
     stops: usize,
     naps: usize,
     crashes: usize,
+    /// Crashes after which the server was away for longer than workers wait.
+    absences: usize,
 }
 
 /// Done blocks at a start of the server: none of them is begun after it.
@@ -52,6 +56,9 @@ struct Mayhem {
     blows: Blows,
     strikes: usize,
     known: Vec<Known>,
+    /// Since when no server was there for long enough that all workers must have come back.
+    down_since: Option<Instant>,
+    up_since: Instant,
     /// A second name of the journal, which stays when it is compacted at the end.
     has_link: bool,
     /// Stopped processes, and when they are woken.
@@ -82,6 +89,8 @@ fn mayhem() {
         blows: Blows::default(),
         strikes: 0,
         known: Vec::new(),
+        down_since: None,
+        up_since: Instant::now(),
         has_link: false,
         asleep: Vec::new(),
     };
@@ -140,6 +149,10 @@ impl Mayhem {
     /// Kills the server and starts it again, at once or later.
     fn crash(&mut self) -> bool {
         self.blows.crashes += 1;
+        if self.up_since.elapsed() > millis(ATTEMPT_MS) {
+            self.down_since = None;
+        }
+        let down_since = *self.down_since.get_or_insert_with(Instant::now);
         self.stage.kill_server();
         let away = match self.chance.below(10) {
             0..5 => 0,
@@ -156,7 +169,12 @@ impl Mayhem {
         }
         let place = self.stage.events().len();
         self.known.push(Known { place, done });
+        if down_since.elapsed() + millis(ATTEMPT_MS) > millis(RECONNECT_MS) {
+            self.blows.absences += 1;
+            self.stage.note("away", 0);
+        }
         self.stage.start_server();
+        self.up_since = Instant::now();
         false
     }
 
