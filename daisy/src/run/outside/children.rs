@@ -34,6 +34,8 @@ pub(in crate::run) struct Children {
     context: Context,
     logs: PathBuf,
     running: BTreeMap<WorkerId, Running>,
+    /// No process is to be killed before.
+    next_kill: Option<Instant>,
 }
 
 struct Running {
@@ -56,7 +58,7 @@ pub(in crate::run) struct Gone {
 
 impl Children {
     pub(super) const fn new(context: Context, logs: PathBuf) -> Self {
-        Self { context, logs, running: BTreeMap::new() }
+        Self { context, logs, running: BTreeMap::new(), next_kill: None }
     }
 
     pub(super) const fn context(&self) -> &Context {
@@ -126,7 +128,8 @@ impl Children {
         let Some(running) = self.running.get_mut(&worker) else { return };
         if reason == KillReason::Drained {
             running.signal(Signal::SIGTERM);
-            running.kill_at.get_or_insert_with(|| Instant::now() + TERM_GRACE);
+            let at = *running.kill_at.get_or_insert_with(|| Instant::now() + TERM_GRACE);
+            self.next_kill = Some(self.next_kill.map_or(at, |next| next.min(at)));
         } else {
             running.signal(Signal::SIGKILL);
         }
@@ -138,15 +141,24 @@ impl Children {
         workers.into_iter().for_each(|worker| self.kill(worker, KillReason::Drained));
     }
 
-    /// Kills those that did not end when they were asked to; when to look again.
-    pub(super) fn look_after(&mut self, now: Instant) -> Option<Instant> {
+    /// When those are to be killed that were asked to end and do not: [`look_after`](Self::look_after)
+    /// is wanted then.
+    pub(super) const fn next_kill(&self) -> Option<Instant> {
+        self.next_kill
+    }
+
+    /// Kills those that did not end when they were asked to.
+    pub(super) fn look_after(&mut self, now: Instant) {
+        if self.next_kill.is_none_or(|at| now < at) {
+            return;
+        }
         for running in self.running.values_mut() {
             if running.kill_at.is_some_and(|at| at <= now) {
                 running.kill_at = None;
                 running.signal(Signal::SIGKILL);
             }
         }
-        self.running.values().filter_map(|running| running.kill_at).min()
+        self.next_kill = self.running.values().filter_map(|running| running.kill_at).min();
     }
 
     /// Takes away the processes that have ended.

@@ -93,11 +93,8 @@ impl Network {
         state: MutexGuard<'a, State>,
         wait: Option<Duration>,
     ) -> MutexGuard<'a, State> {
-        let beat = state.outside.as_ref().and_then(|outside| outside.board.next_deadline());
-        let beat = beat.and_then(|beat| state.machine.instant_of(beat));
-        let beat = beat.map(|beat| beat.saturating_duration_since(Instant::now()));
+        let wait = longest_wait(&state, Instant::now(), wait);
         drop(state);
-        let wait = wait.into_iter().chain(beat).fold(LOOK_AROUND, Duration::min);
         let polled = self.lines.poll(Some(wait), &mut self.events);
         let mut state = hub.lock();
         if let Err(error) = polled {
@@ -238,6 +235,16 @@ impl Network {
     }
 }
 
+/// For how long nothing has to be done unless somebody wakes the driver: no longer than `wait`.
+fn longest_wait(state: &State, now: Instant, wait: Option<Duration>) -> Duration {
+    let outside = state.outside.as_ref();
+    let beat = outside.and_then(|outside| outside.board.next_deadline());
+    let beat = beat.and_then(|beat| state.machine.instant_of(beat));
+    let kill = outside.and_then(|outside| outside.children.next_kill());
+    let due = beat.into_iter().chain(kill).map(|at| at.saturating_duration_since(now));
+    wait.into_iter().chain(due).fold(LOOK_AROUND, Duration::min)
+}
+
 /// Lets the outcomes of all turns that are durable enough be acknowledged.
 fn release(machine: &mut Machine, outside: &mut Outside, turn: u64) {
     let board = &mut outside.board;
@@ -256,4 +263,80 @@ fn key_of(id: LineId) -> LineKey {
 
 fn id_of(key: LineKey) -> LineId {
     LineId::from_bits(key.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use daisy_block::TaskId;
+    use daisy_net::{
+        channel::Security,
+        switchboard::{Secrets, SwitchboardConfig},
+    };
+    use daisy_sched::{KillReason, WorkerId};
+
+    use super::*;
+    use crate::{
+        Context, Roi, RunOptions, Task,
+        run::{
+            Pipeline,
+            outside::{Children, prepare},
+        },
+        task::WorkerCommand,
+    };
+
+    /// A run of ten blocks for which no worker was started, and its sockets.
+    fn run_in(folder: &Path) -> (Arc<Hub>, Network) {
+        let block = Roi::new([0], [10]).unwrap();
+        let task = Task::builder("task", Roi::new([0], [100]).unwrap(), block.clone(), block)
+            .num_workers(0)
+            .build()
+            .unwrap();
+        let (pipeline, options) = (Arc::new(Pipeline::new(&[task])), RunOptions::new());
+        let scheduler = pipeline.scheduler(&options).unwrap();
+        let prepared = prepare(scheduler, pipeline.config(&options), &options, None).unwrap();
+        let network = Network::new(Lines::bind(&["127.0.0.1:0".parse().unwrap()]).unwrap());
+        let config = SwitchboardConfig {
+            security: Security::Clear,
+            secrets: Secrets::new([1; 32]),
+            heartbeat_ms: 2_000,
+            silence_ms: 6_000,
+            reconnect_ms: 0,
+        };
+        let addresses = network.lines().local_addresses();
+        let (task, worker, security) = (String::new(), None, Security::Clear);
+        let context = Context { addresses, task, worker, security };
+        let children = Children::new(context, folder.to_path_buf());
+        let outside = Outside::new(Switchboard::new(config), children, network.lines().waker());
+        let machine = Machine::new(&pipeline, prepared, None, false);
+        (Arc::new(Hub::new(pipeline, machine, Some(outside), false)), network)
+    }
+
+    #[test]
+    fn the_driver_sleeps_no_longer_than_until_a_process_is_to_be_killed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (hub, mut network) = run_in(folder.path());
+        let mut state = hub.lock();
+        let (id, worker) = (TaskId::new(0), WorkerId(7));
+        let words = ["sh", "-c", "trap '' TERM; echo deaf; while :; do sleep 1; done"];
+        let command = WorkerCommand::Program(words.map(Into::into).to_vec().into());
+        let children = &mut state.outside.as_mut().unwrap().children;
+        children.start(worker, id, hub.pipeline.task(id), &command).unwrap();
+        let log = folder.path().join("task/worker_w7.log");
+        while std::fs::read(&log).unwrap().is_empty() {
+            std::thread::yield_now();
+        }
+        assert_eq!(longest_wait(&state, Instant::now(), None), LOOK_AROUND);
+        let asked = Instant::now();
+        state.outside.as_mut().unwrap().children.kill(worker, KillReason::Drained);
+        let wait = longest_wait(&state, asked, None);
+        assert!(wait >= Duration::from_millis(500) && wait < LOOK_AROUND, "{wait:?}");
+        // By then it is killed; its end wakes nobody here, where no run listens for it.
+        while !state.outside.as_ref().unwrap().children.is_empty() {
+            state = network.wait(&hub, state, None);
+        }
+        assert!(asked.elapsed() >= Duration::from_millis(500));
+        assert_eq!(longest_wait(&state, Instant::now(), None), LOOK_AROUND);
+    }
 }
