@@ -56,6 +56,14 @@ impl Network {
         match self.0 {}
     }
 
+    pub(super) fn catch_up<'a>(
+        &mut self,
+        _: &'a Arc<Hub>,
+        _: MutexGuard<'a, State>,
+    ) -> MutexGuard<'a, State> {
+        match self.0 {}
+    }
+
     pub(super) fn end_turn(&mut self, _: &Hub, _: &mut State) {
         match self.0 {}
     }

@@ -37,6 +37,8 @@ pub(crate) struct Plan {
     /// The block that kills its process, if there is one.
     pub(crate) poison: Option<u64>,
     pub(crate) retries: u64,
+    /// The time limit of a block; 0 for none.
+    pub(crate) timeout_ms: u64,
     pub(crate) heartbeat_ms: u64,
     pub(crate) reconnect_ms: u64,
     pub(crate) has_journal: bool,
@@ -58,6 +60,7 @@ impl Default for Plan {
             slow_ms: 0,
             poison: None,
             retries: 2,
+            timeout_ms: 0,
             heartbeat_ms: 2_000,
             reconnect_ms: 20_000,
             has_journal: true,
@@ -73,7 +76,7 @@ impl Plan {
         json!({
             "is_chain": self.is_chain, "blocks": self.blocks, "workers": self.workers,
             "slow_every": self.slow_every, "slow_ms": self.slow_ms, "poison": self.poison,
-            "retries": self.retries, "heartbeat_ms": self.heartbeat_ms,
+            "retries": self.retries, "timeout_ms": self.timeout_ms, "heartbeat_ms": self.heartbeat_ms,
             "reconnect_ms": self.reconnect_ms, "has_journal": self.has_journal,
             "handles_interrupt": self.handles_interrupt, "serves": self.serves,
             "listen": self.listen,
@@ -93,6 +96,7 @@ impl Plan {
             slow_ms: number("slow_ms"),
             poison: plan["poison"].as_u64(),
             retries: number("retries"),
+            timeout_ms: number("timeout_ms"),
             heartbeat_ms: number("heartbeat_ms"),
             reconnect_ms: number("reconnect_ms"),
             has_journal: flag("has_journal"),
@@ -131,6 +135,10 @@ impl Plan {
             let builder = builder
                 .num_workers(u32::try_from(self.workers).unwrap())
                 .max_retries(u32::try_from(self.retries).unwrap());
+            let builder = match self.timeout_ms {
+                0 => builder,
+                limit => builder.timeout(Duration::from_millis(limit)),
+            };
             finish(name, builder).build().unwrap()
         };
         if !self.is_chain {

@@ -4,6 +4,7 @@
 //! routed and its records are written, and only then anything is sent.
 
 use std::{
+    mem,
     sync::{Arc, MutexGuard},
     thread::{Builder, JoinHandle},
     time::{Duration, Instant},
@@ -30,6 +31,8 @@ use crate::{
 const LOOK_AROUND: Duration = Duration::from_secs(1);
 /// For how long workers may take to leave at the end of a run.
 const FAREWELL: Duration = Duration::from_secs(5);
+/// The most polls by which what waits in the sockets is taken in at once: one is good for about a hundred lines.
+const CATCH_UP_POLLS: usize = 32;
 /// Connections that are open in the largest runs this is made for.
 pub(super) const MANY_LINES: u64 = 2_000 + Switchboard::MAX_STRANGERS as u64 + 64;
 
@@ -37,6 +40,8 @@ pub(super) const MANY_LINES: u64 = 2_000 + Switchboard::MAX_STRANGERS as u64 + 6
 pub(crate) struct Network {
     lines: Lines,
     events: Vec<LineEvent>,
+    /// How many the last poll gave.
+    num_events: usize,
     buffer: Vec<u8>,
     ended_children: Option<(signal_hook::iterator::Handle, JoinHandle<()>)>,
     /// What went wrong with the file limit; said once there are many workers.
@@ -46,7 +51,7 @@ pub(crate) struct Network {
 impl Network {
     pub(super) fn new(lines: Lines) -> Self {
         let (events, buffer) = (Vec::new(), vec![0; READ_LIMIT]);
-        Self { lines, events, buffer, ended_children: None, limit: None }
+        Self { lines, events, num_events: 0, buffer, ended_children: None, limit: None }
     }
 
     pub(super) const fn lines(&self) -> &Lines {
@@ -107,9 +112,25 @@ impl Network {
         state
     }
 
+    /// Takes in what waits in the sockets already; from lines that have more than a turn's share, that share.
+    pub(in crate::run) fn catch_up<'a>(
+        &mut self,
+        hub: &'a Arc<Hub>,
+        mut state: MutexGuard<'a, State>,
+    ) -> MutexGuard<'a, State> {
+        for _ in 0..CATCH_UP_POLLS {
+            state = self.wait(hub, state, Some(Duration::ZERO));
+            if self.num_events == 0 {
+                break;
+            }
+        }
+        state
+    }
+
     fn take_in(&mut self, hub: &Hub, state: &mut State) {
         let now = state.machine.now();
-        for event in std::mem::take(&mut self.events) {
+        self.num_events = self.events.len();
+        for event in mem::take(&mut self.events) {
             let State { machine, outside: Some(outside), .. } = &mut *state else { return };
             match event {
                 LineEvent::Opened(id, _) => match randomness() {
