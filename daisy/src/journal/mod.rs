@@ -53,8 +53,8 @@ pub(crate) struct RunJournal {
     syncer: Syncer,
     last_sync: Instant,
     is_dirty: bool,
-    /// Kept for its lock.
-    _run_file: RunFile,
+    /// Kept for its lock, and to say how the run ended.
+    run_file: RunFile,
 }
 
 /// What a run has to know about its earlier starts.
@@ -98,15 +98,7 @@ impl RunJournal {
         let syncer = Syncer::start().map_err(Error::Thread)?;
         let (path, last_sync) = (path.to_path_buf(), Instant::now());
         let durability = keeping.durability;
-        let own = Self {
-            journal,
-            path,
-            durability,
-            syncer,
-            last_sync,
-            is_dirty: false,
-            _run_file: run_file,
-        };
+        let own = Self { journal, path, durability, syncer, last_sync, is_dirty: false, run_file };
         Ok((own, taken_up))
     }
 
@@ -172,20 +164,30 @@ impl RunJournal {
         self.journal.commit().map_err(wrong)
     }
 
+    /// Whether grants of an earlier start may have been lost with the machine's power.
+    pub(crate) fn may_lack_grants(&self) -> bool {
+        self.run_file.may_have_lost_power(self.durability)
+    }
+
+    /// From now on blocks are lent.
+    pub(crate) fn begin(&mut self) -> Result<(), Error> {
+        self.run_file.begin()
+    }
+
     /// From now on `wake` is called whenever a sync is done.
     pub(crate) fn on_sync(&self, wake: impl Fn() + Send + Sync + 'static) {
         self.syncer.on_done(wake);
     }
 
-    /// The end of a run.
-    pub(crate) fn finish(mut self) -> Result<(), Error> {
+    /// The end of a run; if it is whole, no block is lent any more.
+    pub(crate) fn finish(mut self, is_whole: bool) -> Result<(), Error> {
         let path = self.path.clone();
         let wrong = |error: JournalError<_>| journal_error(&path, &error);
         self.journal.commit().map_err(wrong)?;
         self.journal.sync().map_err(wrong)?;
         // Where there is no room for that, the journal is as good, only longer.
         let _is_short = self.journal.compact();
-        Ok(())
+        if is_whole { self.run_file.end() } else { Ok(()) }
     }
 }
 

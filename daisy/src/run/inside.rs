@@ -132,7 +132,7 @@ impl RunJournal {
         match self.0 {}
     }
 
-    pub(super) fn finish(self) -> Result<(), Error> {
+    pub(super) fn finish(self, _: bool) -> Result<(), Error> {
         match self.0 {}
     }
 }

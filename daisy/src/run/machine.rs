@@ -251,7 +251,6 @@ impl Machine {
     }
 
     /// Whether the run has to stop: what is not written down must not be told to anybody.
-    #[cfg(all(unix, feature = "workers"))]
     pub(super) const fn has_fault(&self) -> bool {
         self.fault.is_some()
     }

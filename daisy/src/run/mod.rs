@@ -113,7 +113,10 @@ pub(crate) fn execute(
     #[cfg(unix)]
     drop(interrupts);
     let mut state = hub.lock();
-    if let Some(Err(error)) = state.machine.take_journal().map(outside::RunJournal::finish) {
+    let is_whole = !state.machine.has_fault();
+    if let Some(journal) = state.machine.take_journal()
+        && let Err(error) = journal.finish(is_whole)
+    {
         state.machine.stop(error);
     }
     let sender = state.machine.take_sender();

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    fs,
     process::Command,
     time::{Duration, Instant},
 };
@@ -117,5 +118,47 @@ fn a_worker_that_dies_while_there_is_no_server_costs_nothing() {
     history.check_single();
     let attempts = stage.events().iter().map(|Event { attempt, .. }| *attempt).max();
     assert_eq!(attempts, Some(1));
+    stage.until_no_workers();
+}
+
+#[test]
+fn a_grant_that_was_lost_with_the_power_is_not_made_again_while_its_worker_lives() {
+    let plan = Plan {
+        blocks: 2,
+        workers: 0,
+        slow_every: 1,
+        slow_ms: 2_400,
+        heartbeat_ms: 500,
+        reconnect_ms: 3_000,
+        ..Plan::default()
+    };
+    let mut stage = Stage::new(plan, Duration::from_secs(45));
+    stage.start_server();
+    stage.context(ONLY);
+    stage.until_true("the journal has begun", |stage| {
+        fs::metadata(stage.path("journal")).is_ok_and(|file| file.len() > 16)
+    });
+    let journal = fs::read(stage.path("journal")).unwrap();
+    stage.start_worker(ONLY, Command::new("env"));
+    let first = *at_work(&mut stage, 1).first().unwrap();
+    stage.kill_server();
+    // The grant never came to the disk, and the machine was switched on again.
+    fs::write(stage.path("journal"), journal).unwrap();
+    let run = fs::read_to_string(stage.path("journal.run")).unwrap();
+    let boot = run.lines().find(|line| line.starts_with("boot=")).expect("a boot");
+    fs::write(stage.path("journal.run"), run.replace(boot, "boot=another")).unwrap();
+    stage.start_server();
+    stage.start_worker(ONLY, Command::new("env"));
+    assert_eq!(stage.wait_server(), 0, "{}", stage.words());
+    assert!(!lives(first), "{}", stage.words());
+    let words = fs::read_to_string(stage.path("server")).unwrap();
+    assert_eq!(words.matches("this machine was restarted").count(), 1, "{words}");
+    let history = History::new(stage.events());
+    history.check_complete(&stage.plan);
+    for executions in history.by_block.values() {
+        for pair in executions.windows(2) {
+            assert!(pair[0].last < pair[1].begin, "two at one block: {pair:?}");
+        }
+    }
     stage.until_no_workers();
 }

@@ -388,3 +388,48 @@ fn a_roi_of_several_axes_arrives_as_it_was() {
     blocks.sort_by_key(|block| block.key);
     assert_eq!(blocks, expected);
 }
+
+/// Makes the run file of a journal say that its last start did not come to its end, in another boot if
+/// that is given.
+fn break_off(journal: &Path, boot: Option<&str>) {
+    let path = journal.with_extension("run");
+    let text = fs::read_to_string(&path).unwrap().replace("state=ended", "state=running");
+    let lines = text.lines().map(|line| match boot {
+        Some(boot) if line.starts_with("boot=") => format!("boot={boot}\n"),
+        _ => format!("{line}\n"),
+    });
+    fs::write(&path, lines.collect::<String>()).unwrap();
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_start_after_a_loss_of_power_waits_until_nobody_can_be_at_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = folder.path().join("journal");
+    let task = outside("count", 12, folder.path()).build().unwrap();
+    let start = |wanted: i64, reconnect_ms: u64| {
+        let since = std::time::Instant::now();
+        let report = options(folder.path())
+            .journal(&journal)
+            .heartbeat(Duration::from_millis(300))
+            .reconnect_for(Duration::from_millis(reconnect_ms))
+            .request(&task, Roi::new([0], [wanted * 10]).unwrap())
+            .run(std::slice::from_ref(&task))
+            .unwrap();
+        assert!(report.is_success(), "{report}");
+        (report.tasks[0].counts.completed, since.elapsed())
+    };
+    let (never, long) = (60_000, Duration::from_secs(50));
+    assert_eq!(start(4, never).0, 4);
+    break_off(&journal, None);
+    let (done, took) = start(8, never);
+    assert!(done == 4 && took < long, "a crash is no loss of power: {done} {took:?}");
+    break_off(&journal, Some("of-another-day"));
+    let (done, took) = start(8, never);
+    assert!(done == 0 && took < long, "nothing was left to be lent: {done} {took:?}");
+    break_off(&journal, Some("of-another-day"));
+    let (done, took) = start(12, 1_500);
+    assert!(done == 4 && took >= Duration::from_millis(1_500), "{done} {took:?}");
+    let text = fs::read_to_string(journal.with_extension("run")).unwrap();
+    assert!(text.contains("state=ended\n") && !text.contains("another"), "{text}");
+}

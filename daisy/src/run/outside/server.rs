@@ -91,9 +91,9 @@ impl Server {
         };
         let known = Known { listen: bound, advertise: advertise.clone(), ..known };
         if let Some(file) = &mut run_file {
-            file.write(&known)?;
+            file.name(known.clone())?;
         }
-        let (task, worker, security) = (String::new(), None, known.security.clone());
+        let (task, worker, security) = (String::new(), None, known.security);
         let context = Context { addresses: advertise, task, worker, security };
         let mut network = Network::new(lines);
         network.limit = limit;
