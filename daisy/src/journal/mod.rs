@@ -12,7 +12,9 @@ use daisy_block::{BlockKey, TaskId};
 use daisy_geometry::Roi;
 use daisy_graph::TaskGraph;
 pub use daisy_journal::{Contents, Forgotten, ForgottenTask, Tail, TaskContents};
-use daisy_journal::{Damage, ForgetOptions, Journal, JournalError, JournalOptions, Resumed};
+use daisy_journal::{
+    Damage, ForgetOptions, Journal, JournalError, JournalOptions, OpenLease, Resumed,
+};
 use daisy_sched::{Adopted, Output, Record, Scheduler, WorkerId};
 
 use self::{file::FileDisk, syncer::Syncer};
@@ -71,12 +73,14 @@ pub(crate) struct TakenUp {
 }
 
 impl RunJournal {
-    /// Opens a journal, and takes what was done before over into a scheduler.
+    /// Opens a journal, and takes what was done before over into a scheduler; `look_again` does so for what
+    /// left no record, of all that these blocks wait for.
     pub(crate) fn open(
         path: &Path,
         run_file: RunFile,
         scheduler: &mut Scheduler,
         keeping: &Keeping,
+        look_again: impl FnOnce(&mut Scheduler, &[BlockKey]),
     ) -> Result<(Self, TakenUp), Error> {
         let wrong = |error: JournalError<_>| journal_error(path, &error);
         let damage = if keeping.use_damaged { Damage::UseWhatIsBefore } else { Damage::Refuse };
@@ -92,8 +96,8 @@ impl RunJournal {
                 damaged.offset
             );
         }
-        let taken_up =
-            take_up(&mut journal, scheduler, resumed, keeping.keep_failed).map_err(wrong)?;
+        let taken_up = take_up(&mut journal, scheduler, resumed, keeping.keep_failed, look_again)
+            .map_err(wrong)?;
         journal.commit().map_err(wrong)?;
         let syncer = Syncer::start().map_err(Error::Thread)?;
         let (path, last_sync) = (path.to_path_buf(), Instant::now());
@@ -197,6 +201,7 @@ fn take_up(
     scheduler: &mut Scheduler,
     resumed: Resumed,
     keep_failed: bool,
+    look_again: impl FnOnce(&mut Scheduler, &[BlockKey]),
 ) -> Result<TakenUp, JournalError<std::io::Error>> {
     // The tasks of `resumed` are the scheduler's: no call here is refused.
     for (task, known) in (0..).map(TaskId::new).zip(&resumed.tasks) {
@@ -207,6 +212,9 @@ fn take_up(
     for &(key, attempts) in &resumed.attempts {
         let _is_noted = scheduler.note_attempts(key, attempts);
     }
+    let is_outside = |open: &&OpenLease| open.worker != INSIDE;
+    let out: Vec<BlockKey> = resumed.open.iter().filter(is_outside).map(|open| open.key).collect();
+    look_again(scheduler, &out);
     let (mut adopted, mut strange) = (Vec::new(), Vec::new());
     for open in resumed.open {
         let (lease, worker, key) = (open.lease, open.worker, open.key);

@@ -14,7 +14,7 @@ use daisy_sched::{
 };
 
 use super::{
-    Error, RunOptions,
+    Error, Pipeline, RunOptions,
     hub::{Hub, State},
     machine::Prepared,
 };
@@ -33,6 +33,7 @@ pub(super) struct Children(Infallible);
 pub(crate) struct RunJournal(Infallible);
 
 pub(super) fn prepare(
+    _: &Arc<Pipeline>,
     scheduler: Scheduler,
     config: CoordinatorConfig,
     _: &RunOptions,

@@ -86,7 +86,7 @@ pub(crate) fn execute(
     pipeline.check_serial(&options)?;
     let scheduler = pipeline.scheduler(&options)?;
     let config = pipeline.config(&options);
-    let prepared = outside::prepare(scheduler, config, &options, run_file)?;
+    let prepared = outside::prepare(&pipeline, scheduler, config, &options, run_file)?;
     let (sender, relay) = Relay::new(mem::take(&mut options.observers)).unzip();
     let (network, outside) = network.unzip();
     let machine = Machine::new(&pipeline, prepared, sender, outside.is_none());

@@ -29,6 +29,9 @@ pub(crate) struct Plan {
     pub(crate) is_chain: bool,
     /// Blocks of a task; the first one of a chain has two more.
     pub(crate) blocks: u64,
+    /// The blocks of the first task of a chain are found done, as long as there is a file `found`; each
+    /// time one is looked at, that is a line of the history.
+    pub(crate) finds_first: bool,
     /// Worker processes of each task.
     pub(crate) workers: u64,
     /// Each so-manieth block is slow; 0 for none.
@@ -55,6 +58,7 @@ impl Default for Plan {
         Self {
             is_chain: false,
             blocks: 10,
+            finds_first: false,
             workers: 2,
             slow_every: 0,
             slow_ms: 0,
@@ -75,6 +79,7 @@ impl Plan {
     pub(crate) fn to_text(&self) -> String {
         json!({
             "is_chain": self.is_chain, "blocks": self.blocks, "workers": self.workers,
+            "finds_first": self.finds_first,
             "slow_every": self.slow_every, "slow_ms": self.slow_ms, "poison": self.poison,
             "retries": self.retries, "timeout_ms": self.timeout_ms, "heartbeat_ms": self.heartbeat_ms,
             "reconnect_ms": self.reconnect_ms, "has_journal": self.has_journal,
@@ -91,6 +96,7 @@ impl Plan {
         Self {
             is_chain: flag("is_chain"),
             blocks: number("blocks"),
+            finds_first: flag("finds_first"),
             workers: number("workers"),
             slow_every: number("slow_every"),
             slow_ms: number("slow_ms"),

@@ -12,6 +12,7 @@ mod host;
 mod network;
 mod options;
 mod prepare;
+mod recheck;
 mod run_file;
 mod server;
 

@@ -316,7 +316,8 @@ mod tests {
             .unwrap();
         let (pipeline, options) = (Arc::new(Pipeline::new(&[task])), RunOptions::new());
         let scheduler = pipeline.scheduler(&options).unwrap();
-        let prepared = prepare(scheduler, pipeline.config(&options), &options, None).unwrap();
+        let config = pipeline.config(&options);
+        let prepared = prepare(&pipeline, scheduler, config, &options, None).unwrap();
         let network = Network::new(Lines::bind(&["127.0.0.1:0".parse().unwrap()]).unwrap());
         let config = SwitchboardConfig {
             security: Security::Clear,

@@ -1,6 +1,7 @@
 //! What happens before a run's first block: its journal is opened and what it says is taken over.
 
 use std::{
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
@@ -8,10 +9,11 @@ use std::{
 use daisy_block::BlockKey;
 use daisy_sched::{Adopted, Coordinator, CoordinatorConfig, Scheduler};
 
+use super::recheck;
 use crate::{
     Error, RunOptions,
     journal::{Keeping, RunJournal, TakenUp},
-    run::{LockedRunFile, machine::Prepared},
+    run::{LockedRunFile, Pipeline, machine::Prepared},
 };
 
 /// The lock on the journal of a run without sockets, if it has one.
@@ -21,6 +23,7 @@ pub(crate) fn lock_journal(options: &RunOptions) -> Result<Option<LockedRunFile>
 
 /// Makes the machine of a run, with everything that is known from its earlier starts.
 pub(in crate::run) fn prepare(
+    pipeline: &Arc<Pipeline>,
     mut scheduler: Scheduler,
     mut config: CoordinatorConfig,
     options: &RunOptions,
@@ -40,7 +43,12 @@ pub(in crate::run) fn prepare(
         keep_failed: outside.keep_failed,
         use_damaged: outside.use_damaged,
     };
-    let (mut journal, taken_up) = RunJournal::open(path, run_file, &mut scheduler, &keeping)?;
+    let limit = options.check_timeout.min(Duration::from_millis(outside.silence_ms / 2));
+    let look_again = |scheduler: &mut Scheduler, out: &[BlockKey]| {
+        recheck::take_over_found(pipeline, scheduler, out, limit);
+    };
+    let (mut journal, taken_up) =
+        RunJournal::open(path, run_file, &mut scheduler, &keeping, look_again)?;
     let TakenUp { epoch, mut adopted, mut strange, num_foreign, failed } = taken_up;
     if !fits(&adopted, &config) {
         for one in &adopted {
