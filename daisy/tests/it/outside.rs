@@ -45,6 +45,26 @@ fn worker_entry() {
                 process::abort();
             }
         })),
+        task(line("say", 1).process(|block| {
+            println!("\x1b[31mhello\x1b[0m from\t{}\x07", block.key.cell);
+            let heard = PathBuf::from(env::var_os(FOLDER).unwrap()).join("heard");
+            let end = std::time::Instant::now() + Duration::from_secs(20);
+            while !heard.exists() {
+                assert!(std::time::Instant::now() < end, "nobody has heard it");
+                thread::park_timeout(Duration::from_millis(5));
+            }
+        })),
+        task(line("flood", 1).process(|_| {
+            (0..5_000).for_each(|number| println!("line {number}"));
+            println!("the last line");
+        })),
+        task(line("gasp", 1).process(|block| {
+            print!("last words");
+            std::io::stdout().flush().unwrap();
+            if block.key.cell == 0 {
+                process::abort();
+            }
+        })),
         task(line("hang", 1).process(|block| {
             if block.key.cell == 1 {
                 loop {
@@ -69,7 +89,7 @@ fn worker_entry() {
 }
 
 /// A task whose workers are this program, entered at [`worker_entry`].
-fn outside(name: &str, blocks: i64, folder: &Path) -> TaskBuilder {
+pub(crate) fn outside(name: &str, blocks: i64, folder: &Path) -> TaskBuilder {
     let me = env::current_exe().unwrap().into_os_string();
     let variable = format!("{FOLDER}={}", folder.display());
     let words = ["--exact", "outside::worker_entry", "--nocapture"].map(Into::into);
@@ -78,7 +98,7 @@ fn outside(name: &str, blocks: i64, folder: &Path) -> TaskBuilder {
     line(name, blocks).worker_command(command.collect::<Vec<std::ffi::OsString>>())
 }
 
-fn options(folder: &Path) -> RunOptions {
+pub(crate) fn options(folder: &Path) -> RunOptions {
     quick().logs(folder.join("logs"))
 }
 

@@ -17,7 +17,7 @@ use daisy_net::{
 use daisy_sched::{Ending, Input};
 use signal_hook::{consts::SIGCHLD, iterator::Signals};
 
-use super::{Desk, Outside};
+use super::{Desk, Outside, output};
 use crate::{
     BlockError, Error,
     run::{
@@ -44,6 +44,8 @@ pub(crate) struct Network {
     num_events: usize,
     buffer: Vec<u8>,
     ended_children: Option<(signal_hook::iterator::Handle, JoinHandle<()>)>,
+    /// The thread that reads what children write.
+    output: Option<JoinHandle<()>>,
     /// What went wrong with the file limit; said once there are many workers.
     pub(super) limit: Option<String>,
 }
@@ -51,7 +53,15 @@ pub(crate) struct Network {
 impl Network {
     pub(super) fn new(lines: Lines) -> Self {
         let (events, buffer) = (Vec::new(), vec![0; READ_LIMIT]);
-        Self { lines, events, num_events: 0, buffer, ended_children: None, limit: None }
+        Self {
+            lines,
+            events,
+            num_events: 0,
+            buffer,
+            ended_children: None,
+            output: None,
+            limit: None,
+        }
     }
 
     pub(super) const fn lines(&self) -> &Lines {
@@ -67,6 +77,7 @@ impl Network {
             });
         }
         self.watch_children()?;
+        self.listen_to_children(hub)?;
         for (id, task) in hub.pipeline.tasks() {
             // Nobody is started for such a task, so that nobody else would call it.
             if task.num_workers() == 0 && task.0.init.is_some() {
@@ -88,6 +99,18 @@ impl Network {
         };
         let thread = Builder::new().name("daisy children".to_owned()).spawn(watch);
         self.ended_children = Some((handle, thread.map_err(Error::Thread)?));
+        Ok(())
+    }
+
+    fn listen_to_children(&mut self, hub: &Hub) -> Result<(), Error> {
+        let mut state = hub.lock();
+        let has_children = hub.pipeline.tasks().any(|(_, task)| task.0.worker.is_some());
+        let queue = state.machine.output_queue().filter(|_| has_children);
+        if let (Some(queue), Some(outside)) = (queue, &mut state.outside) {
+            let (ear, thread) = output::listen(queue)?;
+            outside.children.set_ear(Some(ear));
+            self.output = Some(thread);
+        }
         Ok(())
     }
 
@@ -248,6 +271,10 @@ impl Network {
                 outside.children.kill_all();
             }
             drop(self.wait(hub, state, Some(Duration::from_millis(100))));
+        }
+        if let Some(thread) = self.output.take() {
+            hub.lock().outside.iter_mut().for_each(|outside| outside.children.set_ear(None));
+            let _is_over = thread.join();
         }
         if let Some((handle, thread)) = self.ended_children.take() {
             handle.close();
