@@ -24,6 +24,8 @@ pub use daisy_sched::{
 };
 
 #[cfg(all(unix, feature = "workers"))]
+pub use daisy_net::NetError;
+#[cfg(all(unix, feature = "workers"))]
 pub use journal::Durability;
 pub use observer::{BlockEvent, EVENT_QUEUE, ObservedTask, Observer, Said, WorkerLine};
 #[cfg(feature = "progress")]

@@ -11,10 +11,8 @@ use std::{
 use daisy_block::{BlockKey, TaskId};
 use daisy_geometry::Roi;
 use daisy_graph::TaskGraph;
-pub use daisy_journal::{Contents, Forgotten, ForgottenTask, Tail, TaskContents};
-use daisy_journal::{
-    Damage, ForgetOptions, Journal, JournalError, JournalOptions, OpenLease, Resumed,
-};
+pub use daisy_journal::{Contents, Forgotten, ForgottenTask, JournalError, Tail, TaskContents};
+use daisy_journal::{Damage, ForgetOptions, Journal, JournalOptions, OpenLease, Resumed};
 use daisy_sched::{Adopted, Output, Record, Scheduler, WorkerId};
 
 use self::{file::FileDisk, syncer::Syncer};
@@ -82,7 +80,7 @@ impl RunJournal {
         keeping: &Keeping,
         look_again: impl FnOnce(&mut Scheduler, &[BlockKey]),
     ) -> Result<(Self, TakenUp), Error> {
-        let wrong = |error: JournalError<_>| journal_error(path, &error);
+        let wrong = |error: JournalError<_>| journal_error(path, error);
         let damage = if keeping.use_damaged { Damage::UseWhatIsBefore } else { Damage::Refuse };
         let options = JournalOptions { damage, compact_above_bytes: COMPACT_ABOVE_BYTES };
         let disk = FileDisk::open(path)
@@ -117,14 +115,14 @@ impl RunJournal {
             *worker = INSIDE;
         }
         self.is_dirty = true;
-        self.journal.append(&record).map_err(|error| journal_error(&self.path, &error))
+        self.journal.append(&record).map_err(|error| journal_error(&self.path, error))
     }
 
     /// Everything that was recorded goes to the file.
     #[inline]
     pub(crate) fn commit(&mut self) -> Result<(), Error> {
         let path = &self.path;
-        let wrong = |error: JournalError<_>| journal_error(path, &error);
+        let wrong = |error: JournalError<_>| journal_error(path, error);
         if self.syncer.has_failed() {
             self.journal.poison();
             return Err(wrong(JournalError::Poisoned));
@@ -160,7 +158,7 @@ impl RunJournal {
     /// These leases of earlier starts are over: their workers must have ended.
     pub(crate) fn end_leases(&mut self, leases: &[Adopted]) -> Result<(), Error> {
         let path = &self.path;
-        let wrong = |error: JournalError<_>| journal_error(path, &error);
+        let wrong = |error: JournalError<_>| journal_error(path, error);
         for &Adopted { lease, key, .. } in leases {
             self.journal.append(&Record::PutBack { lease, key }).map_err(wrong)?;
         }
@@ -186,7 +184,7 @@ impl RunJournal {
     /// The end of a run; if it is whole, no block is lent any more.
     pub(crate) fn finish(mut self, is_whole: bool) -> Result<(), Error> {
         let path = self.path.clone();
-        let wrong = |error: JournalError<_>| journal_error(&path, &error);
+        let wrong = |error: JournalError<_>| journal_error(&path, error);
         self.journal.commit().map_err(wrong)?;
         self.journal.sync().map_err(wrong)?;
         // Where there is no room for that, the journal is as good, only longer.
@@ -261,8 +259,7 @@ pub fn forget(
     let _lock = RunFile::lock(path)?;
     let mut disk = open_existing(path)?;
     let options = ForgetOptions { drop_open_leases, ..ForgetOptions::default() };
-    daisy_journal::forget(&mut disk, task, roi, options)
-        .map_err(|error| journal_error(path, &error))
+    daisy_journal::forget(&mut disk, task, roi, options).map_err(|error| journal_error(path, error))
 }
 
 /// What a journal says: its tasks and how much of them is done. Also while a run uses it.
@@ -272,7 +269,7 @@ pub fn forget(
 pub fn inspect(journal: impl AsRef<Path>) -> Result<Contents, Error> {
     let path = journal.as_ref();
     let mut disk = open_existing(path)?;
-    daisy_journal::inspect(&mut disk).map_err(|error| journal_error(path, &error))
+    daisy_journal::inspect(&mut disk).map_err(|error| journal_error(path, error))
 }
 
 fn open_existing(path: &Path) -> Result<FileDisk, Error> {
@@ -281,6 +278,6 @@ fn open_existing(path: &Path) -> Result<FileDisk, Error> {
     FileDisk::open(path).map_err(error)
 }
 
-fn journal_error(path: &Path, error: &JournalError<std::io::Error>) -> Error {
-    Error::Journal { path: path.to_path_buf(), problem: error.to_string() }
+fn journal_error(path: &Path, error: JournalError<std::io::Error>) -> Error {
+    Error::Journal { path: path.to_path_buf(), error }
 }

@@ -9,8 +9,8 @@ use std::{
 };
 
 use daisy::{
-    BlockError, Client, ClientError, Context, Error, Roi, RunOptions, Server, Task, TaskBuilder,
-    worker,
+    BlockError, Client, ClientError, Context, Error, NetError, Roi, RunOptions, Server, Task,
+    TaskBuilder, worker,
 };
 
 use crate::support::{Calls, line, quick};
@@ -311,6 +311,12 @@ fn an_init_callback_gets_the_context_and_may_start_the_workers() {
         .build()
         .unwrap();
     assert!(quick().run(&[task]).unwrap().is_success());
+}
+
+#[test]
+fn an_address_that_is_none_is_refused_by_name() {
+    let error = Server::bind(RunOptions::new().listen("node7")).err().unwrap();
+    assert!(matches!(&error, Error::Network(NetError::Address { found }) if found == "node7"));
 }
 
 #[test]

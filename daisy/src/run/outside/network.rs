@@ -17,7 +17,7 @@ use daisy_net::{
 use daisy_sched::{Ending, Input};
 use signal_hook::{consts::SIGCHLD, iterator::Signals};
 
-use super::{Desk, Outside, output};
+use super::{Desk, Outside, output, server::refused};
 use crate::{
     BlockError, Error,
     run::{
@@ -126,7 +126,7 @@ impl Network {
         let polled = self.lines.poll(Some(wait), &mut self.events);
         let mut state = hub.lock();
         if let Err(error) = polled {
-            state.machine.stop(Error::Network(error.to_string()));
+            state.machine.stop(refused("waiting for workers", error));
         }
         if let Some(outside) = &mut state.outside {
             outside.is_in_turn = true;
@@ -158,7 +158,7 @@ impl Network {
             match event {
                 LineEvent::Opened(id, _) => match randomness() {
                     Ok(bytes) => outside.board.open(now, key_of(id), bytes),
-                    Err(error) => machine.stop(Error::Network(error.to_string())),
+                    Err(error) => machine.stop(refused("answering a worker", error)),
                 },
                 LineEvent::Readable(id) => self.read(hub, state, id),
                 LineEvent::Starved(kind) => {
