@@ -103,3 +103,72 @@ fn is_found_done(pipeline: &Pipeline, key: BlockKey) -> bool {
     call::masks(task, &block.write_roi).0 == Verdict::All
         || call::check(task, &block, false) == Ok(true)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicBool, Ordering},
+        thread,
+    };
+
+    use daisy_block::TaskId;
+
+    use super::*;
+    use crate::{Roi, RunOptions, Task, TaskBuilder};
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    /// Whether block 3 of a task can be taken up that reads block 3 of another one, and whether the
+    /// other's blocks count as skipped.
+    fn is_taken_up(first: TaskBuilder, limit: Duration) -> (bool, u64) {
+        let (total, block) = (Roi::new([0], [80]).unwrap(), Roi::new([0], [10]).unwrap());
+        let first = first.process(|_| ()).build().unwrap();
+        let second = Task::builder("second", total, block.clone(), block)
+            .upstream(&first)
+            .process(|_| ())
+            .build()
+            .unwrap();
+        let pipeline = Arc::new(Pipeline::new(&[second]));
+        let mut scheduler = pipeline.scheduler(&RunOptions::new()).unwrap();
+        let out = BlockKey::new(TaskId::new(1), 3);
+        take_over_found(&pipeline, &mut scheduler, &[out], limit);
+        let skipped = scheduler.counts(TaskId::new(0)).unwrap().skipped;
+        (scheduler.acquire_block(out).is_ok(), skipped)
+    }
+
+    fn first() -> TaskBuilder {
+        let block = Roi::new([0], [10]).unwrap();
+        Task::builder("first", Roi::new([0], [80]).unwrap(), block.clone(), block)
+    }
+
+    #[test]
+    fn only_what_is_read_and_found_or_masked_again_is_taken_over() {
+        let found = first().check(|block| block.key.cell % 2 == 1);
+        assert_eq!(is_taken_up(found, LONG), (true, 1));
+        let not_found = first().check(|block| block.key.cell % 2 == 0);
+        assert_eq!(is_taken_up(not_found, LONG), (false, 0));
+        let broken = first().check(|_| Err::<bool, _>("no disk"));
+        assert_eq!(is_taken_up(broken, LONG), (false, 0));
+        let masked = first().mask(|_| Verdict::All);
+        assert_eq!(is_taken_up(masked, LONG), (true, 1));
+        let not_masked = first().mask(|_| Verdict::None).check(|_| true);
+        assert_eq!(is_taken_up(not_masked, LONG), (true, 1));
+        assert_eq!(is_taken_up(first(), LONG), (false, 0));
+        let later = first().init(|| ()).check(|_| true);
+        assert_eq!(is_taken_up(later, LONG), (false, 0));
+    }
+
+    #[test]
+    fn nobody_waits_for_a_function_that_hangs() {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let over = Arc::clone(&is_over);
+        let hangs = first().check(move |_| {
+            while !over.load(Ordering::Acquire) {
+                thread::yield_now();
+            }
+            true
+        });
+        assert_eq!(is_taken_up(hangs, Duration::from_millis(20)), (false, 0));
+        is_over.store(true, Ordering::Release);
+    }
+}
