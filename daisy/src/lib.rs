@@ -20,12 +20,14 @@ pub use daisy_geometry::{Coordinate, GeometryError, Operand, Points, Roi, Scalar
 pub use daisy_graph::{DependencyGraph, Explanation, GraphError, TaskGraph, TaskNode};
 pub use daisy_sched::{
     CoordinatorError, Counts, Failure, Question, Request, Scheduler, SchedulerError,
-    SchedulerOptions, Verdict,
+    SchedulerOptions, Verdict, WorkerId,
 };
 
 #[cfg(all(unix, feature = "workers"))]
+pub use daisy_net::NetError;
+#[cfg(all(unix, feature = "workers"))]
 pub use journal::Durability;
-pub use observer::{BlockEvent, EVENT_QUEUE, ObservedTask, Observer};
+pub use observer::{BlockEvent, EVENT_QUEUE, ObservedTask, Observer, Said, WorkerLine};
 #[cfg(feature = "progress")]
 pub use progress::Progress;
 pub use report::{

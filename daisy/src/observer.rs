@@ -1,7 +1,9 @@
 //! Watching a run.
 
+use std::path::PathBuf;
+
 use daisy_block::{BlockKey, TaskId};
-use daisy_sched::Counts;
+use daisy_sched::{Counts, WorkerId};
 
 use crate::{BlockError, RunReport};
 
@@ -42,6 +44,33 @@ pub enum BlockEvent {
     },
     /// It was given back unbegun and is ready again.
     PutBack,
+}
+
+/// Something that a worker process wrote to its standard output or error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkerLine {
+    /// The task that it works for.
+    pub task: TaskId,
+    /// Its number in the run, by which its file is named.
+    pub worker: WorkerId,
+    /// What it wrote.
+    pub said: Said,
+}
+
+/// What is shown of a worker's output.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// A line, at most 1 KiB of it, without its end; what is not UTF-8 is replaced, and there are no
+    /// control characters or escape sequences in it.
+    Line(String),
+    /// It wrote more than is shown.
+    LeftOut {
+        /// So much.
+        bytes: u64,
+        /// Where everything stands.
+        log: PathBuf,
+    },
 }
 
 /// Is told what happens in a run; every method does nothing by default.
@@ -98,6 +127,18 @@ pub trait Observer: Send {
     /// Something became of a block.
     fn block_settled(&mut self, block: BlockKey, event: &BlockEvent) {}
 
+    /// Whether [`worker_said`](Self::worker_said) is wanted; if nobody wants it, the files of the workers
+    /// are not read.
+    fn wants_output(&self) -> bool {
+        false
+    }
+
+    /// A worker process that the run started has written something: a few times a second, at most twenty
+    /// of its newest lines each time. Everything stands in its file ([`RunOptions::logs`]).
+    ///
+    /// [`RunOptions::logs`]: crate::RunOptions::logs
+    fn worker_said(&mut self, line: &WorkerLine) {}
+
     /// Nothing more will happen in a task.
     fn task_ended(&mut self, task: TaskId) {}
 
@@ -114,14 +155,45 @@ pub const EVENT_QUEUE: usize = 8_192;
 /// What goes through the queue.
 #[derive(Clone, Debug)]
 pub(crate) enum Event {
-    TaskStarted { task: TaskId },
-    Granted { key: BlockKey, attempt: u32 },
-    Completed { key: BlockKey },
-    Skipped { key: BlockKey },
-    Overdue { key: BlockKey },
-    Retry { key: BlockKey, attempts: u32, why: BlockError },
-    Failed { key: BlockKey, attempts: u32, why: BlockError },
-    PutBack { key: BlockKey },
-    TaskEnded { task: TaskId },
-    Ended { report: Box<RunReport>, counts: Vec<Counts> },
+    TaskStarted {
+        task: TaskId,
+    },
+    Granted {
+        key: BlockKey,
+        attempt: u32,
+    },
+    Completed {
+        key: BlockKey,
+    },
+    Skipped {
+        key: BlockKey,
+    },
+    Overdue {
+        key: BlockKey,
+    },
+    Retry {
+        key: BlockKey,
+        attempts: u32,
+        why: BlockError,
+    },
+    Failed {
+        key: BlockKey,
+        attempts: u32,
+        why: BlockError,
+    },
+    PutBack {
+        key: BlockKey,
+    },
+    #[cfg_attr(
+        not(all(unix, feature = "workers")),
+        allow(dead_code, reason = "there are no worker processes in this build")
+    )]
+    Said(WorkerLine),
+    TaskEnded {
+        task: TaskId,
+    },
+    Ended {
+        report: Box<RunReport>,
+        counts: Vec<Counts>,
+    },
 }

@@ -6,10 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use daisy_block::TaskId;
 use daisy_sched::Counts;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::{ObservedTask, Observer, RunReport};
+use crate::{ObservedTask, Observer, RunReport, Said, WorkerLine};
 
 /// How often plain lines are written.
 const LINES_EVERY: Duration = Duration::from_secs(5);
@@ -18,16 +19,19 @@ const BAR: &str = "{prefix} {bar:30} {pos}/{len} {percent:>3} % {msg}";
 
 /// An [`Observer`] that shows one bar for each task on standard error: blocks done, rate, time left,
 /// and what failed. Where standard error is no terminal it writes a line for each task that goes on,
-/// every five seconds.
+/// every five seconds. What worker processes write is shown above the bars, or between the lines.
 #[derive(Debug, Default)]
 pub struct Progress {
+    bars: MultiProgress,
     tasks: Vec<Row>,
     last_lines: Option<Instant>,
     is_plain: bool,
+    is_silent_on_workers: bool,
 }
 
 #[derive(Debug)]
 struct Row {
+    id: TaskId,
     name: String,
     bar: ProgressBar,
     last: Counts,
@@ -40,6 +44,13 @@ impl Progress {
     #[must_use]
     pub fn new() -> Self {
         Self { is_plain: !io::stderr().is_terminal(), ..Self::default() }
+    }
+
+    /// Whether what worker processes write is shown; true by default. It stands in their files in any case.
+    #[must_use]
+    pub const fn worker_output(mut self, show: bool) -> Self {
+        self.is_silent_on_workers = !show;
+        self
     }
 
     fn write_lines(&mut self) {
@@ -70,16 +81,16 @@ impl Observer for Progress {
         } else {
             ProgressDrawTarget::stderr_with_hz(10)
         };
-        let bars = MultiProgress::with_draw_target(target);
+        self.bars = MultiProgress::with_draw_target(target);
         let width = tasks.iter().map(|task| task.name.chars().count()).max().unwrap_or(0);
         for task in tasks {
-            let bar = bars.add(ProgressBar::new(task.num_blocks));
+            let bar = self.bars.add(ProgressBar::new(task.num_blocks));
             if let Ok(style) = ProgressStyle::with_template(BAR) {
                 bar.set_style(style.progress_chars("=> "));
             }
             bar.set_prefix(format!("{:<width$}", task.name));
             let name = task.name.clone();
-            self.tasks.push(Row { name, bar, last: Counts::default(), began: None });
+            self.tasks.push(Row { id: task.id, name, bar, last: Counts::default(), began: None });
         }
     }
 
@@ -88,6 +99,25 @@ impl Observer for Progress {
             row.update(counts);
         }
         self.write_lines();
+    }
+
+    fn wants_output(&self) -> bool {
+        !self.is_silent_on_workers
+    }
+
+    fn worker_said(&mut self, line: &WorkerLine) {
+        let task = self.tasks.iter().find(|row| row.id == line.task);
+        let (task, worker) = (task.map_or("", |row| &row.name), line.worker);
+        let said = match &line.said {
+            Said::Line(text) => text.clone(),
+            Said::LeftOut { bytes, log } => {
+                format!("... {bytes} bytes are not shown; all of it: {}", log.display())
+            }
+        };
+        let said = format!("[{task} {worker}] {said}");
+        // Where standard error cannot be written to, there is nobody to be told.
+        let _is_shown =
+            if self.is_plain { writeln!(io::stderr(), "{said}") } else { self.bars.println(said) };
     }
 
     fn run_ended(&mut self, _report: &RunReport) {

@@ -6,21 +6,74 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use daisy_block::CellBox;
+use daisy_block::{BlockKey, CellBox};
 use daisy_geometry::Coordinate;
 
 use super::{
     Scheduler,
     edge::Edge,
     frontier::Frontier,
+    id,
     pages::{PageState, Slot, cell_at, page_of, place_of, split},
 };
+use crate::SchedulerError;
 
 /// Boxes up to this size are skipped block by block, which is cheaper than counting around them.
 /// Debug builds make do with less, so that small tests go both ways.
 const MAX_SKIPPED_SINGLY: u64 = if cfg!(debug_assertions) { 3 } else { 512 };
 
 impl Scheduler {
+    /// What a block waits for that is not known as finished: where it was lent in an earlier run, that was
+    /// found done or masked then, and nobody wrote it down. Ascending for each task.
+    ///
+    /// Possible before the first block is handed out. None if there are more than `limit`. O(runs of cells
+    /// that the block waits for + what is found).
+    ///
+    /// # Errors
+    /// [`SchedulerError::AlreadyStarted`], [`SchedulerError::UnknownBlock`], and
+    /// [`SchedulerError::WrongState`] if it is finished itself or was not requested.
+    pub fn unfinished_inputs(
+        &mut self,
+        key: BlockKey,
+        limit: usize,
+    ) -> Result<Option<Vec<BlockKey>>, SchedulerError> {
+        if self.has_begun || self.has_named {
+            return Err(SchedulerError::AlreadyStarted);
+        }
+        self.check_task(key.task)?;
+        let task = key.task.index();
+        let frontier = &mut self.tasks[task];
+        let cell = frontier.local(key.cell);
+        let place = cell.and_then(|cell| Some((cell, frontier.grid.index(cell)?)));
+        let (cell, index) = place.ok_or(SchedulerError::UnknownBlock { block: key })?;
+        if frontier.closed.contains(cell) {
+            return Err(SchedulerError::WrongState { block: key, expected: "not finished" });
+        }
+        let mut runs: Vec<(usize, Range<u64>)> = Vec::new();
+        if let Some(conflict) = &mut frontier.conflict {
+            let found = conflict.upstream(&frontier.grid, index.as_slice());
+            runs.extend(found.map(|place| (task, conflict.run(place).at(cell))));
+        }
+        let frontier = &self.tasks[task];
+        for edge in &frontier.inputs {
+            runs.extend(edge.runs(index.as_slice()).map(|run| (edge.task, run)));
+        }
+        let all = |&gate: &usize| (gate, 0..self.tasks[gate].grid.num_cells());
+        runs.extend(frontier.gates.iter().map(all));
+        let mut found = Vec::new();
+        for (task, mut run) in runs {
+            let frontier = &self.tasks[task];
+            while let Some(cell) = frontier.first_not_closed(run.clone()) {
+                if found.len() == limit {
+                    return Ok(None);
+                }
+                found.push(BlockKey::new(id(task), frontier.global(cell)));
+                run.start = cell + 1;
+            }
+        }
+        Ok(Some(found))
+    }
+
     /// How many cells of a run are closed.
     pub(super) fn num_closed(&self, task: usize, run: &Range<u64>) -> u64 {
         let closed = &self.tasks[task].closed;

@@ -131,6 +131,27 @@ impl Model {
             && self.upstream[place].iter().all(|&up| self.is_settled(up))
     }
 
+    /// Compares what some blocks wait for before anything is handed out.
+    fn compare_inputs(&self, scheduler: &mut Scheduler) -> Result<(), TestCaseError> {
+        for place in (0..self.blocks.len()).step_by(1 + self.blocks.len() / 16) {
+            let found = scheduler.unfinished_inputs(self.keys[place], 1_000_000);
+            if self.is_settled(place) {
+                prop_assert!(found.is_err(), "{found:?}");
+                continue;
+            }
+            let mut found = found.unwrap().unwrap();
+            found.sort_unstable();
+            let open = self.upstream[place].iter().filter(|&&up| !self.is_settled(up));
+            let mut expected: Vec<BlockKey> = open.map(|&up| self.keys[up]).collect();
+            expected.sort_unstable();
+            if let Some(limit) = expected.len().checked_sub(1) {
+                prop_assert_eq!(scheduler.unfinished_inputs(self.keys[place], limit), Ok(None));
+            }
+            prop_assert_eq!(found, expected);
+        }
+        Ok(())
+    }
+
     /// Orphans everything that waits for something that will never be done.
     pub(crate) fn orphan(&mut self) {
         loop {
@@ -236,6 +257,7 @@ pub(crate) fn run(pipeline: &Pipeline, script: &Script) -> Result<(), TestCaseEr
             model.state[place] = State::Skipped;
         }
     }
+    model.compare_inputs(&mut scheduler)?;
     // Masked blocks are never known to fail, and do not hold anybody up once they were looked at.
     let mut out: Vec<BlockKey> = Vec::new();
     let mut attempts: BTreeMap<BlockKey, u32> = BTreeMap::new();

@@ -11,8 +11,8 @@ use std::{
 use daisy_block::{BlockKey, TaskId};
 use daisy_geometry::Roi;
 use daisy_graph::TaskGraph;
-pub use daisy_journal::{Contents, Forgotten, ForgottenTask, Tail, TaskContents};
-use daisy_journal::{Damage, ForgetOptions, Journal, JournalError, JournalOptions, Resumed};
+pub use daisy_journal::{Contents, Forgotten, ForgottenTask, JournalError, Tail, TaskContents};
+use daisy_journal::{Damage, ForgetOptions, Journal, JournalOptions, OpenLease, Resumed};
 use daisy_sched::{Adopted, Output, Record, Scheduler, WorkerId};
 
 use self::{file::FileDisk, syncer::Syncer};
@@ -53,8 +53,8 @@ pub(crate) struct RunJournal {
     syncer: Syncer,
     last_sync: Instant,
     is_dirty: bool,
-    /// Kept for its lock.
-    _run_file: RunFile,
+    /// Kept for its lock, and to say how the run ended.
+    run_file: RunFile,
 }
 
 /// What a run has to know about its earlier starts.
@@ -71,14 +71,16 @@ pub(crate) struct TakenUp {
 }
 
 impl RunJournal {
-    /// Opens a journal, and takes what was done before over into a scheduler.
+    /// Opens a journal, and takes what was done before over into a scheduler; `look_again` does so for what
+    /// left no record, of all that these blocks wait for.
     pub(crate) fn open(
         path: &Path,
         run_file: RunFile,
         scheduler: &mut Scheduler,
         keeping: &Keeping,
+        look_again: impl FnOnce(&mut Scheduler, &[BlockKey]),
     ) -> Result<(Self, TakenUp), Error> {
-        let wrong = |error: JournalError<_>| journal_error(path, &error);
+        let wrong = |error: JournalError<_>| journal_error(path, error);
         let damage = if keeping.use_damaged { Damage::UseWhatIsBefore } else { Damage::Refuse };
         let options = JournalOptions { damage, compact_above_bytes: COMPACT_ABOVE_BYTES };
         let disk = FileDisk::open(path)
@@ -92,21 +94,13 @@ impl RunJournal {
                 damaged.offset
             );
         }
-        let taken_up =
-            take_up(&mut journal, scheduler, resumed, keeping.keep_failed).map_err(wrong)?;
+        let taken_up = take_up(&mut journal, scheduler, resumed, keeping.keep_failed, look_again)
+            .map_err(wrong)?;
         journal.commit().map_err(wrong)?;
         let syncer = Syncer::start().map_err(Error::Thread)?;
         let (path, last_sync) = (path.to_path_buf(), Instant::now());
         let durability = keeping.durability;
-        let own = Self {
-            journal,
-            path,
-            durability,
-            syncer,
-            last_sync,
-            is_dirty: false,
-            _run_file: run_file,
-        };
+        let own = Self { journal, path, durability, syncer, last_sync, is_dirty: false, run_file };
         Ok((own, taken_up))
     }
 
@@ -121,14 +115,14 @@ impl RunJournal {
             *worker = INSIDE;
         }
         self.is_dirty = true;
-        self.journal.append(&record).map_err(|error| journal_error(&self.path, &error))
+        self.journal.append(&record).map_err(|error| journal_error(&self.path, error))
     }
 
     /// Everything that was recorded goes to the file.
     #[inline]
     pub(crate) fn commit(&mut self) -> Result<(), Error> {
         let path = &self.path;
-        let wrong = |error: JournalError<_>| journal_error(path, &error);
+        let wrong = |error: JournalError<_>| journal_error(path, error);
         if self.syncer.has_failed() {
             self.journal.poison();
             return Err(wrong(JournalError::Poisoned));
@@ -164,7 +158,7 @@ impl RunJournal {
     /// These leases of earlier starts are over: their workers must have ended.
     pub(crate) fn end_leases(&mut self, leases: &[Adopted]) -> Result<(), Error> {
         let path = &self.path;
-        let wrong = |error: JournalError<_>| journal_error(path, &error);
+        let wrong = |error: JournalError<_>| journal_error(path, error);
         for &Adopted { lease, key, .. } in leases {
             self.journal.append(&Record::PutBack { lease, key }).map_err(wrong)?;
         }
@@ -172,20 +166,30 @@ impl RunJournal {
         self.journal.commit().map_err(wrong)
     }
 
+    /// Whether grants of an earlier start may have been lost with the machine's power.
+    pub(crate) fn may_lack_grants(&self) -> bool {
+        self.run_file.may_have_lost_power(self.durability)
+    }
+
+    /// From now on blocks are lent.
+    pub(crate) fn begin(&mut self) -> Result<(), Error> {
+        self.run_file.begin()
+    }
+
     /// From now on `wake` is called whenever a sync is done.
     pub(crate) fn on_sync(&self, wake: impl Fn() + Send + Sync + 'static) {
         self.syncer.on_done(wake);
     }
 
-    /// The end of a run.
-    pub(crate) fn finish(mut self) -> Result<(), Error> {
+    /// The end of a run; if it is whole, no block is lent any more.
+    pub(crate) fn finish(mut self, is_whole: bool) -> Result<(), Error> {
         let path = self.path.clone();
-        let wrong = |error: JournalError<_>| journal_error(&path, &error);
+        let wrong = |error: JournalError<_>| journal_error(&path, error);
         self.journal.commit().map_err(wrong)?;
         self.journal.sync().map_err(wrong)?;
         // Where there is no room for that, the journal is as good, only longer.
         let _is_short = self.journal.compact();
-        Ok(())
+        if is_whole { self.run_file.end() } else { Ok(()) }
     }
 }
 
@@ -195,6 +199,7 @@ fn take_up(
     scheduler: &mut Scheduler,
     resumed: Resumed,
     keep_failed: bool,
+    look_again: impl FnOnce(&mut Scheduler, &[BlockKey]),
 ) -> Result<TakenUp, JournalError<std::io::Error>> {
     // The tasks of `resumed` are the scheduler's: no call here is refused.
     for (task, known) in (0..).map(TaskId::new).zip(&resumed.tasks) {
@@ -205,6 +210,9 @@ fn take_up(
     for &(key, attempts) in &resumed.attempts {
         let _is_noted = scheduler.note_attempts(key, attempts);
     }
+    let is_outside = |open: &&OpenLease| open.worker != INSIDE;
+    let out: Vec<BlockKey> = resumed.open.iter().filter(is_outside).map(|open| open.key).collect();
+    look_again(scheduler, &out);
     let (mut adopted, mut strange) = (Vec::new(), Vec::new());
     for open in resumed.open {
         let (lease, worker, key) = (open.lease, open.worker, open.key);
@@ -251,8 +259,7 @@ pub fn forget(
     let _lock = RunFile::lock(path)?;
     let mut disk = open_existing(path)?;
     let options = ForgetOptions { drop_open_leases, ..ForgetOptions::default() };
-    daisy_journal::forget(&mut disk, task, roi, options)
-        .map_err(|error| journal_error(path, &error))
+    daisy_journal::forget(&mut disk, task, roi, options).map_err(|error| journal_error(path, error))
 }
 
 /// What a journal says: its tasks and how much of them is done. Also while a run uses it.
@@ -262,7 +269,7 @@ pub fn forget(
 pub fn inspect(journal: impl AsRef<Path>) -> Result<Contents, Error> {
     let path = journal.as_ref();
     let mut disk = open_existing(path)?;
-    daisy_journal::inspect(&mut disk).map_err(|error| journal_error(path, &error))
+    daisy_journal::inspect(&mut disk).map_err(|error| journal_error(path, error))
 }
 
 fn open_existing(path: &Path) -> Result<FileDisk, Error> {
@@ -271,6 +278,6 @@ fn open_existing(path: &Path) -> Result<FileDisk, Error> {
     FileDisk::open(path).map_err(error)
 }
 
-fn journal_error(path: &Path, error: &JournalError<std::io::Error>) -> Error {
-    Error::Journal { path: path.to_path_buf(), problem: error.to_string() }
+fn journal_error(path: &Path, error: JournalError<std::io::Error>) -> Error {
+    Error::Journal { path: path.to_path_buf(), error }
 }

@@ -41,8 +41,9 @@ pub enum Error {
         /// The name of the first of them.
         task: String,
     },
-    /// The server cannot listen, or cannot go on; what is wrong and what to do.
-    Network(String),
+    /// The server cannot listen, or cannot go on.
+    #[cfg(all(unix, feature = "workers"))]
+    Network(daisy_net::NetError),
     /// Encryption is off on an address that other machines can reach.
     ClearText {
         /// The address.
@@ -69,11 +70,12 @@ pub enum Error {
         error: io::Error,
     },
     /// The journal cannot be used, or could not be written: the run was stopped.
+    #[cfg(all(unix, feature = "workers"))]
     Journal {
         /// The journal.
         path: PathBuf,
         /// What is wrong, and what to do.
-        problem: String,
+        error: daisy_journal::JournalError<io::Error>,
     },
 }
 
@@ -105,7 +107,8 @@ impl fmt::Display for Error {
                 "task '{task}' has no block function in this program, so it cannot be run serially; \
                  give it one with .process(|block| ...)"
             ),
-            Self::Network(problem) => f.write_str(problem),
+            #[cfg(all(unix, feature = "workers"))]
+            Self::Network(error) => error.fmt(f),
             Self::ClearText { address } => write!(
                 f,
                 "encryption is off, but other machines can reach {address}; listen on 127.0.0.1 or a \
@@ -124,7 +127,8 @@ impl fmt::Display for Error {
                 path.display()
             ),
             Self::JournalFile { path, error } => write!(f, "{}: {error}", path.display()),
-            Self::Journal { path, problem } => write!(f, "journal {}: {problem}", path.display()),
+            #[cfg(all(unix, feature = "workers"))]
+            Self::Journal { path, error } => write!(f, "journal {}: {error}", path.display()),
         }
     }
 }
@@ -140,6 +144,10 @@ impl StdError for Error {
             Self::JournalFile { error, .. } => Some(error),
             #[cfg(all(unix, feature = "workers"))]
             Self::Context(error) => Some(error),
+            #[cfg(all(unix, feature = "workers"))]
+            Self::Network(error) => Some(error),
+            #[cfg(all(unix, feature = "workers"))]
+            Self::Journal { error, .. } => Some(error),
             _ => None,
         }
     }

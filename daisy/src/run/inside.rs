@@ -14,7 +14,7 @@ use daisy_sched::{
 };
 
 use super::{
-    Error, RunOptions,
+    Error, Pipeline, RunOptions,
     hub::{Hub, State},
     machine::Prepared,
 };
@@ -33,6 +33,7 @@ pub(super) struct Children(Infallible);
 pub(crate) struct RunJournal(Infallible);
 
 pub(super) fn prepare(
+    _: &Arc<Pipeline>,
     scheduler: Scheduler,
     config: CoordinatorConfig,
     _: &RunOptions,
@@ -52,6 +53,14 @@ impl Network {
         _: &'a Arc<Hub>,
         _: MutexGuard<'a, State>,
         _: Option<Duration>,
+    ) -> MutexGuard<'a, State> {
+        match self.0 {}
+    }
+
+    pub(super) fn catch_up<'a>(
+        &mut self,
+        _: &'a Arc<Hub>,
+        _: MutexGuard<'a, State>,
     ) -> MutexGuard<'a, State> {
         match self.0 {}
     }
@@ -124,7 +133,7 @@ impl RunJournal {
         match self.0 {}
     }
 
-    pub(super) fn finish(self) -> Result<(), Error> {
+    pub(super) fn finish(self, _: bool) -> Result<(), Error> {
         match self.0 {}
     }
 }

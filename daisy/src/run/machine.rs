@@ -3,6 +3,8 @@
 //! The thread pool and the serial mode drive the same machine: they give inputs and get back what
 //! is left for them to do.
 
+#[cfg(all(unix, feature = "workers"))]
+use std::sync::mpsc::SyncSender;
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -251,7 +253,6 @@ impl Machine {
     }
 
     /// Whether the run has to stop: what is not written down must not be told to anybody.
-    #[cfg(all(unix, feature = "workers"))]
     pub(super) const fn has_fault(&self) -> bool {
         self.fault.is_some()
     }
@@ -259,6 +260,12 @@ impl Machine {
     /// What the machine refused, if anything.
     pub(super) const fn take_fault(&mut self) -> Option<Error> {
         self.fault.take()
+    }
+
+    /// The way to observers who want to hear what workers write.
+    #[cfg(all(unix, feature = "workers"))]
+    pub(super) fn output_queue(&self) -> Option<SyncSender<Event>> {
+        self.sender.as_ref().and_then(Sender::for_output)
     }
 
     /// The way to the observers; they hear no more from here.

@@ -86,7 +86,7 @@ pub(crate) fn execute(
     pipeline.check_serial(&options)?;
     let scheduler = pipeline.scheduler(&options)?;
     let config = pipeline.config(&options);
-    let prepared = outside::prepare(scheduler, config, &options, run_file)?;
+    let prepared = outside::prepare(&pipeline, scheduler, config, &options, run_file)?;
     let (sender, relay) = Relay::new(mem::take(&mut options.observers)).unzip();
     let (network, outside) = network.unzip();
     let machine = Machine::new(&pipeline, prepared, sender, outside.is_none());
@@ -113,7 +113,10 @@ pub(crate) fn execute(
     #[cfg(unix)]
     drop(interrupts);
     let mut state = hub.lock();
-    if let Some(Err(error)) = state.machine.take_journal().map(outside::RunJournal::finish) {
+    let is_whole = !state.machine.has_fault();
+    if let Some(journal) = state.machine.take_journal()
+        && let Err(error) = journal.finish(is_whole)
+    {
         state.machine.stop(error);
     }
     let sender = state.machine.take_sender();

@@ -1,6 +1,7 @@
 //! The thread pool: threads of its own for every task, one machine for all.
 
 use std::{
+    mem,
     sync::{
         Arc, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -22,6 +23,9 @@ use crate::BlockError;
 
 /// How often the driver looks after desks with several blocks.
 const TICK: Duration = Duration::from_millis(4);
+/// A deadline that is seen so much later than it was due was missed because this process stood still: it was
+/// stopped, swapped out, or had no processor.
+const STALL: Duration = Duration::from_millis(100);
 
 /// The threads of a run.
 #[derive(Default)]
@@ -45,14 +49,24 @@ pub(super) fn run(hub: &Arc<Hub>, mut network: Option<Network>) {
     let mut threads = Threads::default();
     let mut state = hub.lock();
     hub.route(&mut state);
+    let mut has_caught_up = false;
     while !state.is_closing {
         while let Some(start) = state.starts.pop_front() {
             threads.start(hub, start, &mut state);
         }
         let now = Instant::now();
         let due = state.machine.coordinator.next_deadline().map(|(deadline, _)| deadline);
-        if due.is_some_and(|due| due <= state.machine.moment_of(now)) {
-            let moment = state.machine.moment_of(now);
+        let moment = state.machine.moment_of(now);
+        if let Some(due) = due.filter(|&due| due <= moment) {
+            if moment.since(due) >= STALL
+                && let Some(network) = &mut network
+                && !mem::replace(&mut has_caught_up, true)
+            {
+                // Those who seem to be silent or late may have spoken meanwhile.
+                state = network.catch_up(hub, state);
+                continue;
+            }
+            has_caught_up = false;
             state.machine.handle(moment, Input::Timeout);
             hub.route(&mut state);
             continue;

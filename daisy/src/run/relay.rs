@@ -22,6 +22,11 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 pub(super) struct Sender {
     queue: SyncSender<Event>,
     wants_blocks: bool,
+    #[cfg_attr(
+        not(all(unix, feature = "workers")),
+        allow(dead_code, reason = "there are no worker processes in this build")
+    )]
+    wants_output: bool,
     dropped: u64,
 }
 
@@ -29,6 +34,12 @@ impl Sender {
     #[inline]
     pub(super) const fn wants_blocks(&self) -> bool {
         self.wants_blocks
+    }
+
+    /// The queue for those who may wait until there is room, if anybody wants to hear of workers' output.
+    #[cfg(all(unix, feature = "workers"))]
+    pub(super) fn for_output(&self) -> Option<SyncSender<Event>> {
+        self.wants_output.then(|| self.queue.clone())
     }
 
     /// Queues an event, or counts it as dropped.
@@ -58,7 +69,9 @@ impl Relay {
         }
         let (sender, queue) = sync_channel(EVENT_QUEUE);
         let wants_blocks = observers.iter().any(|observer| observer.wants_blocks());
-        Some((Sender { queue: sender, wants_blocks, dropped: 0 }, Self { queue, observers }))
+        let wants_output = observers.iter().any(|observer| observer.wants_output());
+        let sender = Sender { queue: sender, wants_blocks, wants_output, dropped: 0 };
+        Some((sender, Self { queue, observers }))
     }
 
     /// Starts the thread.
@@ -118,6 +131,13 @@ impl Watch {
         let (key, event) = match event {
             Event::TaskStarted { task } => return self.each(|each| each.task_started(task)),
             Event::TaskEnded { task } => return self.each(|each| each.task_ended(task)),
+            Event::Said(line) => {
+                return self.each(|observer| {
+                    if observer.wants_output() {
+                        observer.worker_said(&line);
+                    }
+                });
+            }
             Event::Granted { key, attempt } => {
                 return self.each_for_blocks(|each| each.block_granted(key, attempt));
             }

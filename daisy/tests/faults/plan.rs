@@ -29,6 +29,9 @@ pub(crate) struct Plan {
     pub(crate) is_chain: bool,
     /// Blocks of a task; the first one of a chain has two more.
     pub(crate) blocks: u64,
+    /// The blocks of the first task of a chain are found done, as long as there is a file `found`; each
+    /// time one is looked at, that is a line of the history.
+    pub(crate) finds_first: bool,
     /// Worker processes of each task.
     pub(crate) workers: u64,
     /// Each so-manieth block is slow; 0 for none.
@@ -37,6 +40,8 @@ pub(crate) struct Plan {
     /// The block that kills its process, if there is one.
     pub(crate) poison: Option<u64>,
     pub(crate) retries: u64,
+    /// The time limit of a block; 0 for none.
+    pub(crate) timeout_ms: u64,
     pub(crate) heartbeat_ms: u64,
     pub(crate) reconnect_ms: u64,
     pub(crate) has_journal: bool,
@@ -53,11 +58,13 @@ impl Default for Plan {
         Self {
             is_chain: false,
             blocks: 10,
+            finds_first: false,
             workers: 2,
             slow_every: 0,
             slow_ms: 0,
             poison: None,
             retries: 2,
+            timeout_ms: 0,
             heartbeat_ms: 2_000,
             reconnect_ms: 20_000,
             has_journal: true,
@@ -72,8 +79,9 @@ impl Plan {
     pub(crate) fn to_text(&self) -> String {
         json!({
             "is_chain": self.is_chain, "blocks": self.blocks, "workers": self.workers,
+            "finds_first": self.finds_first,
             "slow_every": self.slow_every, "slow_ms": self.slow_ms, "poison": self.poison,
-            "retries": self.retries, "heartbeat_ms": self.heartbeat_ms,
+            "retries": self.retries, "timeout_ms": self.timeout_ms, "heartbeat_ms": self.heartbeat_ms,
             "reconnect_ms": self.reconnect_ms, "has_journal": self.has_journal,
             "handles_interrupt": self.handles_interrupt, "serves": self.serves,
             "listen": self.listen,
@@ -88,11 +96,13 @@ impl Plan {
         Self {
             is_chain: flag("is_chain"),
             blocks: number("blocks"),
+            finds_first: flag("finds_first"),
             workers: number("workers"),
             slow_every: number("slow_every"),
             slow_ms: number("slow_ms"),
             poison: plan["poison"].as_u64(),
             retries: number("retries"),
+            timeout_ms: number("timeout_ms"),
             heartbeat_ms: number("heartbeat_ms"),
             reconnect_ms: number("reconnect_ms"),
             has_journal: flag("has_journal"),
@@ -131,6 +141,10 @@ impl Plan {
             let builder = builder
                 .num_workers(u32::try_from(self.workers).unwrap())
                 .max_retries(u32::try_from(self.retries).unwrap());
+            let builder = match self.timeout_ms {
+                0 => builder,
+                limit => builder.timeout(Duration::from_millis(limit)),
+            };
             finish(name, builder).build().unwrap()
         };
         if !self.is_chain {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    fs,
     process::Command,
     time::{Duration, Instant},
 };
@@ -10,7 +11,7 @@ use nix::sys::signal::Signal;
 
 use crate::{
     history::{Event, History},
-    plan::{ONLY, Plan},
+    plan::{CHAIN, ONLY, Plan},
     stage::{Stage, lives, millis, pause},
 };
 
@@ -117,5 +118,109 @@ fn a_worker_that_dies_while_there_is_no_server_costs_nothing() {
     history.check_single();
     let attempts = stage.events().iter().map(|Event { attempt, .. }| *attempt).max();
     assert_eq!(attempts, Some(1));
+    stage.until_no_workers();
+}
+
+#[test]
+fn a_grant_that_was_lost_with_the_power_is_not_made_again_while_its_worker_lives() {
+    let plan = Plan {
+        blocks: 2,
+        workers: 0,
+        slow_every: 1,
+        slow_ms: 2_400,
+        heartbeat_ms: 500,
+        reconnect_ms: 3_000,
+        ..Plan::default()
+    };
+    let mut stage = Stage::new(plan, Duration::from_secs(45));
+    stage.start_server();
+    stage.context(ONLY);
+    stage.until_true("the journal has begun", |stage| {
+        fs::metadata(stage.path("journal")).is_ok_and(|file| file.len() > 16)
+    });
+    let journal = fs::read(stage.path("journal")).unwrap();
+    stage.start_worker(ONLY, Command::new("env"));
+    let first = *at_work(&mut stage, 1).first().unwrap();
+    stage.kill_server();
+    // The grant never came to the disk, and the machine was switched on again.
+    fs::write(stage.path("journal"), journal).unwrap();
+    let run = fs::read_to_string(stage.path("journal.run")).unwrap();
+    let boot = run.lines().find(|line| line.starts_with("boot=")).expect("a boot");
+    fs::write(stage.path("journal.run"), run.replace(boot, "boot=another")).unwrap();
+    stage.start_server();
+    stage.start_worker(ONLY, Command::new("env"));
+    assert_eq!(stage.wait_server(), 0, "{}", stage.words());
+    assert!(!lives(first), "{}", stage.words());
+    let words = fs::read_to_string(stage.path("server")).unwrap();
+    assert_eq!(words.matches("this machine was restarted").count(), 1, "{words}");
+    let history = History::new(stage.events());
+    history.check_complete(&stage.plan);
+    for executions in history.by_block.values() {
+        for pair in executions.windows(2) {
+            assert!(pair[0].last < pair[1].begin, "two at one block: {pair:?}");
+        }
+    }
+    stage.until_no_workers();
+}
+
+/// A chain whose first task is found done, with one worker at a block of the middle one that reads it;
+/// then the server is killed.
+fn crashed_with_found_inputs(reconnect_ms: u64) -> (Stage, Event) {
+    let plan = Plan {
+        is_chain: true,
+        finds_first: true,
+        blocks: 3,
+        workers: 1,
+        slow_every: 1,
+        slow_ms: 1_500,
+        heartbeat_ms: 500,
+        reconnect_ms,
+        ..Plan::default()
+    };
+    let mut stage = Stage::new(plan, Duration::from_secs(45));
+    fs::write(stage.path("found"), "").unwrap();
+    stage.start_server();
+    let begun = stage.until("a block is at work", |events| {
+        events.iter().find(|event| event.is("begin")).cloned()
+    });
+    assert_eq!(begun.task, CHAIN[1]);
+    stage.kill_server();
+    (stage, begun)
+}
+
+#[test]
+fn a_block_that_reads_what_was_found_done_stays_its_workers() {
+    let (mut stage, begun) = crashed_with_found_inputs(10_000);
+    let crash = stage.events().len();
+    stage.start_server();
+    assert_eq!(stage.wait_server(), 0, "{}", stage.words());
+    assert!(!stage.words().contains("do not fit"), "{}", stage.words());
+    let history = History::new(stage.events());
+    assert_eq!(history.num_executions(), 6, "{}", stage.words());
+    history.check_single();
+    let checked: BTreeSet<u64> = stage.events()[crash..]
+        .iter()
+        .filter(|event| event.is("check"))
+        .map(|event| event.cell)
+        .collect();
+    assert_eq!(checked, (0..5).collect(), "each is asked for again");
+    let of_begun = &history.by_block[&(begun.task, begun.cell)];
+    assert_eq!((of_begun.len(), of_begun[0].pid), (1, begun.pid));
+    assert_eq!(stage.report()["tasks"][0]["counts"]["skipped"], 5);
+    stage.until_no_workers();
+}
+
+#[test]
+fn what_is_not_found_any_more_is_made_anew_before_it_is_read() {
+    let (mut stage, begun) = crashed_with_found_inputs(2_500);
+    fs::remove_file(stage.path("found")).unwrap();
+    stage.start_server();
+    assert_eq!(stage.wait_server(), 0, "{}", stage.words());
+    assert!(stage.words().contains("do not fit"), "{}", stage.words());
+    let history = History::new(stage.events());
+    let last = |task: &str, cell: u64| history.by_block[&(task.to_owned(), cell)].last().unwrap();
+    for cell in begun.cell..begun.cell + 3 {
+        assert!(last(CHAIN[0], cell).last < last(CHAIN[1], begun.cell).begin);
+    }
     stage.until_no_workers();
 }

@@ -31,12 +31,18 @@ fn server_entry() {
     end_with_parent();
     let Bench { folder, plan, .. } = &bench;
     let worker = plan.command(folder, "worker_entry");
-    let tasks =
-        plan.tasks(
-            |_, builder| {
-                if plan.workers > 0 { builder.worker_command(worker.clone()) } else { builder }
-            },
-        );
+    let tasks = plan.tasks(|name, builder| {
+        let builder =
+            if plan.workers > 0 { builder.worker_command(worker.clone()) } else { builder };
+        if !plan.finds_first || name != CHAIN[0] {
+            return builder;
+        }
+        let bench = Bench::from_env().unwrap();
+        builder.check(move |block| {
+            bench.say("check", name, block, 0, 0);
+            bench.folder.join("found").exists()
+        })
+    });
     let code = match plan.options(folder).run(&tasks[tasks.len() - 1..]) {
         Ok(report) => {
             eprintln!("{report}");
@@ -120,10 +126,7 @@ impl Bench {
 
     fn run(&self, task: &str, block: &Block, attempt: u32, lease: u64) {
         let cell = block.key.cell;
-        let say = |what: &str| {
-            let line = format!("{what} {task} {cell} {attempt} {lease} {}\n", process::id());
-            (&self.history).write_all(line.as_bytes()).unwrap();
-        };
+        let say = |what: &str| self.say(what, task, block, attempt, lease);
         say("begin");
         if self.plan.poison == Some(cell) {
             process::abort();
@@ -140,6 +143,12 @@ impl Bench {
             file.write_all_at(&number.to_le_bytes(), cell * 8).unwrap();
         }
         say("end");
+    }
+
+    fn say(&self, what: &str, task: &str, block: &Block, attempt: u32, lease: u64) {
+        let (cell, pid) = (block.key.cell, process::id());
+        let line = format!("{what} {task} {cell} {attempt} {lease} {pid}\n");
+        (&self.history).write_all(line.as_bytes()).unwrap();
     }
 
     /// The number of a block: of its cell, or of the blocks that it reads.

@@ -111,3 +111,64 @@ fn sigterm_lets_a_worker_finish_and_go() {
     pause(millis(1));
     stage.until_no_workers();
 }
+
+#[test]
+fn a_server_that_stood_still_hears_what_was_handed_in_meanwhile() {
+    let plan = Plan {
+        blocks: 6,
+        workers: 1,
+        slow_every: 1,
+        slow_ms: 500,
+        timeout_ms: 1_200,
+        retries: 0,
+        has_journal: false,
+        ..Plan::default()
+    };
+    let mut stage = Stage::new(plan, Duration::from_secs(45));
+    stage.start_server();
+    next_begin(&mut stage);
+    let server = stage.server_pid();
+    stage.signal("nap", server, Signal::SIGSTOP);
+    // By its own clock the block has taken too long when the server goes on.
+    pause(millis(2_000));
+    stage.signal("wake", server, Signal::SIGCONT);
+    assert_eq!(stage.wait_server(), 0, "{}", stage.words());
+    let task = &stage.report()["tasks"][0];
+    assert_eq!((&task["timeouts"], &task["failed_attempts"]), (&0.into(), &0.into()));
+    let history = History::new(stage.events());
+    history.check_complete(&stage.plan);
+    assert_eq!((history.num_executions(), stage.num_started(ONLY)), (6, 1), "{}", stage.words());
+    stage.until_no_workers();
+}
+
+/// ```text
+///  worker:  ...beats|  stopped  | beats, and hears the server's of before
+///  server:  hears them          |     stopped     | its limit is over, theirs lie in its socket
+///                   0         2.85               6.6 s; limits: 4.5 s of the worker, 6 s of the server
+/// ```
+#[test]
+fn a_server_that_stood_still_does_not_take_its_workers_to_be_silent() {
+    let plan = Plan {
+        blocks: 2,
+        workers: 1,
+        slow_every: 1,
+        slow_ms: 4_500,
+        heartbeat_ms: 1_500,
+        has_journal: false,
+        ..Plan::default()
+    };
+    let mut stage = Stage::new(plan, Duration::from_secs(60));
+    stage.start_server();
+    let (worker, server) = (next_begin(&mut stage).pid, stage.server_pid());
+    stage.signal("nap", worker, Signal::SIGSTOP);
+    pause(millis(2_850));
+    stage.signal("nap", server, Signal::SIGSTOP);
+    stage.signal("wake", worker, Signal::SIGCONT);
+    pause(millis(3_750));
+    stage.signal("wake", server, Signal::SIGCONT);
+    assert_eq!(stage.wait_server(), 0, "{}", stage.words());
+    let history = History::new(stage.events());
+    history.check_complete(&stage.plan);
+    assert_eq!((history.num_executions(), stage.num_started(ONLY)), (2, 1), "{}", stage.words());
+    stage.until_no_workers();
+}

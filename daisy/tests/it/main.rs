@@ -14,6 +14,8 @@ mod failures;
 mod interrupt;
 mod options;
 #[cfg(unix)]
+mod output;
+#[cfg(unix)]
 mod outside;
 #[cfg(unix)]
 mod resume;

@@ -9,8 +9,8 @@ use std::{
 };
 
 use daisy::{
-    BlockError, Client, ClientError, Context, Error, Roi, RunOptions, Server, Task, TaskBuilder,
-    worker,
+    BlockError, Client, ClientError, Context, Error, NetError, Roi, RunOptions, Server, Task,
+    TaskBuilder, worker,
 };
 
 use crate::support::{Calls, line, quick};
@@ -45,6 +45,26 @@ fn worker_entry() {
                 process::abort();
             }
         })),
+        task(line("say", 1).process(|block| {
+            println!("\x1b[31mhello\x1b[0m from\t{}\x07", block.key.cell);
+            let heard = PathBuf::from(env::var_os(FOLDER).unwrap()).join("heard");
+            let end = std::time::Instant::now() + Duration::from_secs(20);
+            while !heard.exists() {
+                assert!(std::time::Instant::now() < end, "nobody has heard it");
+                thread::park_timeout(Duration::from_millis(5));
+            }
+        })),
+        task(line("flood", 1).process(|_| {
+            (0..5_000).for_each(|number| println!("line {number}"));
+            println!("the last line");
+        })),
+        task(line("gasp", 1).process(|block| {
+            print!("last words");
+            std::io::stdout().flush().unwrap();
+            if block.key.cell == 0 {
+                process::abort();
+            }
+        })),
         task(line("hang", 1).process(|block| {
             if block.key.cell == 1 {
                 loop {
@@ -69,7 +89,7 @@ fn worker_entry() {
 }
 
 /// A task whose workers are this program, entered at [`worker_entry`].
-fn outside(name: &str, blocks: i64, folder: &Path) -> TaskBuilder {
+pub(crate) fn outside(name: &str, blocks: i64, folder: &Path) -> TaskBuilder {
     let me = env::current_exe().unwrap().into_os_string();
     let variable = format!("{FOLDER}={}", folder.display());
     let words = ["--exact", "outside::worker_entry", "--nocapture"].map(Into::into);
@@ -78,7 +98,7 @@ fn outside(name: &str, blocks: i64, folder: &Path) -> TaskBuilder {
     line(name, blocks).worker_command(command.collect::<Vec<std::ffi::OsString>>())
 }
 
-fn options(folder: &Path) -> RunOptions {
+pub(crate) fn options(folder: &Path) -> RunOptions {
     quick().logs(folder.join("logs"))
 }
 
@@ -294,6 +314,12 @@ fn an_init_callback_gets_the_context_and_may_start_the_workers() {
 }
 
 #[test]
+fn an_address_that_is_none_is_refused_by_name() {
+    let error = Server::bind(RunOptions::new().listen("node7")).err().unwrap();
+    assert!(matches!(&error, Error::Network(NetError::Address { found }) if found == "node7"));
+}
+
+#[test]
 fn clear_text_is_refused_where_other_machines_can_listen() {
     let error = Server::bind(RunOptions::new().listen("0.0.0.0:0").encrypt(false)).err().unwrap();
     assert!(matches!(error, Error::ClearText { .. }), "{error}");
@@ -387,4 +413,49 @@ fn a_roi_of_several_axes_arrives_as_it_was() {
     let mut blocks = worker.join().unwrap();
     blocks.sort_by_key(|block| block.key);
     assert_eq!(blocks, expected);
+}
+
+/// Makes the run file of a journal say that its last start did not come to its end, in another boot if
+/// that is given.
+fn break_off(journal: &Path, boot: Option<&str>) {
+    let path = journal.with_extension("run");
+    let text = fs::read_to_string(&path).unwrap().replace("state=ended", "state=running");
+    let lines = text.lines().map(|line| match boot {
+        Some(boot) if line.starts_with("boot=") => format!("boot={boot}\n"),
+        _ => format!("{line}\n"),
+    });
+    fs::write(&path, lines.collect::<String>()).unwrap();
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_start_after_a_loss_of_power_waits_until_nobody_can_be_at_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = folder.path().join("journal");
+    let task = outside("count", 12, folder.path()).build().unwrap();
+    let start = |wanted: i64, reconnect_ms: u64| {
+        let since = std::time::Instant::now();
+        let report = options(folder.path())
+            .journal(&journal)
+            .heartbeat(Duration::from_millis(300))
+            .reconnect_for(Duration::from_millis(reconnect_ms))
+            .request(&task, Roi::new([0], [wanted * 10]).unwrap())
+            .run(std::slice::from_ref(&task))
+            .unwrap();
+        assert!(report.is_success(), "{report}");
+        (report.tasks[0].counts.completed, since.elapsed())
+    };
+    let (never, long) = (60_000, Duration::from_secs(50));
+    assert_eq!(start(4, never).0, 4);
+    break_off(&journal, None);
+    let (done, took) = start(8, never);
+    assert!(done == 4 && took < long, "a crash is no loss of power: {done} {took:?}");
+    break_off(&journal, Some("of-another-day"));
+    let (done, took) = start(8, never);
+    assert!(done == 0 && took < long, "nothing was left to be lent: {done} {took:?}");
+    break_off(&journal, Some("of-another-day"));
+    let (done, took) = start(12, 1_500);
+    assert!(done == 4 && took >= Duration::from_millis(1_500), "{done} {took:?}");
+    let text = fs::read_to_string(journal.with_extension("run")).unwrap();
+    assert!(text.contains("state=ended\n") && !text.contains("another"), "{text}");
 }

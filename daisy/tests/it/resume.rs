@@ -2,7 +2,10 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use daisy::{Durability, Error, RunOptions, Task, journal};
+use daisy::{
+    Durability, Error, RunOptions, Task,
+    journal::{self, JournalError},
+};
 
 use crate::support::{Calls, Log, line, quick, roi};
 
@@ -66,8 +69,11 @@ fn tasks_may_be_added_and_requests_widened_but_not_changed() {
     assert_eq!(calls.total(), 20);
     let changed = line("a", 11).process(|_| ()).build().unwrap();
     let error = quick().journal(&path).run(&[changed]).unwrap_err();
-    assert!(matches!(&error, Error::Journal { .. }), "{error}");
-    assert!(error.to_string().contains("'a'"), "{error}");
+    let Error::Journal { error: JournalError::Changed { task, .. }, .. } = &error else {
+        panic!("{error}")
+    };
+    assert!(task == "a" && error.to_string().contains("'a'"), "{error}");
+    assert!(std::error::Error::source(&error).is_some());
 }
 
 #[test]

@@ -11,6 +11,7 @@ use std::{
     os::unix::process::{CommandExt, ExitStatusExt},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
+    sync::mpsc::Sender,
     time::{Duration, Instant},
 };
 
@@ -21,6 +22,7 @@ use nix::{
     unistd::Pid,
 };
 
+use super::{output::Heard, plain::plain};
 use crate::{Context, Task, task::WorkerCommand, workers::worker::EXIT_LOST};
 
 /// After SIGTERM a worker has so long to end.
@@ -34,6 +36,10 @@ pub(in crate::run) struct Children {
     context: Context,
     logs: PathBuf,
     running: BTreeMap<WorkerId, Running>,
+    /// Who reads what they write, if anybody does.
+    ear: Option<Sender<Heard>>,
+    /// No process is to be killed before.
+    next_kill: Option<Instant>,
 }
 
 struct Running {
@@ -56,11 +62,16 @@ pub(in crate::run) struct Gone {
 
 impl Children {
     pub(super) const fn new(context: Context, logs: PathBuf) -> Self {
-        Self { context, logs, running: BTreeMap::new() }
+        Self { context, logs, running: BTreeMap::new(), ear: None, next_kill: None }
     }
 
     pub(super) const fn context(&self) -> &Context {
         &self.context
+    }
+
+    /// From now on `ear` hears of processes that start and end; of None nobody does.
+    pub(super) fn set_ear(&mut self, ear: Option<Sender<Heard>>) {
+        self.ear = ear;
     }
 
     /// Starts a worker process of a task.
@@ -94,6 +105,7 @@ impl Children {
                 command
             }
         };
+        let from = out.metadata()?.len();
         let child = command
             .env(Context::VARIABLE, context.to_string())
             .stdin(Stdio::null())
@@ -101,9 +113,17 @@ impl Children {
             .stderr(out)
             .process_group(0)
             .spawn()?;
+        self.tell(|| Heard::Started { worker, task: id, log: log.clone(), from });
         let running = Running { child, task: id, log, has_left: false, kill_at: None };
         self.running.insert(worker, running);
         Ok(())
+    }
+
+    fn tell(&self, heard: impl FnOnce() -> Heard) {
+        if let Some(ear) = &self.ear {
+            // It listens for as long as there is a sender.
+            let _is_heard = ear.send(heard());
+        }
     }
 
     pub(super) fn has(&self, worker: WorkerId) -> bool {
@@ -126,7 +146,8 @@ impl Children {
         let Some(running) = self.running.get_mut(&worker) else { return };
         if reason == KillReason::Drained {
             running.signal(Signal::SIGTERM);
-            running.kill_at.get_or_insert_with(|| Instant::now() + TERM_GRACE);
+            let at = *running.kill_at.get_or_insert_with(|| Instant::now() + TERM_GRACE);
+            self.next_kill = Some(self.next_kill.map_or(at, |next| next.min(at)));
         } else {
             running.signal(Signal::SIGKILL);
         }
@@ -138,15 +159,24 @@ impl Children {
         workers.into_iter().for_each(|worker| self.kill(worker, KillReason::Drained));
     }
 
-    /// Kills those that did not end when they were asked to; when to look again.
-    pub(super) fn look_after(&mut self, now: Instant) -> Option<Instant> {
+    /// When those are to be killed that were asked to end and do not: [`look_after`](Self::look_after)
+    /// is wanted then.
+    pub(super) const fn next_kill(&self) -> Option<Instant> {
+        self.next_kill
+    }
+
+    /// Kills those that did not end when they were asked to.
+    pub(super) fn look_after(&mut self, now: Instant) {
+        if self.next_kill.is_none_or(|at| now < at) {
+            return;
+        }
         for running in self.running.values_mut() {
             if running.kill_at.is_some_and(|at| at <= now) {
                 running.kill_at = None;
                 running.signal(Signal::SIGKILL);
             }
         }
-        self.running.values().filter_map(|running| running.kill_at).min()
+        self.next_kill = self.running.values().filter_map(|running| running.kill_at).min();
     }
 
     /// Takes away the processes that have ended.
@@ -167,6 +197,7 @@ impl Children {
             gone.push(Gone { worker, task: running.task, is_polite, text });
             false
         });
+        gone.iter().for_each(|gone| self.tell(|| Heard::Gone(gone.worker)));
         gone
     }
 }
@@ -210,7 +241,7 @@ fn tail(path: &Path) -> io::Result<String> {
     let mut bytes = Vec::new();
     file.take(TAIL_BYTES).read_to_end(&mut bytes)?;
     let text = String::from_utf8_lossy(&bytes);
-    let lines: Vec<&str> = text.lines().collect();
+    let lines: Vec<String> = text.lines().map(|line| plain(line.as_bytes(), bytes.len())).collect();
     let first = lines.len().saturating_sub(TAIL_LINES);
     Ok(lines.get(first..).unwrap_or_default().join("\n").trim().to_owned())
 }

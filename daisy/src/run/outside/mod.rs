@@ -11,7 +11,10 @@ mod children;
 mod host;
 mod network;
 mod options;
+mod output;
+mod plain;
 mod prepare;
+mod recheck;
 mod run_file;
 mod server;
 

@@ -4,6 +4,7 @@
 //! routed and its records are written, and only then anything is sent.
 
 use std::{
+    mem,
     sync::{Arc, MutexGuard},
     thread::{Builder, JoinHandle},
     time::{Duration, Instant},
@@ -16,7 +17,7 @@ use daisy_net::{
 use daisy_sched::{Ending, Input};
 use signal_hook::{consts::SIGCHLD, iterator::Signals};
 
-use super::{Desk, Outside};
+use super::{Desk, Outside, output, server::refused};
 use crate::{
     BlockError, Error,
     run::{
@@ -30,6 +31,8 @@ use crate::{
 const LOOK_AROUND: Duration = Duration::from_secs(1);
 /// For how long workers may take to leave at the end of a run.
 const FAREWELL: Duration = Duration::from_secs(5);
+/// The most polls by which what waits in the sockets is taken in at once: one is good for about a hundred lines.
+const CATCH_UP_POLLS: usize = 32;
 /// Connections that are open in the largest runs this is made for.
 pub(super) const MANY_LINES: u64 = 2_000 + Switchboard::MAX_STRANGERS as u64 + 64;
 
@@ -37,8 +40,12 @@ pub(super) const MANY_LINES: u64 = 2_000 + Switchboard::MAX_STRANGERS as u64 + 6
 pub(crate) struct Network {
     lines: Lines,
     events: Vec<LineEvent>,
+    /// How many the last poll gave.
+    num_events: usize,
     buffer: Vec<u8>,
     ended_children: Option<(signal_hook::iterator::Handle, JoinHandle<()>)>,
+    /// The thread that reads what children write.
+    output: Option<JoinHandle<()>>,
     /// What went wrong with the file limit; said once there are many workers.
     pub(super) limit: Option<String>,
 }
@@ -46,7 +53,15 @@ pub(crate) struct Network {
 impl Network {
     pub(super) fn new(lines: Lines) -> Self {
         let (events, buffer) = (Vec::new(), vec![0; READ_LIMIT]);
-        Self { lines, events, buffer, ended_children: None, limit: None }
+        Self {
+            lines,
+            events,
+            num_events: 0,
+            buffer,
+            ended_children: None,
+            output: None,
+            limit: None,
+        }
     }
 
     pub(super) const fn lines(&self) -> &Lines {
@@ -62,6 +77,7 @@ impl Network {
             });
         }
         self.watch_children()?;
+        self.listen_to_children(hub)?;
         for (id, task) in hub.pipeline.tasks() {
             // Nobody is started for such a task, so that nobody else would call it.
             if task.num_workers() == 0 && task.0.init.is_some() {
@@ -86,6 +102,18 @@ impl Network {
         Ok(())
     }
 
+    fn listen_to_children(&mut self, hub: &Hub) -> Result<(), Error> {
+        let mut state = hub.lock();
+        let has_children = hub.pipeline.tasks().any(|(_, task)| task.0.worker.is_some());
+        let queue = state.machine.output_queue().filter(|_| has_children);
+        if let (Some(queue), Some(outside)) = (queue, &mut state.outside) {
+            let (ear, thread) = output::listen(queue)?;
+            outside.children.set_ear(Some(ear));
+            self.output = Some(thread);
+        }
+        Ok(())
+    }
+
     /// Waits until something happens on the lines or the time is over, and takes it in.
     pub(in crate::run) fn wait<'a>(
         &mut self,
@@ -93,15 +121,12 @@ impl Network {
         state: MutexGuard<'a, State>,
         wait: Option<Duration>,
     ) -> MutexGuard<'a, State> {
-        let beat = state.outside.as_ref().and_then(|outside| outside.board.next_deadline());
-        let beat = beat.and_then(|beat| state.machine.instant_of(beat));
-        let beat = beat.map(|beat| beat.saturating_duration_since(Instant::now()));
+        let wait = longest_wait(&state, Instant::now(), wait);
         drop(state);
-        let wait = wait.into_iter().chain(beat).fold(LOOK_AROUND, Duration::min);
         let polled = self.lines.poll(Some(wait), &mut self.events);
         let mut state = hub.lock();
         if let Err(error) = polled {
-            state.machine.stop(Error::Network(error.to_string()));
+            state.machine.stop(refused("waiting for workers", error));
         }
         if let Some(outside) = &mut state.outside {
             outside.is_in_turn = true;
@@ -110,14 +135,30 @@ impl Network {
         state
     }
 
+    /// Takes in what waits in the sockets already; from lines that have more than a turn's share, that share.
+    pub(in crate::run) fn catch_up<'a>(
+        &mut self,
+        hub: &'a Arc<Hub>,
+        mut state: MutexGuard<'a, State>,
+    ) -> MutexGuard<'a, State> {
+        for _ in 0..CATCH_UP_POLLS {
+            state = self.wait(hub, state, Some(Duration::ZERO));
+            if self.num_events == 0 {
+                break;
+            }
+        }
+        state
+    }
+
     fn take_in(&mut self, hub: &Hub, state: &mut State) {
         let now = state.machine.now();
-        for event in std::mem::take(&mut self.events) {
+        self.num_events = self.events.len();
+        for event in mem::take(&mut self.events) {
             let State { machine, outside: Some(outside), .. } = &mut *state else { return };
             match event {
                 LineEvent::Opened(id, peer) => match randomness() {
                     Ok(bytes) => outside.board.open(now, key_of(id), peer.text, bytes),
-                    Err(error) => machine.stop(Error::Network(error.to_string())),
+                    Err(error) => machine.stop(refused("answering a worker", error)),
                 },
                 LineEvent::Readable(id) => self.read(hub, state, id),
                 LineEvent::Starved(kind) => {
@@ -234,11 +275,25 @@ impl Network {
             }
             drop(self.wait(hub, state, Some(Duration::from_millis(100))));
         }
+        if let Some(thread) = self.output.take() {
+            hub.lock().outside.iter_mut().for_each(|outside| outside.children.set_ear(None));
+            let _is_over = thread.join();
+        }
         if let Some((handle, thread)) = self.ended_children.take() {
             handle.close();
             let _is_over = thread.join();
         }
     }
+}
+
+/// For how long nothing has to be done unless somebody wakes the driver: no longer than `wait`.
+fn longest_wait(state: &State, now: Instant, wait: Option<Duration>) -> Duration {
+    let outside = state.outside.as_ref();
+    let beat = outside.and_then(|outside| outside.board.next_deadline());
+    let beat = beat.and_then(|beat| state.machine.instant_of(beat));
+    let kill = outside.and_then(|outside| outside.children.next_kill());
+    let due = beat.into_iter().chain(kill).map(|at| at.saturating_duration_since(now));
+    wait.into_iter().chain(due).fold(LOOK_AROUND, Duration::min)
 }
 
 /// Lets the outcomes of all turns that are durable enough be acknowledged.
@@ -259,4 +314,81 @@ fn key_of(id: LineId) -> LineKey {
 
 fn id_of(key: LineKey) -> LineId {
     LineId::from_bits(key.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use daisy_block::TaskId;
+    use daisy_net::{
+        channel::Security,
+        switchboard::{Secrets, SwitchboardConfig},
+    };
+    use daisy_sched::{KillReason, WorkerId};
+
+    use super::*;
+    use crate::{
+        Context, Roi, RunOptions, Task,
+        run::{
+            Pipeline,
+            outside::{Children, prepare},
+        },
+        task::WorkerCommand,
+    };
+
+    /// A run of ten blocks for which no worker was started, and its sockets.
+    fn run_in(folder: &Path) -> (Arc<Hub>, Network) {
+        let block = Roi::new([0], [10]).unwrap();
+        let task = Task::builder("task", Roi::new([0], [100]).unwrap(), block.clone(), block)
+            .num_workers(0)
+            .build()
+            .unwrap();
+        let (pipeline, options) = (Arc::new(Pipeline::new(&[task])), RunOptions::new());
+        let scheduler = pipeline.scheduler(&options).unwrap();
+        let config = pipeline.config(&options);
+        let prepared = prepare(&pipeline, scheduler, config, &options, None).unwrap();
+        let network = Network::new(Lines::bind(&["127.0.0.1:0".parse().unwrap()]).unwrap());
+        let config = SwitchboardConfig {
+            security: Security::Clear,
+            secrets: Secrets::new([1; 32]),
+            heartbeat_ms: 2_000,
+            silence_ms: 6_000,
+            reconnect_ms: 0,
+        };
+        let addresses = network.lines().local_addresses();
+        let (task, worker, security) = (String::new(), None, Security::Clear);
+        let context = Context { addresses, task, worker, security };
+        let children = Children::new(context, folder.to_path_buf());
+        let outside = Outside::new(Switchboard::new(config), children, network.lines().waker());
+        let machine = Machine::new(&pipeline, prepared, None, false);
+        (Arc::new(Hub::new(pipeline, machine, Some(outside), false)), network)
+    }
+
+    #[test]
+    fn the_driver_sleeps_no_longer_than_until_a_process_is_to_be_killed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (hub, mut network) = run_in(folder.path());
+        let mut state = hub.lock();
+        let (id, worker) = (TaskId::new(0), WorkerId(7));
+        let words = ["sh", "-c", "trap '' TERM; echo deaf; while :; do sleep 1; done"];
+        let command = WorkerCommand::Program(words.map(Into::into).to_vec().into());
+        let children = &mut state.outside.as_mut().unwrap().children;
+        children.start(worker, id, hub.pipeline.task(id), &command).unwrap();
+        let log = folder.path().join("task/worker_w7.log");
+        while std::fs::read(&log).unwrap().is_empty() {
+            std::thread::yield_now();
+        }
+        assert_eq!(longest_wait(&state, Instant::now(), None), LOOK_AROUND);
+        let asked = Instant::now();
+        state.outside.as_mut().unwrap().children.kill(worker, KillReason::Drained);
+        let wait = longest_wait(&state, asked, None);
+        assert!(wait >= Duration::from_millis(500) && wait < LOOK_AROUND, "{wait:?}");
+        // By then it is killed; its end wakes nobody here, where no run listens for it.
+        while !state.outside.as_ref().unwrap().children.is_empty() {
+            state = network.wait(&hub, state, None);
+        }
+        assert!(asked.elapsed() >= Duration::from_millis(500));
+        assert_eq!(longest_wait(&state, Instant::now(), None), LOOK_AROUND);
+    }
 }

@@ -86,6 +86,10 @@ impl RunOptions {
     /// afresh. Workers that outlived a crash of this process hand in what they did. Beside it lies
     /// `<path>.run`, with the run's key and addresses, which only its owner can read.
     ///
+    /// If this machine was restarted while the run was at work, the journal may lack the blocks that were
+    /// lent last. The next start then lends nothing until the workers that may have them must have ended
+    /// ([`reconnect_for`](Self::reconnect_for)), and says so.
+    ///
     /// Tasks may be added and the request widened; a task that has changed is refused with the
     /// difference. To do blocks again, see [`forget`](crate::journal::forget).
     ///

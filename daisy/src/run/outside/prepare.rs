@@ -1,6 +1,7 @@
 //! What happens before a run's first block: its journal is opened and what it says is taken over.
 
 use std::{
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
@@ -8,10 +9,11 @@ use std::{
 use daisy_block::BlockKey;
 use daisy_sched::{Adopted, Coordinator, CoordinatorConfig, Scheduler};
 
+use super::recheck;
 use crate::{
     Error, RunOptions,
     journal::{Keeping, RunJournal, TakenUp},
-    run::{LockedRunFile, machine::Prepared},
+    run::{LockedRunFile, Pipeline, machine::Prepared},
 };
 
 /// The lock on the journal of a run without sockets, if it has one.
@@ -21,6 +23,7 @@ pub(crate) fn lock_journal(options: &RunOptions) -> Result<Option<LockedRunFile>
 
 /// Makes the machine of a run, with everything that is known from its earlier starts.
 pub(in crate::run) fn prepare(
+    pipeline: &Arc<Pipeline>,
     mut scheduler: Scheduler,
     mut config: CoordinatorConfig,
     options: &RunOptions,
@@ -40,7 +43,12 @@ pub(in crate::run) fn prepare(
         keep_failed: outside.keep_failed,
         use_damaged: outside.use_damaged,
     };
-    let (mut journal, taken_up) = RunJournal::open(path, run_file, &mut scheduler, &keeping)?;
+    let limit = options.check_timeout.min(Duration::from_millis(outside.silence_ms / 2));
+    let look_again = |scheduler: &mut Scheduler, out: &[BlockKey]| {
+        recheck::take_over_found(pipeline, scheduler, out, limit);
+    };
+    let (mut journal, taken_up) =
+        RunJournal::open(path, run_file, &mut scheduler, &keeping, look_again)?;
     let TakenUp { epoch, mut adopted, mut strange, num_foreign, failed } = taken_up;
     if !fits(&adopted, &config) {
         for one in &adopted {
@@ -49,10 +57,12 @@ pub(in crate::run) fn prepare(
         strange.append(&mut adopted);
     }
     let num_strange = strange.len() as u64 + num_foreign;
-    if num_strange > 0 {
-        wait_for_strangers(num_strange, config.reconnect_ms);
+    let lacks_grants = journal.may_lack_grants() && has_open_blocks(&scheduler);
+    if num_strange > 0 || lacks_grants {
+        wait_for_workers(num_strange, lacks_grants, config.reconnect_ms);
         journal.end_leases(&strange)?;
     }
+    journal.begin()?;
     config.epoch = epoch;
     config.adopted = adopted;
     let failed: Vec<(BlockKey, u32)> =
@@ -73,14 +83,31 @@ fn fits(adopted: &[Adopted], config: &CoordinatorConfig) -> bool {
     })
 }
 
+/// Whether there is anything left to be lent.
+fn has_open_blocks(scheduler: &Scheduler) -> bool {
+    let counts = scheduler.graph().tasks().ids().map(|task| scheduler.counts(task));
+    counts.flatten().any(|counts| counts.finished() < counts.total)
+}
+
 /// Workers of an earlier start may be at blocks that this run cannot lend back to them: of tasks that it
-/// does not have, or that wait for others now. Nothing is lent until they must have ended.
-fn wait_for_strangers(num_leases: u64, reconnect_ms: u64) {
-    eprintln!(
-        "daisy: {num_leases} blocks of an earlier start of this run, which do not fit into this one, may \
-         still be at work; waiting {} s until their workers must have ended",
-        reconnect_ms.div_ceil(1_000)
-    );
+/// does not have, or that wait for others now; or at some that it does not know of, since what was written
+/// down last was lost with the machine's power. Nothing is lent until they must have ended.
+fn wait_for_workers(num_leases: u64, lacks_grants: bool, reconnect_ms: u64) {
+    let wait =
+        format!("waiting {} s until their workers must have ended", reconnect_ms.div_ceil(1_000));
+    if num_leases > 0 {
+        eprintln!(
+            "daisy: {num_leases} blocks of an earlier start of this run, which do not fit into this one, \
+             may still be at work; {wait}"
+        );
+    }
+    if lacks_grants {
+        eprintln!(
+            "daisy: this machine was restarted, perhaps for want of power, while an earlier start of this \
+             run was at work; blocks that it lent last may still be at work elsewhere without being in \
+             the journal; {wait}"
+        );
+    }
     let deadline = Instant::now() + Duration::from_millis(reconnect_ms);
     loop {
         let left = deadline.saturating_duration_since(Instant::now());

@@ -1,13 +1,18 @@
 //! What a run that is started again needs to be found by its workers: `<journal>.run`.
 //!
 //! Lines of `name=value`: `key` (64 hexadecimal digits, or `none`), `secret` (64 more, from which
-//! workers' secrets are made), `listen` and `advertise` (addresses,
-//! any number). Only its owner can read it. The file is locked for as long as the run lives, which is
-//! what keeps a second run off the same journal.
+//! workers' secrets are made), `listen` and `advertise` (addresses, any number), `boot` (the kernel's
+//! name for the time since it was booted; Linux only) and `state` (`running`, or `ended`: no worker of
+//! the run was at a block any more). Lines with other names mean nothing. Only its owner can read it. The
+//! file is locked for as long as the run lives, which is what keeps a second run off the same journal.
+//!
+//! Grants are written before they are sent, but not synced. So after a loss of power workers on other
+//! machines may be at blocks that the journal does not show as lent. Such a loss is known by a file that
+//! says `running` and has another `boot`: nothing is lent then until those workers must have ended.
 
 use std::{
     ffi::OsString,
-    fs::{File, OpenOptions, TryLockError},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read, Seek, SeekFrom, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
@@ -16,7 +21,7 @@ use std::{
 use daisy_net::{channel::Security, driver::Address};
 
 use crate::{
-    Error,
+    Durability, Error,
     workers::{hex, unhex},
 };
 
@@ -26,6 +31,16 @@ pub(crate) struct RunFile {
     path: PathBuf,
     /// What an earlier start of the run wrote there.
     pub(super) known: Option<Known>,
+    life: Life,
+}
+
+/// What became of the last start of the run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Life {
+    /// When it was, as the kernel names it.
+    boot: Option<String>,
+    /// It did not come to its end.
+    is_running: bool,
 }
 
 /// Where a run is found, and by which key.
@@ -56,15 +71,47 @@ impl RunFile {
             TryLockError::Error(error) => io(error),
         })?;
         // It may have been made by somebody with another umask.
-        file.set_permissions(std::fs::Permissions::from_mode(0o600)).map_err(io)?;
+        file.set_permissions(fs::Permissions::from_mode(0o600)).map_err(io)?;
         let mut text = String::new();
         file.read_to_string(&mut text).map_err(io)?;
-        let known = parse(&text);
-        Ok(Self { file, path, known })
+        let (known, life) = parse(&text);
+        Ok(Self { file, path, known, life })
     }
 
-    /// Writes down where the run is found.
-    pub(super) fn write(&mut self, known: &Known) -> Result<(), Error> {
+    /// Writes down where the run is found; what became of its last start stays there.
+    pub(super) fn name(&mut self, known: Known) -> Result<(), Error> {
+        self.known = Some(known);
+        self.write()
+    }
+
+    /// Whether the machine may have lost its power while the last start ran: by the kernel's word, or,
+    /// where that has none and a run has to survive it, for want of proof.
+    pub(crate) fn may_have_lost_power(&self, durability: Durability) -> bool {
+        let is_other = match (&self.life.boot, boot_id()) {
+            (Some(then), Some(now)) => *then != now,
+            _ => durability == Durability::Power,
+        };
+        self.known.is_some() && self.life.is_running && is_other
+    }
+
+    /// From now on blocks may be lent.
+    pub(crate) fn begin(&mut self) -> Result<(), Error> {
+        self.live(Life { boot: boot_id(), is_running: true })
+    }
+
+    /// No block is lent any more.
+    pub(crate) fn end(&mut self) -> Result<(), Error> {
+        self.live(Life { is_running: false, ..self.life.clone() })
+    }
+
+    /// Nobody but threads of its own ever works for a run that is not found by anybody.
+    fn live(&mut self, life: Life) -> Result<(), Error> {
+        self.life = life;
+        if self.known.is_some() { self.write() } else { Ok(()) }
+    }
+
+    fn write(&mut self) -> Result<(), Error> {
+        let Some(known) = &self.known else { return Ok(()) };
         let mut text = String::new();
         let key = match &known.security {
             Security::Clear => "none".to_owned(),
@@ -73,6 +120,8 @@ impl RunFile {
         text.push_str(&format!("key={key}\nsecret={}\n", hex(&known.secret)));
         known.listen.iter().for_each(|address| text.push_str(&format!("listen={address}\n")));
         known.advertise.iter().for_each(|address| text.push_str(&format!("advertise={address}\n")));
+        self.life.boot.iter().for_each(|boot| text.push_str(&format!("boot={boot}\n")));
+        text.push_str(if self.life.is_running { "state=running\n" } else { "state=ended\n" });
         let written = self
             .file
             .seek(SeekFrom::Start(0))
@@ -83,11 +132,20 @@ impl RunFile {
     }
 }
 
-fn parse(text: &str) -> Option<Known> {
+/// What a file says. One that does not say how its run ended may be of one that did not.
+fn parse(text: &str) -> (Option<Known>, Life) {
+    let of = |wanted: &str| {
+        let mut lines = text.lines().filter_map(|line| line.split_once('='));
+        lines.find(|(name, _)| *name == wanted).map(|(_, value)| value)
+    };
+    let is_running = !text.is_empty() && of("state") != Some("ended");
+    (parse_known(text), Life { boot: of("boot").map(str::to_owned), is_running })
+}
+
+fn parse_known(text: &str) -> Option<Known> {
     let (mut security, mut secret) = (None, None);
     let (mut listen, mut advertise) = (Vec::new(), Vec::new());
-    for line in text.lines() {
-        let (name, value) = line.split_once('=')?;
+    for (name, value) in text.lines().filter_map(|line| line.split_once('=')) {
         match name {
             "key" if value == "none" => security = Some(Security::Clear),
             "key" => security = Some(Security::Key(unhex(value)?)),
@@ -98,6 +156,13 @@ fn parse(text: &str) -> Option<Known> {
         }
     }
     Some(Known { security: security?, secret: secret?, listen, advertise })
+}
+
+/// What the kernel calls the time since it was booted; None where it has no name for that.
+fn boot_id() -> Option<String> {
+    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let id = text.trim();
+    (!id.is_empty()).then(|| id.to_owned())
 }
 
 #[cfg(test)]
@@ -116,14 +181,56 @@ mod tests {
             listen: vec!["127.0.0.1:4711".parse().unwrap(), "unix:/tmp/a=b".parse().unwrap()],
             advertise: vec!["host:4711".parse().unwrap()],
         };
-        first.write(&known).unwrap();
+        first.name(known.clone()).unwrap();
         assert!(matches!(RunFile::lock(&journal), Err(Error::JournalInUse { .. })));
-        let mode = std::fs::metadata(&first.path).unwrap().permissions().mode();
+        let mode = fs::metadata(&first.path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         drop(first);
         let again = RunFile::lock(&journal).unwrap().known.unwrap();
         assert!(matches!(again.security, Security::Key(key) if key == [0xC3; 32]));
         assert_eq!((again.secret, again.listen), (known.secret, known.listen.clone()));
         assert_eq!(again.advertise, known.advertise);
+    }
+
+    #[test]
+    fn a_loss_of_power_is_told_from_an_end_and_from_a_crash() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = folder.path().join("run.journal");
+        let path = folder.path().join("run.journal.run");
+        let is_lost = |durability| RunFile::lock(&journal).unwrap().may_have_lost_power(durability);
+        assert!(!is_lost(Durability::Power), "there was no run");
+        let known = Known {
+            security: Security::Clear,
+            secret: [1; 32],
+            listen: Vec::new(),
+            advertise: Vec::new(),
+        };
+        RunFile::lock(&journal).unwrap().name(known).unwrap();
+        assert!(!is_lost(Durability::Power), "nothing was lent");
+        let mut file = RunFile::lock(&journal).unwrap();
+        file.begin().unwrap();
+        drop(file);
+        assert!(!is_lost(Durability::Process), "a crash");
+        assert_eq!(is_lost(Durability::Power), boot_id().is_none());
+        let running = fs::read_to_string(&path).unwrap();
+        let lines = |text: &str, skipped: &str| -> String {
+            let kept = text.lines().filter(|line| !line.starts_with(skipped));
+            kept.map(|line| format!("{line}\n")).collect()
+        };
+        let without = lines(&running, "boot=");
+        fs::write(&path, format!("{without}boot=of another day\n")).unwrap();
+        assert_eq!(is_lost(Durability::Process), boot_id().is_some());
+        assert!(is_lost(Durability::Power));
+        // As earlier versions left it.
+        fs::write(&path, lines(&without, "state=")).unwrap();
+        assert!(!is_lost(Durability::Process) && is_lost(Durability::Power));
+        // What is said of where the run is found leaves that alone, until blocks are lent again.
+        let mut file = RunFile::lock(&journal).unwrap();
+        file.name(file.known.clone().unwrap()).unwrap();
+        assert!(file.may_have_lost_power(Durability::Power));
+        file.begin().unwrap();
+        file.end().unwrap();
+        drop(file);
+        assert!(!is_lost(Durability::Power), "an end");
     }
 }

@@ -1,8 +1,15 @@
 //! A run that workers outside this process can join.
 
-use std::{fs, io::Write, os::unix::fs::OpenOptionsExt, path::PathBuf, sync::Arc};
+use std::{
+    fs,
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::PathBuf,
+    sync::Arc,
+};
 
 use daisy_net::{
+    NetError,
     channel::Security,
     driver::{Address, Lines, raise_file_limit},
     switchboard::{Secrets, Switchboard, SwitchboardConfig},
@@ -80,8 +87,7 @@ impl Server {
             return Err(Error::ClearText { address: open.to_string() });
         }
         let limit = raise_file_limit(MANY_LINES).err().map(|error| error.to_string());
-        let lines =
-            Lines::bind(&known.listen).map_err(|error| Error::Network(error.to_string()))?;
+        let lines = Lines::bind(&known.listen).map_err(Error::Network)?;
         let bound = lines.local_addresses();
         let told = &options.outside.advertise;
         let advertise = match (told.is_empty(), known.advertise.is_empty()) {
@@ -91,9 +97,9 @@ impl Server {
         };
         let known = Known { listen: bound, advertise: advertise.clone(), ..known };
         if let Some(file) = &mut run_file {
-            file.write(&known)?;
+            file.name(known.clone())?;
         }
-        let (task, worker, security) = (String::new(), None, known.security.clone());
+        let (task, worker, security) = (String::new(), None, known.security);
         let context = Context { addresses: advertise, task, worker, security };
         let mut network = Network::new(lines);
         network.limit = limit;
@@ -151,7 +157,7 @@ impl Server {
 
 /// A run that was never started before.
 fn new_run(options: &RunOptions, listen: &[Address]) -> Result<Known, Error> {
-    let random = || randomness().map_err(|error| Error::Network(error.to_string()));
+    let random = || randomness().map_err(|error| refused("making a key", error));
     let secret = random()?;
     let security = if options.outside.encrypt { Security::Key(random()?) } else { Security::Clear };
     let listen =
@@ -173,10 +179,12 @@ fn is_the_same(known: &Known, options: &RunOptions, listen: &[Address]) -> bool 
 }
 
 fn addresses(texts: &[String]) -> Result<Vec<Address>, Error> {
-    let parse = |text: &String| {
-        text.parse().map_err(|error: daisy_net::NetError| Error::Network(error.to_string()))
-    };
-    texts.iter().map(parse).collect()
+    texts.iter().map(|text| text.parse().map_err(Error::Network)).collect()
+}
+
+/// The system refuses something that a run needs.
+pub(super) const fn refused(doing: &'static str, error: io::Error) -> Error {
+    Error::Network(NetError::System { doing, error })
 }
 
 /// An advertised address without a port has that of the listener at the same place.
