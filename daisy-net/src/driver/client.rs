@@ -17,8 +17,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use daisy_sched::Moment;
-
 use super::{
     Address,
     client_core::{Core, Ended},
@@ -128,7 +126,8 @@ impl Client {
                 return self.say_goodbye().map(|()| None);
             }
             if core.session.num_waiting() > 0 {
-                core.may_begin()?;
+                let now = core.now();
+                core.may_go_on(now)?;
             }
             if let Some(grant) = core.session.begin_block() {
                 self.shared.begin(&mut core);
@@ -149,7 +148,8 @@ impl Client {
     /// Blocks that are here already, up to `most` in all: for those who run several at once.
     pub fn more_blocks(&self, most: usize) -> Vec<Grant> {
         let mut core = self.shared.lock();
-        if core.may_begin().is_err() {
+        let now = core.now();
+        if core.may_go_on(now).is_err() {
             return Vec::new();
         }
         let blocks = std::iter::from_fn(|| core.session.begin_block()).take(most).collect();
@@ -355,9 +355,4 @@ pub fn usage_of_this_process() -> (u64, u64) {
     let unit = if cfg!(target_os = "macos") { 1_024 } else { 1 };
     let memory = u64::try_from(usage.max_rss()).unwrap_or(0) / unit;
     (memory, millis(usage.user_time()) + millis(usage.system_time()))
-}
-
-/// Time since a start, as the pure machines count it.
-pub(super) fn moment_since(start: Instant) -> Moment {
-    Moment::from_micros(u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX))
 }

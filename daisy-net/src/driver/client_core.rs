@@ -1,17 +1,13 @@
 //! What the two threads of a worker share behind one lock: the session and its connection.
 
-use std::{
-    collections::BTreeMap,
-    fmt, io,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, fmt, io, sync::Arc, time::Duration};
 
 use daisy_sched::Moment;
 
 use super::{
     Address, Stream,
-    client::{ClientOptions, moment_since, usage_of_this_process},
+    client::{ClientOptions, usage_of_this_process},
+    clock::Clock,
     resolver::Resolver,
 };
 use crate::{
@@ -79,7 +75,7 @@ pub(super) struct Core {
     addresses: Vec<(Address, Resolver)>,
     randomness: fn() -> io::Result<[u8; 32]>,
     pub(super) on_end: Arc<dyn Fn(&Ended) + Send + Sync>,
-    start: Instant,
+    clock: Clock,
     stream: Option<Arc<Stream>>,
     /// Writing has failed.
     is_broken: bool,
@@ -109,7 +105,7 @@ impl Core {
             addresses: addresses.into_iter().map(|one| (one, Resolver::default())).collect(),
             randomness,
             on_end: Arc::from(on_end),
-            start: Instant::now(),
+            clock: Clock::new(),
             stream: None,
             is_broken: false,
             out: Vec::new(),
@@ -128,7 +124,7 @@ impl Core {
     }
 
     pub(super) fn now(&self) -> Moment {
-        moment_since(self.start)
+        self.clock.now()
     }
 
     pub(super) fn stream(&self) -> Option<Arc<Stream>> {
@@ -176,28 +172,28 @@ impl Core {
         self.write(with_outcomes)
     }
 
-    /// Whether this worker may begin a block: it may have been stopped since it looked last.
+    /// Whether this worker may go on: it may have been stopped since it looked last.
     ///
     /// # Errors
     /// [`Ended::Lost`], now and from now on.
-    pub(super) fn may_begin(&mut self) -> Result<(), Ended> {
+    pub(super) fn may_go_on(&mut self, now: Moment) -> Result<(), Ended> {
         match self.session.must_end_at() {
-            Some(end) if end <= self.now() => Err(self.end(Ended::Lost)),
+            Some(end) if end <= now => Err(self.end(Ended::Lost)),
             _ => Ok(()),
         }
     }
 
     fn keep_time(&mut self) -> Result<(), Ended> {
         let now = self.now();
-        match self.session.next_deadline() {
-            Some((at, ClientReason::MustEnd)) if at <= now => Err(self.end(Ended::Lost)),
-            Some((at, ClientReason::Heartbeat)) if at <= now => {
-                let (peak_memory_kb, cpu_ms) = usage_of_this_process();
-                self.session.beat(now, peak_memory_kb, cpu_ms);
-                Ok(())
-            }
-            _ => Ok(()),
+        // Something else may be due as well, and longer.
+        self.may_go_on(now)?;
+        if let Some((at, ClientReason::Heartbeat)) = self.session.next_deadline()
+            && at <= now
+        {
+            let (peak_memory_kb, cpu_ms) = usage_of_this_process();
+            self.session.beat(now, peak_memory_kb, cpu_ms);
         }
+        Ok(())
     }
 
     fn connect(&mut self) -> Result<(), Ended> {
@@ -301,6 +297,7 @@ impl Core {
                         *answer = Some(is_open);
                     }
                 }
+                ClientEvent::Stale => self.close(),
                 ClientEvent::End(reason) => return Err(self.end(Ended::Told(reason))),
                 ClientEvent::Refused(reason, text) => {
                     return Err(self.end(Ended::Refused(reason, text)));

@@ -7,6 +7,7 @@
 mod address;
 mod client;
 mod client_core;
+mod clock;
 mod file_limit;
 mod line;
 mod lines;

@@ -127,6 +127,10 @@ impl ClientSession {
         if welcome.layout.to_layout().is_none() {
             return Err(ClientError::Layout);
         }
+        if self.life.is_stale(now, &welcome) && self.begun.len() + self.queue.len() == 0 {
+            self.events.push_back(ClientEvent::Stale);
+            return Ok(());
+        }
         let is_other = self.welcome.as_ref().is_some_and(|known| known.worker != welcome.worker);
         if is_other && self.begun.len() + self.queue.len() > 0 {
             // It would work on blocks that are nobody's.

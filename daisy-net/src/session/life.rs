@@ -47,6 +47,8 @@ pub(super) struct Life {
     is_server_dead: bool,
     /// Since when a new server may take this worker for present.
     greeting_since: Option<Moment>,
+    /// It should have ended then, and was not asked in time. Nothing changes that.
+    over_since: Option<Moment>,
 }
 
 impl Life {
@@ -60,6 +62,7 @@ impl Life {
             has_ended: false,
             is_server_dead: false,
             greeting_since: None,
+            over_since: None,
         }
     }
 
@@ -74,6 +77,11 @@ impl Life {
         if self.is_server_dead {
             self.greeting_since.get_or_insert(now);
         }
+    }
+
+    /// Whether a welcome comes so late that nothing may be begun after it.
+    pub(super) fn is_stale(&self, now: Moment, welcome: &Welcome) -> bool {
+        welcome.silence_ms > 0 && now >= after_ms(self.hello_at, welcome.silence_ms)
     }
 
     /// The server has answered the hello.
@@ -102,8 +110,11 @@ impl Life {
         self.has_ended |= self.is_online();
     }
 
-    /// There is no connection any more.
-    pub(super) fn broke(&mut self, now: Moment) {
+    /// There is no connection any more. Whoever learns that after his time, since he was stopped say, cannot
+    /// go on for want of a server: that one may have lent his blocks before it died.
+    pub(super) fn broke(&mut self, now: Moment, welcome: Option<&Welcome>) {
+        let end = welcome.and_then(|welcome| self.must_end_at(welcome));
+        self.over_since = self.over_since.or(end.filter(|&end| end <= now));
         self.offline_since.get_or_insert(now);
     }
 
@@ -128,6 +139,7 @@ impl Life {
             is_limited.then(|| after_ms(moment, welcome.silence_ms))
         };
         match self.offline_since {
+            _ if self.over_since.is_some() => self.over_since,
             Some(since) if self.is_server_dead => {
                 let end = after_ms(since, welcome.reconnect_ms);
                 Some(self.greeting_since.and_then(silence).map_or(end, |at| end.min(at)))
@@ -196,12 +208,12 @@ mod tests {
     #[test]
     fn a_refusal_by_a_wall_is_none_by_the_server() {
         let mut life = remote();
-        life.broke(at(1_000));
+        life.broke(at(1_000), Some(&WELCOME()));
         life.refused();
         assert_eq!(end(&life), 6_050, "reset, then refused: that is what walls do");
         let mut life = remote();
         life.ended();
-        life.broke(at(1_000));
+        life.broke(at(1_000), Some(&WELCOME()));
         assert_eq!(end(&life), 6_050);
         life.refused();
         assert_eq!(
@@ -216,7 +228,7 @@ mod tests {
         for (own, seen) in [("127.0.0.1:5", "127.0.0.1:6"), ("pid:1", ""), ("", "")] {
             let mut life = known(own, true, seen);
             life.ended();
-            life.broke(at(1_000));
+            life.broke(at(1_000), Some(&WELCOME()));
             life.refused();
             assert_eq!(end(&life), 6_050, "{own} {seen}");
         }
@@ -225,25 +237,33 @@ mod tests {
     #[test]
     fn on_one_machine_a_refusal_is_enough() {
         let mut life = local();
-        life.broke(at(1_000));
+        life.broke(at(1_000), Some(&WELCOME()));
         life.refused();
         assert_eq!(end(&life), 61_000);
     }
 
     #[test]
+    fn whoever_learns_of_a_dead_server_after_his_time_does_not_live_on() {
+        let mut life = local();
+        life.broke(at(6_050), Some(&WELCOME()));
+        life.refused();
+        assert_eq!(end(&life), 6_050);
+    }
+
+    #[test]
     fn a_new_server_may_take_a_worker_for_present_from_its_hello_on() {
         let mut life = local();
-        life.broke(at(1_000));
+        life.broke(at(1_000), Some(&WELCOME()));
         life.refused();
         life.connected(at(20_000));
         assert_eq!(end(&life), 26_000);
-        life.broke(at(21_000));
+        life.broke(at(21_000), Some(&WELCOME()));
         life.connected(at(22_000));
         assert_eq!(end(&life), 26_000, "it may have heard the first hello only");
         life.refused();
         assert_eq!(end(&life), 61_000, "that server is gone too");
         life.connected(at(58_000));
-        life.broke(at(59_000));
+        life.broke(at(59_000), Some(&WELCOME()));
         assert_eq!(end(&life), 61_000, "it may have heard no hello, and waits no longer");
     }
 
@@ -251,11 +271,11 @@ mod tests {
     fn elsewhere_a_refusal_proves_nothing_of_a_server_that_was_only_greeted() {
         let mut life = remote();
         life.ended();
-        life.broke(at(1_000));
+        life.broke(at(1_000), Some(&WELCOME()));
         life.refused();
         life.connected(at(20_000));
         life.ended();
-        life.broke(at(20_500));
+        life.broke(at(20_500), Some(&WELCOME()));
         life.refused();
         assert_eq!(end(&life), 26_000);
     }

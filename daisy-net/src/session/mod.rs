@@ -79,6 +79,9 @@ pub enum ClientEvent {
         /// Whether it is still this worker's.
         is_open: bool,
     },
+    /// The server has taken so long to say welcome that this worker may be given up already. It holds
+    /// nothing: the connection is to be closed, and another one made.
+    Stale,
     /// It has to end at once.
     End(EndReason),
     /// The server does not want it.
@@ -206,7 +209,7 @@ impl ClientSession {
     /// The connection is closed or broke.
     pub fn disconnect(&mut self, now: Moment) {
         self.state = State::Offline;
-        self.life.broke(now);
+        self.life.broke(now, self.welcome.as_ref());
         self.wanted = 0;
         self.outbox.forget_sent();
     }

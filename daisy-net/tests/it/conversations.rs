@@ -310,6 +310,28 @@ fn a_second_welcome_is_out_of_order() {
 }
 
 #[test]
+fn a_welcome_that_comes_too_late_is_not_relied_on() {
+    let mut office = Office::new(3, 60_000);
+    let client = office.add_client("double", Security::Key(KEY));
+    office.connect(client);
+    office.clients_speak();
+    office.server_speaks();
+    // The hello waits, since the server has something else to do.
+    let hello = office.speech_of(client);
+    office.pass_ms(7_000);
+    office.hear(client, &hello);
+    office.server_speaks();
+    assert_eq!(office.events_of(client), [ClientEvent::Stale]);
+    assert!(!office.clients[client].is_online());
+    office.cut(client);
+    office.connect(client);
+    office.talk();
+    assert_eq!(office.events_of(client), [ClientEvent::Welcome]);
+    office.want(client, 1);
+    assert_eq!(office.run_block(client), Some(0));
+}
+
+#[test]
 fn a_server_cannot_make_a_worker_take_more_than_it_asked_for() {
     let mut puppet = puppet();
     tell(&mut puppet, &hearty_welcome(u32::MAX)).unwrap();

@@ -186,6 +186,19 @@ impl Office {
         has_spoken
     }
 
+    /// What a client has to say, which does not arrive yet.
+    pub(crate) fn speech_of(&mut self, client: usize) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.clients[client].flush(true, &mut bytes).unwrap();
+        bytes
+    }
+
+    /// What a client said arrives.
+    pub(crate) fn hear(&mut self, client: usize, bytes: &[u8]) {
+        let line = self.line(client);
+        self.board.receive(self.now, line, bytes, &mut self.desk);
+    }
+
     pub(crate) fn server_speaks(&mut self) -> bool {
         self.route();
         self.last_turn = self.board.end_turn();

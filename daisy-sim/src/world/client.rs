@@ -47,14 +47,15 @@ impl World {
     fn keep_time(&mut self, pid: usize) -> Result<(), Halt> {
         let now = self.now;
         let session = &mut self.processes[pid].session;
-        match session.next_deadline() {
-            Some((at, ClientReason::MustEnd)) if at <= now => Err(self.end(pid, Ended::Lost)),
-            Some((at, ClientReason::Heartbeat)) if at <= now => {
-                session.beat(now, 0, 0);
-                Ok(())
-            }
-            _ => Ok(()),
+        if session.must_end_at().is_some_and(|end| end <= now) {
+            return Err(self.end(pid, Ended::Lost));
         }
+        if let Some((at, ClientReason::Heartbeat)) = session.next_deadline()
+            && at <= now
+        {
+            session.beat(now, 0, 0);
+        }
+        Ok(())
     }
 
     // ---- connecting ----
@@ -223,6 +224,7 @@ impl World {
                     process.is_welcome = true;
                     process.is_fresh = true;
                 }
+                ClientEvent::Stale => self.close(pid),
                 ClientEvent::End(reason) => return Err(self.end(pid, Ended::Told(reason))),
                 ClientEvent::Refused(reason, _) => {
                     let is_polite = matches!(reason, RefusalReason::Full | RefusalReason::Ended);
@@ -246,7 +248,7 @@ impl World {
         }
     }
 
-    fn end(&mut self, pid: usize, ended: Ended) -> Halt {
+    pub(super) fn end(&mut self, pid: usize, ended: Ended) -> Halt {
         self.close(pid);
         Halt::Ended(*self.processes[pid].ended.get_or_insert(ended))
     }

@@ -133,6 +133,10 @@ impl World {
             if process.is_draining || process.goodbye.is_some() {
                 return self.say_goodbye(pid);
             }
+            if process.session.must_end_at().is_some_and(|end| end <= self.now) {
+                return Err(self.end(pid, Ended::Lost));
+            }
+            let process = &mut self.processes[pid];
             if let Some(grant) = process.session.begin_block() {
                 self.begin_job(pid, LeaseId(grant.lease));
                 return Ok(());

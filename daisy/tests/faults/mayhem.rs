@@ -20,14 +20,14 @@ use crate::{
     stage::{Stage, millis, pause},
 };
 
-const HEARTBEAT_MS: u64 = 250;
+const HEARTBEAT_MS: u64 = 500;
 /// After so long a stopped worker has been given up: three heartbeats, one more, and some time.
 const GIVEN_UP_MS: u64 = 4 * HEARTBEAT_MS;
 /// For so long workers outlive their server.
-const RECONNECT_MS: u64 = 4_000;
+const RECONNECT_MS: u64 = 6_000;
 /// How long a server is away: often not at all, mostly for so long at most, at times for longer than workers
 /// wait.
-const PAUSES_MS: (u64, u64) = (1_500, 6_000);
+const PAUSES_MS: (u64, u64) = (1_500, 8_000);
 /// The longest pause between two attempts to connect, and some time to do it.
 const ATTEMPT_MS: u64 = 1_200;
 /// How long a run may take when it is left alone.

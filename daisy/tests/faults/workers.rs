@@ -28,7 +28,7 @@ fn a_stopped_worker_is_replaced() {
         workers: 2,
         slow_every: 1,
         slow_ms: 100,
-        heartbeat_ms: 200,
+        heartbeat_ms: 500,
         has_journal: false,
         ..Plan::default()
     };
@@ -45,7 +45,7 @@ fn a_stopped_worker_is_replaced() {
     let took = since.elapsed();
     assert!(!lives(victim.pid), "the block runs while its old holder lives");
     // Three heartbeats and one more; the last byte may have come one before the stop.
-    assert!(took >= millis(550) && took < millis(5_000), "{took:?}");
+    assert!(took >= millis(1_400) && took < millis(10_000), "{took:?}");
     assert_eq!(again.attempt, 1);
     assert_eq!(stage.wait_server(), 0, "{}", stage.words());
     let history = History::new(stage.events());
@@ -138,37 +138,5 @@ fn a_server_that_stood_still_hears_what_was_handed_in_meanwhile() {
     let history = History::new(stage.events());
     history.check_complete(&stage.plan);
     assert_eq!((history.num_executions(), stage.num_started(ONLY)), (6, 1), "{}", stage.words());
-    stage.until_no_workers();
-}
-
-/// ```text
-///  worker:  ...beats|  stopped  | beats, and hears the server's of before
-///  server:  hears them          |     stopped     | its limit is over, theirs lie in its socket
-///                   0         2.85               6.6 s; limits: 4.5 s of the worker, 6 s of the server
-/// ```
-#[test]
-fn a_server_that_stood_still_does_not_take_its_workers_to_be_silent() {
-    let plan = Plan {
-        blocks: 2,
-        workers: 1,
-        slow_every: 1,
-        slow_ms: 4_500,
-        heartbeat_ms: 1_500,
-        has_journal: false,
-        ..Plan::default()
-    };
-    let mut stage = Stage::new(plan, Duration::from_secs(60));
-    stage.start_server();
-    let (worker, server) = (next_begin(&mut stage).pid, stage.server_pid());
-    stage.signal("nap", worker, Signal::SIGSTOP);
-    pause(millis(2_850));
-    stage.signal("nap", server, Signal::SIGSTOP);
-    stage.signal("wake", worker, Signal::SIGCONT);
-    pause(millis(3_750));
-    stage.signal("wake", server, Signal::SIGCONT);
-    assert_eq!(stage.wait_server(), 0, "{}", stage.words());
-    let history = History::new(stage.events());
-    history.check_complete(&stage.plan);
-    assert_eq!((history.num_executions(), stage.num_started(ONLY)), (2, 1), "{}", stage.words());
     stage.until_no_workers();
 }

@@ -1,0 +1,55 @@
+//! Time as the pure machines count it, from a start of its own.
+
+use std::time::Instant;
+
+use daisy_sched::Moment;
+
+/// A clock that goes on while the machine is suspended, where the system has one: a worker on a laptop that
+/// was closed for an hour must not take it for a moment.
+#[derive(Debug)]
+pub(super) struct Clock {
+    start: Instant,
+    /// What the suspended clock showed at the start.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    booted: Option<std::time::Duration>,
+}
+
+impl Clock {
+    pub(super) fn new() -> Self {
+        Self {
+            start: Instant::now(),
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            booted: since_boot(),
+        }
+    }
+
+    pub(super) fn now(&self) -> Moment {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let elapsed = match (self.booted, since_boot()) {
+            (Some(start), Some(now)) => now.saturating_sub(start),
+            _ => self.start.elapsed(),
+        };
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        let elapsed = self.start.elapsed();
+        Moment::from_micros(u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX))
+    }
+}
+
+/// The time since the machine was booted, suspended or not.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn since_boot() -> Option<std::time::Duration> {
+    use nix::time::{ClockId, clock_gettime};
+    clock_gettime(ClockId::CLOCK_BOOTTIME).ok().map(Into::into)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_starts_at_zero_and_never_goes_back() {
+        let clock = Clock::new();
+        let (first, second) = (clock.now(), clock.now());
+        assert!(first <= second && first.as_micros() < 60_000_000);
+    }
+}
