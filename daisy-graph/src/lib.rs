@@ -7,10 +7,12 @@ mod dependency;
 mod error;
 mod lattice;
 mod roots;
+mod sharing;
 mod task_graph;
 
 pub use dependency::{DependencyGraph, Explanation, inputs, readers, waiting};
 pub use error::GraphError;
 pub use lattice::Lattice;
 pub use roots::Roots;
+pub use sharing::{Access, UnorderedTasks, unordered_tasks};
 pub use task_graph::{TaskGraph, TaskNode};

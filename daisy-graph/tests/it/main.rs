@@ -3,4 +3,5 @@
 
 mod dependencies;
 mod oracle;
+mod sharing;
 mod task_graph;
