@@ -115,12 +115,14 @@ impl Mayhem {
         self.link();
         let dice = self.chance.below(100);
         self.strikes += 1;
-        // At least one, early enough that somebody outlives it.
-        if dice < 7 || self.strikes == 8 {
+        let workers = self.stage.workers();
+        // At least one, early enough that somebody outlives it; and rarely before the last one is over, or
+        // nothing else would happen.
+        let may_crash = !workers.is_empty() || self.chance.below(8) == 0;
+        if (dice < 7 && may_crash) || self.strikes == 8 {
             return self.crash();
         }
         let sleepers: Vec<i32> = self.asleep.iter().map(|(_, pid)| *pid).collect();
-        let workers = self.stage.workers();
         let awake: Vec<i32> = workers.into_iter().filter(|pid| !sleepers.contains(pid)).collect();
         let Some(worker) = self.chance.pick(&awake) else { return false };
         let (what, signal, rest) = match dice {
