@@ -9,6 +9,7 @@
 mod geometry;
 mod measure;
 mod net;
+mod net_idle;
 mod net_load;
 mod pipeline;
 mod run;

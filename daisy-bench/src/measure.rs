@@ -97,7 +97,16 @@ pub(crate) fn number(line: &str, key: &str) -> f64 {
 
 /// The largest resident size of this process so far; 0 where the system does not tell.
 pub(crate) fn rss_peak_kb() -> u64 {
+    status_kb("VmHWM:")
+}
+
+/// The resident size of this process now; 0 where the system does not tell.
+pub(crate) fn rss_kb() -> u64 {
+    status_kb("VmRSS:")
+}
+
+fn status_kb(key: &str) -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(key));
     line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
 }

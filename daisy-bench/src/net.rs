@@ -3,11 +3,24 @@
 //! ```text
 //! workers:P          no-op blocks, P worker processes, look-ahead as in every run
 //! connections:C      no-op blocks, C connections from one process, from the moment all are there
+//! idle:C             C connected workers that wait: what each costs the server in memory
 //! roundtrip          one worker, one block at a time: outcome and next block in one round trip
 //! pingpong           as many bytes to and fro over plain sockets, two processes
-//! sleep:P            blocks that take 10 ms, P worker processes; the rate is that of the ideal run
+//! pingpong:N         the same with N bytes
+//! sleep:P            blocks that take 10 ms, P worker processes
 //! ```
 //! Each with `+journal` behind it keeps a journal.
+//!
+//! # What is compared
+//! A message of `roundtrip` has 26 to 32 bytes each way, encryption included (an outcome and the wish for a block; an
+//! acknowledgement and a block), so one of `pingpong` has 32.
+//!
+//! The rate of `sleep` is the sum of its workers' rates, each from its first block to its dismissal, so that starting a
+//! process does not count. No system wakes a thread after 10 ms to the microsecond: `ideal_blocks_per_s` is the rate at
+//! which the naps alone would have been through, by each worker's own clock.
+//!
+//! `bytes_per_connection` is how much the server's resident memory grew between the first connected worker and the last,
+//! divided by their number; what the kernel keeps of a socket is not in it.
 
 use std::{
     env,
@@ -22,11 +35,11 @@ use daisy::{Client, Context, Roi, RunOptions, Server, Task};
 use crate::{
     Error,
     measure::{Options, number, rss_peak_kb},
-    net_load,
+    net_idle, net_load,
 };
 
 /// What runs without being named.
-const WORKLOADS: [&str; 13] = [
+const WORKLOADS: [&str; 14] = [
     "workers:1",
     "workers:2",
     "workers:4",
@@ -36,6 +49,7 @@ const WORKLOADS: [&str; 13] = [
     "connections:10",
     "connections:100",
     "connections:1000",
+    "idle:1000",
     "pingpong",
     "roundtrip",
     "roundtrip+journal",
@@ -46,39 +60,48 @@ const WORKLOADS: [&str; 13] = [
 const BLOCKS: i64 = 2_000_000;
 /// Round trips that are measured one by one.
 const ROUND_TRIPS: usize = 20_000;
-/// Bytes of a message of the ping-pong.
-const MESSAGE: usize = 256;
+/// Bytes of a message of the ping-pong: as many as a message of `roundtrip` has.
+const MESSAGE: usize = 32;
 /// How long a block of `sleep` takes.
 const NAP: Duration = Duration::from_millis(10);
 const NAPS: i64 = 1_000;
 
 /// One measured run.
+#[derive(Default)]
 pub(crate) struct NetOutcome {
-    workload: String,
-    workers: usize,
-    connections: usize,
-    blocks: u64,
-    seconds: f64,
+    pub(crate) workload: String,
+    pub(crate) workers: usize,
+    pub(crate) connections: usize,
+    pub(crate) blocks: u64,
+    pub(crate) seconds: f64,
     /// Sorted.
-    latencies: Vec<Duration>,
+    pub(crate) latencies: Vec<Duration>,
     /// Of the server.
-    rss_peak_kb: u64,
+    pub(crate) rss_peak_kb: u64,
+    /// What a connection costs the server; 0 where that is not measured.
+    pub(crate) bytes_per_connection: u64,
+    /// How long the blocks alone would have taken; 0 where that is not measured.
+    pub(crate) ideal_seconds: f64,
 }
 
 impl NetOutcome {
     fn to_json(&self) -> String {
         let Self { workload, workers, connections, blocks, seconds, rss_peak_kb, .. } = self;
+        let Self { bytes_per_connection, ideal_seconds, .. } = self;
+        let rate = |seconds: f64| if seconds > 0.0 { *blocks as f64 / seconds } else { 0.0 };
         let quantile = |percent: usize| {
             let place = self.latencies.len() * percent / 100;
             self.latencies.get(place).map_or(0.0, |time| time.as_secs_f64() * 1e6)
         };
         format!(
             "{{\"workload\":\"{workload}\",\"workers\":{workers},\"connections\":{connections},\
-             \"blocks\":{blocks},\"blocks_per_s\":{:.0},\"latency_us_p50\":{:.1},\
-             \"latency_us_p99\":{:.1},\"rss_peak_kb\":{rss_peak_kb}}}",
-            *blocks as f64 / seconds,
+             \"blocks\":{blocks},\"blocks_per_s\":{:.1},\"latency_us_p50\":{:.1},\
+             \"latency_us_p99\":{:.1},\"rss_peak_kb\":{rss_peak_kb},\
+             \"bytes_per_connection\":{bytes_per_connection},\"ideal_blocks_per_s\":{:.1}}}",
+            rate(*seconds),
             quantile(50),
             quantile(99),
+            rate(*ideal_seconds),
         )
     }
 }
@@ -134,7 +157,7 @@ pub(crate) fn one(workload: &str) -> Result<(), Error> {
     let (kind, size) = kind.split_once(':').unwrap_or((kind, "1"));
     let size: usize = size.parse()?;
     let outcome = match kind {
-        "pingpong" => pingpong(workload)?,
+        "pingpong" => pingpong(workload, if size > 1 { size } else { MESSAGE })?,
         "workers" => run(workload, &["loop"], size, (BLOCKS, has_journal))?,
         "connections" => {
             let load = ["load".to_owned(), size.to_string()];
@@ -142,6 +165,7 @@ pub(crate) fn one(workload: &str) -> Result<(), Error> {
             let outcome = run(workload, &load, 1, (10 * BLOCKS, has_journal))?;
             NetOutcome { connections: size, ..outcome }
         }
+        "idle" => net_idle::run(workload, size)?,
         "roundtrip" => run(workload, &["singly"], 1, (ROUND_TRIPS as i64, has_journal))?,
         "sleep" => run(workload, &["nap"], size, (NAPS, has_journal))?,
         _ => return Err(format!("unknown workload {workload}").into()),
@@ -181,34 +205,63 @@ fn run(
         })
         .collect::<Result<_, _>>()?;
     let report = server.run(&[task])?;
-    let mut seconds = report.wall_time.as_secs_f64();
     if !report.is_success() {
         return Err(report.to_string().into());
     }
-    let mut latencies = Vec::new();
+    let mut said = Said::default();
     for child in children {
-        let output = child.wait_with_output()?;
-        let nanos = String::from_utf8_lossy(&output.stdout);
-        if let Some(elapsed) = nanos.trim().strip_prefix("elapsed ") {
-            seconds = elapsed.parse::<f64>()? * 1e-9;
-        }
-        latencies
-            .extend(nanos.lines().filter_map(|line| line.parse().ok()).map(Duration::from_nanos));
+        said.note(&String::from_utf8_lossy(&child.wait_with_output()?.stdout))?;
     }
     std::fs::remove_dir_all(&folder)?;
-    latencies.sort_unstable();
+    said.latencies.sort_unstable();
     let blocks = report.tasks.first().map_or(0, |task| task.counts.completed);
-    let (workload, rss_peak_kb) = (workload.to_owned(), rss_peak_kb());
-    let connections = processes;
+    let of_rate = |rate: f64| if rate > 0.0 { blocks as f64 / rate } else { 0.0 };
+    let seconds = match (said.elapsed, of_rate(said.rate)) {
+        (Some(elapsed), _) => elapsed,
+        (None, 0.0) => report.wall_time.as_secs_f64(),
+        (None, seconds) => seconds,
+    };
     Ok(NetOutcome {
-        workload,
+        workload: workload.to_owned(),
         workers: processes,
-        connections,
+        connections: processes,
         blocks,
         seconds,
-        latencies,
-        rss_peak_kb,
+        latencies: said.latencies,
+        rss_peak_kb: rss_peak_kb(),
+        ideal_seconds: of_rate(said.ideal_rate),
+        ..NetOutcome::default()
     })
+}
+
+/// What the worker processes of a run said on their standard output.
+#[derive(Default)]
+struct Said {
+    /// `elapsed NANOS`: for how long it was measured.
+    elapsed: Option<f64>,
+    /// `worked BLOCKS NANOS IDEAL`: blocks a second, of all workers together, as it was and as it could have been.
+    rate: f64,
+    ideal_rate: f64,
+    /// A number alone in its line: the nanoseconds of a round trip.
+    latencies: Vec<Duration>,
+}
+
+impl Said {
+    fn note(&mut self, text: &str) -> Result<(), Error> {
+        for line in text.lines() {
+            match &line.split(' ').collect::<Vec<_>>()[..] {
+                ["elapsed", nanos] => self.elapsed = Some(nanos.parse::<f64>()? * 1e-9),
+                ["worked", blocks, nanos, ideal] => {
+                    let blocks: f64 = blocks.parse()?;
+                    self.rate += blocks / nanos.parse::<f64>()? * 1e9;
+                    self.ideal_rate += blocks / ideal.parse::<f64>()? * 1e9;
+                }
+                [nanos] => self.latencies.push(Duration::from_nanos(nanos.parse()?)),
+                _ => return Err(format!("a worker said: {line}").into()),
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A worker's side.
@@ -223,10 +276,17 @@ pub(crate) fn worker(arguments: &[String]) -> Result<(), Error> {
         }
         ["nap"] => {
             let client = Client::new()?;
+            let (mut blocks, mut first, mut asleep) = (0_u64, None, Duration::ZERO);
             while let Some(block) = client.acquire_block()? {
+                let start = Instant::now();
+                first.get_or_insert(start);
                 std::thread::park_timeout(NAP);
+                asleep += start.elapsed();
                 block.complete();
+                blocks += 1;
             }
+            let elapsed = first.map_or(Duration::ZERO, |first: Instant| first.elapsed());
+            println!("worked {blocks} {} {}", elapsed.as_nanos(), asleep.as_nanos());
         }
         ["singly"] => {
             let client = Client::new()?;
@@ -240,7 +300,10 @@ pub(crate) fn worker(arguments: &[String]) -> Result<(), Error> {
             print_times(&times);
         }
         ["load", connections] => net_load::run(&Context::from_env()?, connections.parse()?)?,
-        ["echo"] => echo()?,
+        ["idle", connections] => {
+            net_load::sit(&Context::from_env()?, connections.parse()?)?;
+        }
+        ["echo", bytes] => echo(bytes.parse()?)?,
         _ => return Err("unknown role".into()),
     }
     Ok(())
@@ -252,15 +315,15 @@ fn print_times(times: &[Duration]) {
 }
 
 /// Plain sockets: what a round trip costs at least.
-fn pingpong(workload: &str) -> Result<NetOutcome, Error> {
+fn pingpong(workload: &str, bytes: usize) -> Result<NetOutcome, Error> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let mut child = Command::new(env::current_exe()?)
-        .args(["net-worker", "echo"])
+        .args(["net-worker", "echo", &bytes.to_string()])
         .env("DAISY_BENCH_ECHO", listener.local_addr()?.to_string())
         .spawn()?;
     let (mut stream, _) = listener.accept()?;
     stream.set_nodelay(true)?;
-    let mut message = [7; MESSAGE];
+    let mut message = vec![7; bytes];
     let mut latencies = Vec::with_capacity(ROUND_TRIPS);
     let begin = Instant::now();
     for _ in 0..ROUND_TRIPS {
@@ -273,22 +336,22 @@ fn pingpong(workload: &str) -> Result<NetOutcome, Error> {
     drop(stream);
     child.wait()?;
     latencies.sort_unstable();
-    let (workload, blocks) = (workload.to_owned(), ROUND_TRIPS as u64);
     Ok(NetOutcome {
-        workload,
+        workload: workload.to_owned(),
         workers: 1,
         connections: 1,
-        blocks,
+        blocks: ROUND_TRIPS as u64,
         seconds,
         latencies,
         rss_peak_kb: rss_peak_kb(),
+        ..NetOutcome::default()
     })
 }
 
-fn echo() -> Result<(), Error> {
+fn echo(bytes: usize) -> Result<(), Error> {
     let mut stream = TcpStream::connect(env::var("DAISY_BENCH_ECHO")?)?;
     stream.set_nodelay(true)?;
-    let mut message = [0; MESSAGE];
+    let mut message = vec![0; bytes];
     while stream.read_exact(&mut message).is_ok() {
         stream.write_all(&message)?;
     }

@@ -25,57 +25,95 @@ struct Member {
     is_done: bool,
 }
 
+/// Workers, and what they wait at.
+struct Crew {
+    start: Instant,
+    context: Context,
+    epoll: Epoll,
+    members: Vec<Member>,
+    buffer: Vec<u8>,
+}
+
 /// Works with so many connections until each has nothing more to expect.
 pub(crate) fn run(context: &Context, connections: usize) -> Result<(), Error> {
-    daisy_net::driver::raise_file_limit(connections as u64 + 64)?;
-    let start = Instant::now();
-    let now = || Moment::from_micros(start.elapsed().as_micros() as u64);
-    let address: Address = context.addresses().first().ok_or("no address")?.parse()?;
-    let text = context.to_string();
-    let security = security_of(&text)?;
-    let epoll = Epoll::new(EpollCreateFlags::empty())?;
-    let mut members = Vec::new();
-    let mut buffer = vec![0; 65_536];
-    for place in 0..connections {
+    let mut crew = Crew::new(context, connections)?;
+    (0..connections).try_for_each(|_| crew.join())?;
+    let all_there = Instant::now();
+    crew.work()?;
+    println!("elapsed {}", all_there.elapsed().as_nanos());
+    Ok(())
+}
+
+/// Connects once and then with all others, says so each time and waits for a line; then works.
+pub(crate) fn sit(context: &Context, connections: usize) -> Result<(), Error> {
+    let mut crew = Crew::new(context, connections)?;
+    for more in [1, connections.saturating_sub(1)] {
+        (0..more).try_for_each(|_| crew.join())?;
+        println!("there");
+        io::stdin().read_line(&mut String::new())?;
+    }
+    crew.work()
+}
+
+impl Crew {
+    fn new(context: &Context, connections: usize) -> Result<Self, Error> {
+        daisy_net::driver::raise_file_limit(connections as u64 + 64)?;
+        let epoll = Epoll::new(EpollCreateFlags::empty())?;
+        let (start, context) = (Instant::now(), context.clone());
+        Ok(Self { start, context, epoll, members: Vec::new(), buffer: vec![0; 65_536] })
+    }
+
+    fn now(&self) -> Moment {
+        Moment::from_micros(self.start.elapsed().as_micros() as u64)
+    }
+
+    /// Connects one more.
+    fn join(&mut self) -> Result<(), Error> {
+        let address: Address = self.context.addresses().first().ok_or("no address")?.parse()?;
         let config = ClientConfig {
-            task: context.task().to_owned(),
+            task: self.context.task().to_owned(),
             worker: None,
-            security: security.clone(),
+            security: security_of(&self.context.to_string())?,
             heartbeat_ms: 0,
             pid: 0,
             host: String::new(),
         };
-        let mut session = ClientSession::new(config, now());
+        let mut session = ClientSession::new(config, self.now());
         let stream = Stream::connect(&address, Duration::from_secs(10))?;
         let mut randomness = [0; 32];
         getrandom::fill(&mut randomness).map_err(|error| error.to_string())?;
-        session.connect(now(), stream.own_end(), randomness)?;
-        epoll.add(stream.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, place as u64))?;
+        session.connect(self.now(), stream.own_end(), randomness)?;
+        let place = self.members.len() as u64;
+        self.epoll.add(stream.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, place))?;
         let mut member = Member { session, stream, out: Vec::new(), is_done: false };
         member.send()?;
-        member.settle_in(now(), &mut buffer)?;
-        members.push(member);
+        member.settle_in(self.now(), &mut self.buffer)?;
+        self.members.push(member);
+        Ok(())
     }
-    let all_there = Instant::now();
-    for member in &mut members {
-        member.session.want(None);
-        member.send()?;
-    }
-    let mut left = connections;
-    let mut events = vec![EpollEvent::empty(); 1_024];
-    while left > 0 {
-        let count = epoll.wait(&mut events, EpollTimeout::from(1_000_u16))?;
-        for event in events.iter().take(count) {
-            let Some(member) = members.get_mut(event.data() as usize) else { continue };
-            if !member.is_done && member.turn(now(), &mut buffer)? {
-                member.is_done = true;
-                epoll.delete(member.stream.as_fd())?;
-                left -= 1;
+
+    /// Asks for blocks on all connections until each has nothing more to expect.
+    fn work(&mut self) -> Result<(), Error> {
+        for member in &mut self.members {
+            member.session.want(None);
+            member.send()?;
+        }
+        let mut left = self.members.len();
+        let mut events = vec![EpollEvent::empty(); 1_024];
+        while left > 0 {
+            let count = self.epoll.wait(&mut events, EpollTimeout::from(1_000_u16))?;
+            for event in events.iter().take(count) {
+                let now = self.now();
+                let Some(member) = self.members.get_mut(event.data() as usize) else { continue };
+                if !member.is_done && member.turn(now, &mut self.buffer)? {
+                    member.is_done = true;
+                    self.epoll.delete(member.stream.as_fd())?;
+                    left -= 1;
+                }
             }
         }
+        Ok(())
     }
-    println!("elapsed {}", all_there.elapsed().as_nanos());
-    Ok(())
 }
 
 impl Member {

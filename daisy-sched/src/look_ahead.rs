@@ -4,7 +4,7 @@ use core::time::Duration;
 
 /// How many blocks a worker may be given at once: by how long its blocks take.
 ///
-/// It begins with one, at most doubles from time to time, and falls at once when a block takes long:
+/// It begins with one, at most quadruples from time to time, and falls at once when a block takes long:
 /// what waits at a worker cannot be run by anybody else.
 ///
 /// ```
@@ -14,7 +14,7 @@ use core::time::Duration;
 /// let mut ahead = LookAhead::new(LookAhead::MAX_BLOCKS);
 /// assert_eq!(ahead.blocks(), 1);
 /// ahead.note(Duration::from_micros(500));
-/// assert_eq!((ahead.blocks(), ahead.blocks(), ahead.blocks()), (2, 4, 4)); // 2 ms of work
+/// assert_eq!((ahead.blocks(), ahead.blocks(), ahead.blocks()), (4, 4, 4)); // 2 ms of work
 /// ```
 #[derive(Clone, Debug)]
 pub struct LookAhead {
@@ -44,13 +44,15 @@ impl LookAhead {
         time >= Self::TIME
     }
 
-    /// How many blocks to ask for now: at most twice as many as the last time.
+    /// How many blocks to ask for now: at most four times as many as the last time.
+    ///
+    /// After four round trips a worker has its full measure: with a thousand of them, each round trip less counts.
     pub fn blocks(&mut self) -> u32 {
         if self.nanos > 0 {
             let fitting = Self::TIME.as_nanos() / u128::from(self.nanos);
             let fitting = u32::try_from(fitting).unwrap_or(u32::MAX);
             let most = self.limit.max(1);
-            self.blocks = fitting.min(self.blocks.saturating_mul(2)).clamp(1, most);
+            self.blocks = fitting.min(self.blocks.saturating_mul(4)).clamp(1, most);
         }
         self.blocks
     }
@@ -71,7 +73,7 @@ mod tests {
             assert!(!ahead.note(Duration::from_nanos(50)));
             asked.push(ahead.blocks());
         }
-        assert_eq!(asked, [2, 4, 8, 16, 32, 64, 128, 256, 256, 256]);
+        assert_eq!(asked, [4, 16, 64, 256, 256, 256, 256, 256, 256, 256]);
         assert!(ahead.note(Duration::from_secs(10)));
         assert_eq!(ahead.blocks(), 1);
     }

@@ -164,6 +164,12 @@ impl Channel {
         })
     }
 
+    /// Exchanges the memory in which records are decrypted, so that many channels can share one: lend it before
+    /// [`receive`](Self::receive) and take it back after.
+    pub(crate) fn swap_plaintext(&mut self, memory: &mut Vec<u8>) {
+        mem::swap(&mut self.plaintext, memory);
+    }
+
     /// The plaintext frames of this turn: append whole frames, any number.
     pub fn put(&mut self) -> &mut Vec<u8> {
         &mut self.gathered

@@ -14,6 +14,9 @@ use crate::wire::{Direction, Frames};
 /// The shortest plaintext: a frame without a payload.
 const PLAINTEXT_LEAST: usize = 2;
 
+/// The largest memory of a record in parts that is kept for the next one: most are a few hundred bytes long.
+const PARTIAL_KEPT: usize = 4_096;
+
 /// Records in.
 impl Channel {
     pub(super) fn records<E>(
@@ -30,8 +33,10 @@ impl Channel {
             }
             let mut record = mem::take(&mut self.partial);
             let result = self.record(record.get(LENGTH_LEN..).unwrap_or_default(), sink);
-            record.clear();
-            self.partial = record;
+            if record.capacity() <= PARTIAL_KEPT {
+                record.clear();
+                self.partial = record;
+            }
             result?;
         }
         // Records that have come whole are read where they are.

@@ -49,6 +49,8 @@ pub(super) struct Line {
     socket: Socket,
     /// On the ready list: reading may give something.
     pub(super) is_ready: bool,
+    /// The kernel reported an end or an error, which comes after the bytes: it is read up to.
+    pub(super) is_ending: bool,
     /// What may still be read in this turn.
     budget: usize,
     backlog: Vec<u8>,
@@ -63,6 +65,7 @@ impl Line {
         Self {
             socket,
             is_ready: false,
+            is_ending: false,
             budget: READ_LIMIT,
             backlog: Vec::new(),
             sent: 0,
@@ -83,6 +86,9 @@ impl Line {
     }
 
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> ReadState {
+        if !self.is_ready {
+            return ReadState::Later;
+        }
         let size = self.budget.min(buffer.len());
         let part = match buffer.get_mut(..size) {
             // It stays ready.
@@ -93,6 +99,9 @@ impl Line {
             Ok(Some(0)) => ReadState::Closed(Why::Ended),
             Ok(Some(count)) => {
                 self.budget = self.budget.saturating_sub(count);
+                // Fewer than there was room for: that was all, and whatever comes now is reported. An end that came
+                // before was reported with the bytes.
+                self.is_ready = count == size || self.is_ending || self.is_broken();
                 return ReadState::Bytes(count);
             }
             Ok(None) => match self.broken {

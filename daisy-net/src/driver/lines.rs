@@ -7,7 +7,8 @@
 //!
 //! # Edges
 //! The kernel reports a change once. So a line that has been reported is on the ready list until reading it finds
-//! nothing more, and a line whose turn is over ([`READ_LIMIT`](super::READ_LIMIT)) stays on it: the next `poll` reports it again and does
+//! nothing more, or less than there was room for, which says the same without another call; after a reported end it is
+//! read until that is found. A line whose turn is over ([`READ_LIMIT`](super::READ_LIMIT)) stays on it: the next `poll` reports it again and does
 //! not sleep. What the kernel does not take when sending is kept, up to [`BACKLOG_LIMIT`](super::BACKLOG_LIMIT), and written on when the
 //! kernel reports room. Accepting works the same way ([`ACCEPT_LIMIT`]).
 //!
@@ -245,8 +246,11 @@ impl Lines {
             line.write_backlog();
         }
         // A line that cannot be written to any more is found out by reading, after what it still holds.
-        let is_readable = event.is_readable() || event.is_read_closed() || event.is_error();
-        if (is_readable || line.is_broken()) && !mem::replace(&mut line.is_ready, true) {
+        let is_ending = event.is_read_closed() || event.is_error();
+        line.is_ending |= is_ending;
+        if (event.is_readable() || is_ending || line.is_broken())
+            && !mem::replace(&mut line.is_ready, true)
+        {
             self.ready.push(id);
         }
     }

@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 
 use daisy_sched::{CoordinatorError, Lease, LeaseId, Moment, WorkerId};
 
+use super::spare::Spare;
 use crate::{
     channel::{Channel, ChannelError},
     wire::{Grant, GrantsWriter, RefusalReason, ToWorker, WireError},
@@ -183,30 +184,22 @@ impl Line {
     }
 
     /// Appends everything to be sent to `bytes`.
-    pub(super) fn flush(&mut self, bytes: &mut Vec<u8>) {
-        if let Some(through) = self.desk.ack.take() {
-            self.desk.say(&ToWorker::Ack { through });
-        }
-        if std::mem::take(&mut self.desk.owes_beat) {
-            let heard = self.desk.clock;
-            self.desk.say(&ToWorker::Heartbeat { heard });
-        }
-        let Desk { frames, grants, .. } = &mut self.desk;
-        if !grants.is_empty() {
-            let mut writer = GrantsWriter::new(frames);
-            grants.drain(..).for_each(|grant| writer.push(grant));
-        }
+    pub(super) fn flush(&mut self, spare: &mut Spare, bytes: &mut Vec<u8>) {
         let out = self.channel.put();
         if out.is_empty() {
-            std::mem::swap(out, frames);
-        } else {
-            out.append(frames);
+            // What waits for the channel to open stays where it is.
+            std::mem::swap(out, &mut spare.frames);
         }
+        self.desk.put_into(spare, out);
         let before = bytes.len();
         if let Err(error) = self.channel.flush(bytes) {
             self.close(CloseReason::Channel(error));
         }
         self.has_spoken |= bytes.len() > before;
+        let out = self.channel.put();
+        if out.is_empty() {
+            std::mem::swap(out, &mut spare.frames);
+        }
     }
 }
 
@@ -233,10 +226,36 @@ impl Desk {
         open.checked_sub(1)
     }
 
+    /// Memory for the blocks of this turn.
+    #[inline]
+    pub(super) fn begin_grants(&mut self, spare: &mut Spare) {
+        if self.grants.capacity() == 0 {
+            self.grants = spare.take_list();
+        }
+    }
+
     #[inline]
     pub(super) fn grant(&mut self, lease: &Lease) {
         let (lease, cell, attempt) = (lease.id.0, lease.key.cell, lease.attempt);
         self.grants.push(Grant { lease, cell, attempt });
+    }
+
+    /// Appends everything to be sent to `out`, in its order.
+    fn put_into(&mut self, spare: &mut Spare, out: &mut Vec<u8>) {
+        out.append(&mut std::mem::take(&mut self.frames));
+        if let Some(through) = self.ack.take() {
+            // A number always can be encoded.
+            let _is_encoded = ToWorker::Ack { through }.encode_into(out);
+        }
+        if std::mem::take(&mut self.owes_beat) {
+            let _is_encoded = ToWorker::Heartbeat { heard: self.clock }.encode_into(out);
+        }
+        if !self.grants.is_empty() {
+            let mut list = std::mem::take(&mut self.grants);
+            let mut writer = GrantsWriter::new(out);
+            list.drain(..).for_each(|grant| writer.push(grant));
+            spare.put_list(list);
+        }
     }
 
     /// Appends a message; false if it cannot be encoded.

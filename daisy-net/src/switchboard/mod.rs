@@ -21,6 +21,7 @@ mod frames;
 mod hello;
 mod line;
 mod secret;
+mod spare;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -29,7 +30,7 @@ use daisy_sched::{
     Coordinator, CoordinatorError, Input, KillReason, Lease, LeaseId, Moment, WorkerId,
 };
 
-use self::{frames::Frame, line::Line};
+use self::{frames::Frame, line::Line, spare::Spare};
 pub use self::{
     hello::Terms,
     line::{CloseReason, LineKey},
@@ -121,6 +122,7 @@ pub struct Switchboard {
     /// Who got the last block, and its line.
     last_granted: Option<(WorkerId, LineKey)>,
     scratch: Vec<u8>,
+    spare: Spare,
 }
 
 impl Switchboard {
@@ -131,7 +133,7 @@ impl Switchboard {
 
     /// No lines yet.
     #[must_use]
-    pub const fn new(config: SwitchboardConfig) -> Self {
+    pub fn new(config: SwitchboardConfig) -> Self {
         Self {
             config,
             lines: Vec::new(),
@@ -143,6 +145,7 @@ impl Switchboard {
             next_beat: Moment::ZERO,
             last_granted: None,
             scratch: Vec::new(),
+            spare: Spare::default(),
         }
     }
 
@@ -188,9 +191,11 @@ impl Switchboard {
                 let _is_known = host.handle(now, Input::Heard { worker });
             }
             let Line { channel, desk, .. } = &mut *line;
+            channel.swap_plaintext(&mut self.spare.plaintext);
             let result = channel.receive(bytes, |kind, payload| {
                 self.frame(now, desk, host, Frame { kind, payload })
             });
+            channel.swap_plaintext(&mut self.spare.plaintext);
             if let Some(reason) = result.err().or(line.desk.farewell) {
                 line.close(reason);
             }
@@ -265,10 +270,12 @@ impl Switchboard {
         let key = last.map(|(_, key)| key).or_else(|| self.lines_of.get(&worker).copied());
         let Some(key) = key else { return false };
         self.last_granted = Some((worker, key));
-        let Some(line) = self.line_mut(key) else { return false };
+        let Self { lines, spare, dirty, .. } = self;
+        let Some(line) = find(lines, key) else { return false };
+        line.desk.begin_grants(spare);
         line.desk.grant(lease);
         if !std::mem::replace(&mut line.is_dirty, true) {
-            self.dirty.push(key);
+            dirty.push(key);
         }
         true
     }
@@ -363,9 +370,9 @@ impl Switchboard {
         let mut dirty = std::mem::take(&mut self.dirty);
         let mut bytes = std::mem::take(&mut self.scratch);
         for key in dirty.drain(..) {
-            let Some(line) = self.line_mut(key) else { continue };
+            let Some(line) = find(&mut self.lines, key) else { continue };
             line.is_dirty = false;
-            line.flush(&mut bytes);
+            line.flush(&mut self.spare, &mut bytes);
             if !bytes.is_empty() || line.closing.is_some() {
                 send(key, &mut bytes, line.closing);
             }
@@ -379,7 +386,7 @@ impl Switchboard {
     // ---- lines ----
 
     fn line_mut(&mut self, key: LineKey) -> Option<&mut Line> {
-        self.lines.get_mut(key.slot())?.as_deref_mut().filter(|line| line.key() == key)
+        find(&mut self.lines, key)
     }
 
     fn take_line(&mut self, key: LineKey) -> Option<Box<Line>> {
@@ -406,6 +413,11 @@ impl Switchboard {
             self.dirty.push(key);
         }
     }
+}
+
+/// The line of that name, unless it is gone.
+fn find(lines: &mut [Option<Box<Line>>], key: LineKey) -> Option<&mut Line> {
+    lines.get_mut(key.slot())?.as_deref_mut().filter(|line| line.key() == key)
 }
 
 fn after_ms(moment: Moment, millis: u64) -> Moment {

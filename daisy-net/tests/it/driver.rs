@@ -177,6 +177,31 @@ fn a_peer_that_has_said_everything_still_hears() {
 }
 
 #[test]
+fn an_end_is_seen_whether_it_comes_with_the_last_bytes_or_after_them() {
+    let mut lines = loopback();
+    for comes_with_them in [true, false] {
+        let mut stream = Some(connect(&lines));
+        let id = opened(&mut lines);
+        write_all(stream.as_ref().unwrap(), b"that was all");
+        if comes_with_them {
+            stream = None;
+        }
+        let mut said = Vec::new();
+        until(&mut lines, |lines, event| {
+            assert_eq!(*event, LineEvent::Readable(id));
+            let (bytes, why) = read_turn(lines, id);
+            said.extend(bytes);
+            if said.len() == 12 {
+                stream = None;
+            }
+            why.map(|why| assert_eq!(why, Why::Ended))
+        });
+        assert_eq!(said, b"that was all");
+        lines.close(id);
+    }
+}
+
+#[test]
 fn a_line_that_is_closed_with_unread_bytes_still_delivers_what_was_sent() {
     let mut lines = loopback();
     let stream = connect(&lines);
