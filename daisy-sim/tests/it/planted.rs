@@ -27,7 +27,7 @@ fn an_acknowledgement_before_the_sync_is_found() {
 
 #[test]
 fn blocks_of_lost_workers_that_are_lent_too_early_are_found() {
-    let found = promise(Bug::ShortSilence, 60);
+    let found = promise(Bug::ShortSilence, 300);
     assert!(matches!(found, Promise::AtWork | Promise::Blame), "{found:?}");
 }
 
@@ -48,7 +48,7 @@ fn an_epoch_that_is_used_again_is_found() {
 
 #[test]
 fn recalled_blocks_that_are_lent_without_being_given_back_are_found() {
-    let found = promise(Bug::RecallUnconfirmed, 250);
+    let found = promise(Bug::RecallUnconfirmed, 1_500);
     assert!(matches!(found, Promise::Once | Promise::AtWork), "{found:?}");
 }
 
@@ -65,7 +65,7 @@ fn children_that_count_as_ended_before_they_are_reaped_are_found() {
 
 #[test]
 fn a_worker_that_trusts_refusals_is_found() {
-    let found = promise(Bug::TrustRefusals, 200);
+    let found = promise(Bug::TrustRefusals, 1_000);
     assert!(matches!(found, Promise::AtWork | Promise::Blame), "{found:?}");
 }
 
