@@ -12,6 +12,7 @@ mod net;
 mod net_idle;
 mod net_load;
 mod pipeline;
+mod resume;
 mod run;
 mod scheduler;
 mod takeover;

@@ -8,6 +8,8 @@
 //! pingpong           as many bytes to and fro over plain sockets, two processes
 //! pingpong:N         the same with N bytes
 //! sleep:P            blocks that take 10 ms, P worker processes
+//! resume:stretch     10^7 finished blocks in one stretch, read again from a journal
+//! resume:stretches   5 * 10^6 finished blocks, each a stretch of its own
 //! ```
 //! Each with `+journal` behind it keeps a journal.
 //!
@@ -18,6 +20,9 @@
 //! The rate of `sleep` is the sum of its workers' rates, each from its first block to its dismissal, so that starting a
 //! process does not count. No system wakes a thread after 10 ms to the microsecond: `ideal_blocks_per_s` is the rate at
 //! which the naps alone would have been through, by each worker's own clock.
+//!
+//! The time of `resume` is that from the start of the run to its first block; with `+snapshot` the journal was compacted
+//! before, as the end of a run does it.
 //!
 //! `bytes_per_connection` is how much the server's resident memory grew between the first connected worker and the last,
 //! divided by their number; what the kernel keeps of a socket is not in it.
@@ -35,11 +40,11 @@ use daisy::{Client, Context, Roi, RunOptions, Server, Task};
 use crate::{
     Error,
     measure::{Options, number, rss_peak_kb},
-    net_idle, net_load,
+    net_idle, net_load, resume,
 };
 
 /// What runs without being named.
-const WORKLOADS: [&str; 14] = [
+const WORKLOADS: [&str; 18] = [
     "workers:1",
     "workers:2",
     "workers:4",
@@ -54,6 +59,10 @@ const WORKLOADS: [&str; 14] = [
     "roundtrip",
     "roundtrip+journal",
     "sleep:2",
+    "resume:stretch",
+    "resume:stretch+snapshot",
+    "resume:stretches",
+    "resume:stretches+snapshot",
 ];
 
 /// Blocks of a run of no-op blocks.
@@ -80,6 +89,8 @@ pub(crate) struct NetOutcome {
     pub(crate) rss_peak_kb: u64,
     /// What a connection costs the server; 0 where that is not measured.
     pub(crate) bytes_per_connection: u64,
+    /// The length of the journal that was read; 0 where there was none.
+    pub(crate) journal_bytes: u64,
     /// How long the blocks alone would have taken; 0 where that is not measured.
     pub(crate) ideal_seconds: f64,
 }
@@ -87,7 +98,7 @@ pub(crate) struct NetOutcome {
 impl NetOutcome {
     fn to_json(&self) -> String {
         let Self { workload, workers, connections, blocks, seconds, rss_peak_kb, .. } = self;
-        let Self { bytes_per_connection, ideal_seconds, .. } = self;
+        let Self { bytes_per_connection, journal_bytes, ideal_seconds, .. } = self;
         let rate = |seconds: f64| if seconds > 0.0 { *blocks as f64 / seconds } else { 0.0 };
         let quantile = |percent: usize| {
             let place = self.latencies.len() * percent / 100;
@@ -97,7 +108,8 @@ impl NetOutcome {
             "{{\"workload\":\"{workload}\",\"workers\":{workers},\"connections\":{connections},\
              \"blocks\":{blocks},\"blocks_per_s\":{:.1},\"latency_us_p50\":{:.1},\
              \"latency_us_p99\":{:.1},\"rss_peak_kb\":{rss_peak_kb},\
-             \"bytes_per_connection\":{bytes_per_connection},\"ideal_blocks_per_s\":{:.1}}}",
+             \"bytes_per_connection\":{bytes_per_connection},\"journal_bytes\":{journal_bytes},\
+             \"ideal_blocks_per_s\":{:.1}}}",
             rate(*seconds),
             quantile(50),
             quantile(99),
@@ -150,6 +162,14 @@ fn median_run(workload: &str, repeat: usize) -> Result<String, Error> {
 
 /// The server's side of one workload; prints a line of JSON.
 pub(crate) fn one(workload: &str) -> Result<(), Error> {
+    if let Some(kind) = workload.strip_prefix("resume:") {
+        let (kind, is_compact) = match kind.strip_suffix("+snapshot") {
+            Some(kind) => (kind, true),
+            None => (kind, false),
+        };
+        println!("{}", resume::run(workload, kind, is_compact)?.to_json());
+        return Ok(());
+    }
     let (kind, has_journal) = match workload.strip_suffix("+journal") {
         Some(kind) => (kind, true),
         None => (workload, false),
