@@ -1,5 +1,4 @@
 #![doc = include_str!("../README.md")]
-#![allow(dead_code, reason = "what the back ends that follow use")]
 
 mod cell;
 mod engine;
@@ -10,6 +9,12 @@ mod memory;
 mod position;
 mod query;
 mod schema;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mongodb"))]
+mod schema_text;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod sql;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod store;
 #[cfg(feature = "testkit")]
 pub mod testkit;
@@ -24,6 +29,8 @@ pub use memory::{MemoryDatabase, MemoryStore};
 pub use position::{MAX_DIMS, Position};
 pub use query::{EdgesBy, Query};
 pub use schema::{Attribute, Difference, Field, Owner, Schema};
+#[cfg(feature = "sqlite")]
+pub use sqlite::{Durability, SqliteOptions, SqliteStore};
 pub use store::{GraphStore, Open, blocks_in};
 pub use value::{AttrType, Attrs, Value};
 pub use write::{Begun, BlockLease, Committed, Count, Write, WriteMode, Written};

@@ -263,6 +263,7 @@ impl Schema {
     }
 
     /// The sizes of the cells and where one of them begins.
+    #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mongodb"))]
     pub(crate) fn cells(&self) -> (&Coordinate, &Coordinate) {
         (&self.cell_size, &self.cell_origin)
     }

@@ -73,6 +73,10 @@ pub(crate) enum Put {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PlacedEdge<'a> {
     pub(crate) edge: &'a Edge,
+    #[cfg_attr(
+        not(feature = "sqlite"),
+        expect(dead_code, reason = "for tables that are clustered")
+    )]
     pub(crate) place: Position,
 }
 
