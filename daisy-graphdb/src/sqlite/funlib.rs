@@ -115,6 +115,7 @@ impl<'a> Meta<'a> {
             node_columns: self.node_attrs.iter().cloned().map(column).collect(),
             edge_columns: self.edge_attrs.iter().cloned().map(column).collect(),
             has_cells: false,
+            has_whole_positions: matches!(self.position_type, AttrType::I64 | AttrType::I64s(_)),
         })
     }
 }

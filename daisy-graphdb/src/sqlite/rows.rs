@@ -52,6 +52,26 @@ pub(super) fn bind(
     Ok(next)
 }
 
+/// Binds the coordinates of a position; returns the next parameter.
+pub(super) fn bind_position(
+    statement: &mut rusqlite::Statement<'_>,
+    first: usize,
+    position: &Position,
+    is_whole: bool,
+) -> rusqlite::Result<usize> {
+    let mut place = first;
+    for axis in position.axes() {
+        if is_whole {
+            #[expect(clippy::cast_possible_truncation, reason = "checked to be whole; saturates")]
+            statement.raw_bind_parameter(place, *axis as i64)?;
+        } else {
+            statement.raw_bind_parameter(place, axis)?;
+        }
+        place += 1;
+    }
+    Ok(place)
+}
+
 /// The position in the columns from `first` on.
 pub(super) fn position(row: &Row<'_>, first: usize, dims: usize) -> Result<Position, GraphError> {
     let mut axes = [0.0; crate::MAX_DIMS];

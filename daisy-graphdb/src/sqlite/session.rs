@@ -5,7 +5,7 @@ use std::ops::{Range, RangeInclusive};
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, params_from_iter};
 
-use super::rows::{Param, attrs, bind, position};
+use super::rows::{Param, attrs, bind, bind_position, position};
 use super::tables::{MARKS, Tables, names};
 use crate::engine::{Each, EdgeSelect, End, Mark, NodeSelect, PlacedEdge, Put, Session};
 use crate::sql::{Column, Statement, signed_runs};
@@ -356,6 +356,14 @@ impl Session for SqliteSession<'_> {
         keyed.sort_unstable_by_key(|(cell, id, _)| (*cell, *id));
         let columns = self.tables.node_names();
         let text = Tables::insert(&self.tables.nodes, &columns, 1, put == Put::Upsert);
+        let is_whole = self.tables.has_whole_positions;
+        if is_whole
+            && nodes.iter().any(|node| node.position.axes().iter().any(|x| x.fract() != 0.0))
+        {
+            return Err(GraphError::NotInThisLayout {
+                what: "positions that are not whole numbers",
+            });
+        }
         let mut prepared = self.prepare(&text)?;
         for (cell, id, node) in keyed {
             let mut insert = || {
@@ -365,10 +373,7 @@ impl Session for SqliteSession<'_> {
                     prepared.raw_bind_parameter(place, cell)?;
                     place += 1;
                 }
-                for axis in node.position.axes() {
-                    prepared.raw_bind_parameter(place, axis)?;
-                    place += 1;
-                }
+                place = bind_position(&mut prepared, place, &node.position, is_whole)?;
                 for column in &self.tables.node_columns {
                     let value = node.attrs.value(&column.attribute.name);
                     place = bind(&mut prepared, place, column, value)?;

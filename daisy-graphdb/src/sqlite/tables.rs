@@ -27,6 +27,8 @@ pub(super) struct Tables {
     pub(super) edge_columns: Vec<Column>,
     /// Whether there are cells: the tables are our own.
     pub(super) has_cells: bool,
+    /// Whether positions are whole numbers, as those of other programs may be.
+    pub(super) has_whole_positions: bool,
 }
 
 impl Tables {
@@ -41,6 +43,7 @@ impl Tables {
             node_columns: Column::of(schema.node_attrs()),
             edge_columns: Column::of(schema.edge_attrs()),
             has_cells: true,
+            has_whole_positions: false,
         }
     }
 

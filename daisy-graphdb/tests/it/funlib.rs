@@ -141,6 +141,23 @@ fn a_schema_that_differs_from_that_of_funlib_is_refused() {
 }
 
 #[test]
+fn whole_positions_stay_whole_and_others_are_refused() {
+    let file = File::new();
+    let whole = META.replace("Vec(float, 3)", "Vec(int, 3)");
+    fs::write(file.0.path().join("graph-meta.json"), whole).unwrap();
+    let store = file.open();
+    let write = |x: f64| {
+        let mut graph = store.schema().sub_graph();
+        graph.insert_node(Node::new(9, Position::new([x, 0.0, 0.0]).unwrap()));
+        store.write(&graph, &Write::upsert())
+    };
+    assert!(matches!(write(1.5), Err(GraphError::NotInThisLayout { .. })));
+    write(7.0).unwrap();
+    let kind: String = row(&file.path(), "SELECT typeof(position_0) FROM nodes WHERE id = 9");
+    assert_eq!(kind, "integer");
+}
+
+#[test]
 fn metadata_that_are_code_are_refused_and_not_run() {
     let file = File::new();
     let trap = file.0.path().join("trap");
