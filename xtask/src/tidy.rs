@@ -11,7 +11,7 @@ use crate::Error;
 const MAX_LINES: usize = 500;
 
 /// Crates from the lowest to the highest, and what each may depend on.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("daisy-geometry", &[]),
     ("daisy-block", &["daisy-geometry"]),
     ("daisy-graph", &["daisy-block", "daisy-geometry"]),
@@ -19,6 +19,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
     ("daisy-journal", &["daisy-sched", "daisy-graph", "daisy-block", "daisy-geometry"]),
     ("daisy-net", &["daisy-sched", "daisy-block", "daisy-geometry"]),
     ("daisy-array", &["daisy-block", "daisy-geometry"]),
+    ("daisy-graphdb", &["daisy-block", "daisy-geometry"]),
     (
         "daisy",
         &[

@@ -1,0 +1,485 @@
+//! One transaction on a file.
+
+use std::collections::{BTreeMap, HashSet};
+use std::ops::{Range, RangeInclusive};
+
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, params_from_iter};
+
+use super::rows::{Param, attrs, bind, bind_position, position};
+use super::tables::{MARKS, Tables, names};
+use crate::engine::{Each, EdgeSelect, End, Mark, NodeSelect, PlacedEdge, Put, Session};
+use crate::sql::{Column, Statement, signed_runs};
+use crate::{BlockLease, Count, Edge, Filter, GraphError, Node, NodeId, Position, Schema, Value};
+
+/// The ranges of cells that are looked at for one ROI.
+const MAX_RANGES: usize = 4_096;
+
+/// A transaction.
+pub(super) struct SqliteSession<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) tables: &'a Tables,
+    pub(super) schema: &'a Schema,
+}
+
+/// An error of SQLite, with what was being done.
+pub(super) fn failed(doing: &'static str) -> impl FnOnce(rusqlite::Error) -> GraphError {
+    move |error| GraphError::database(doing, error)
+}
+
+impl<'a> SqliteSession<'a> {
+    fn prepare(&self, text: &str) -> Result<CachedStatement<'a>, GraphError> {
+        self.connection.prepare_cached(text).map_err(failed("prepare a statement"))
+    }
+
+    /// The ranges of cells to look at; one that stands for all where there are no cells.
+    fn ranges(&self, select: &NodeSelect<'_>) -> Vec<RangeInclusive<i64>> {
+        if self.tables.has_cells {
+            self.schema.grid().ranges(select.roi, MAX_RANGES)
+        } else {
+            vec![0..=0]
+        }
+    }
+
+    /// The parameters of a statement for one range.
+    fn aim(&self, statement: &mut Statement, range: &RangeInclusive<i64>) {
+        if let (true, [first, last, ..]) = (self.tables.has_cells, &mut *statement.params) {
+            (*first, *last) = (Value::I64(*range.start()), Value::I64(*range.end()));
+        }
+    }
+
+    /// Runs a statement for each range and adds up the rows that it changed.
+    fn execute_in(
+        &self,
+        mut statement: Statement,
+        ranges: &[RangeInclusive<i64>],
+    ) -> Result<u64, GraphError> {
+        let mut prepared = self.prepare(&statement.text)?;
+        let mut changed = 0;
+        for range in ranges {
+            self.aim(&mut statement, range);
+            let params = params_from_iter(statement.params.iter().map(Param));
+            changed += prepared.execute(params).map_err(failed("delete"))? as u64;
+        }
+        Ok(changed)
+    }
+
+    fn node(&self, row: &Row<'_>, columns: &[&Column]) -> Result<Node, GraphError> {
+        let dims = self.tables.positions.len();
+        let id = row.get(0).map_err(failed("read a node"))?;
+        Ok(Node {
+            id: NodeId::from_bits(id),
+            position: position(row, 1, dims)?,
+            attrs: attrs(row, 1 + dims, columns.iter().copied())?,
+        })
+    }
+
+    /// A selection of edges, to which a condition is appended.
+    fn select_edges(&self, select: &EdgeSelect<'_>) -> Statement {
+        let Tables { edges, u, v, edge_columns, .. } = self.tables;
+        let mut columns = vec![&**u, v];
+        columns.extend(names(edge_columns, &select.attrs));
+        Statement::new('?', format!("SELECT {} FROM {edges} WHERE ", columns.join(", ")))
+            .filter(select.filter, edge_columns)
+    }
+
+    /// Reads the edges that a statement finds with these parameters behind its own.
+    fn read_edges(
+        &self,
+        statement: &Statement,
+        more: &[i64],
+        select: &EdgeSelect<'_>,
+        mut each: impl FnMut(Edge),
+    ) -> Result<(), GraphError> {
+        let more: Vec<_> = more.iter().copied().map(Value::I64).collect();
+        let columns: Vec<_> =
+            select.attrs.iter().filter_map(|place| self.tables.edge_columns.get(*place)).collect();
+        let mut prepared = self.prepare(&statement.text)?;
+        let params = params_from_iter(statement.params.iter().chain(&more).map(Param));
+        let mut rows = prepared.query(params).map_err(failed("read edges"))?;
+        while let Some(row) = rows.next().map_err(failed("read edges"))? {
+            let end = |place| row.get(place).map(NodeId::from_bits).map_err(failed("read edges"));
+            each(Edge { u: end(0)?, v: end(1)?, attrs: attrs(row, 2, columns.iter().copied())? });
+        }
+        Ok(())
+    }
+
+    /// The edges that nodes own, cell by cell: as a scan of what lies side by side.
+    fn owned_by_cells(
+        &self,
+        nodes: &[Node],
+        select: &EdgeSelect<'_>,
+    ) -> Result<Vec<Edge>, GraphError> {
+        let grid = self.schema.grid();
+        let mut cells: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
+        for node in nodes {
+            let id = node.id.to_bits();
+            let (first, last) = cells.entry(grid.key(&node.position)).or_insert((id, id));
+            (*first, *last) = ((*first).min(id), (*last).max(id));
+        }
+        let owners: HashSet<NodeId> = nodes.iter().map(|node| node.id).collect();
+        let statement = self.select_edges(select);
+        let n = statement.params.len();
+        let aimed = format!(" AND u_cell = ?{} AND u BETWEEN ?{} AND ?{}", n + 1, n + 2, n + 3);
+        let statement = statement.push(&aimed);
+        let mut edges = Vec::new();
+        for (cell, (first, last)) in cells {
+            self.read_edges(&statement, &[cell, first, last], select, |edge| {
+                if owners.contains(&edge.u) {
+                    edges.push(edge);
+                }
+            })?;
+        }
+        Ok(edges)
+    }
+
+    /// Tables of other programs: marks are kept in one more table, made when it is needed.
+    fn ensure_marks(&self) -> Result<(), GraphError> {
+        if self.tables.has_cells {
+            return Ok(());
+        }
+        self.connection.execute_batch(MARKS).map_err(failed("create the table of blocks"))
+    }
+
+    /// Updates rows one by one.
+    fn update<'r>(
+        &self,
+        text: &str,
+        columns: &[&Column],
+        rows: impl Iterator<Item = (&'r crate::Attrs, Vec<i64>)>,
+    ) -> Result<(), GraphError> {
+        let mut prepared = self.prepare(text)?;
+        for (values, keys) in rows {
+            let update = || {
+                let mut place = 1;
+                for column in columns {
+                    let value = values.value(&column.attribute.name);
+                    place = bind(&mut prepared, place, column, value)?;
+                }
+                for (place, key) in (place..).zip(keys) {
+                    prepared.raw_bind_parameter(place, key)?;
+                }
+                prepared.raw_execute()
+            };
+            update().map_err(failed("update attributes"))?;
+        }
+        Ok(())
+    }
+
+    fn update_text(table: &str, columns: &[&Column], keys: &[&str]) -> String {
+        let set = columns.iter().flat_map(|column| &column.names).map(String::as_str);
+        let numbered = |(name, n): (&str, usize)| format!("{name} = ?{n}");
+        let set: Vec<_> = set.zip(1..).map(numbered).collect();
+        let keys = keys.iter().copied().zip(set.len() + 1..).map(numbered);
+        let keys: Vec<_> = keys.collect();
+        format!("UPDATE {table} SET {} WHERE {}", set.join(", "), keys.join(" AND "))
+    }
+}
+
+impl Session for SqliteSession<'_> {
+    fn node_batches(
+        &mut self,
+        select: &NodeSelect<'_>,
+        limit: usize,
+        each: Each<'_>,
+    ) -> Result<(), GraphError> {
+        let tables = self.tables;
+        let mut wanted = vec!["id"];
+        wanted.extend(tables.positions.iter().map(String::as_str));
+        wanted.extend(names(&tables.node_columns, &select.attrs));
+        let columns: Vec<_> =
+            select.attrs.iter().filter_map(|place| tables.node_columns.get(*place)).collect();
+        let mut statement = tables.select_nodes(&wanted.join(", "), &select.bounds, select.filter);
+        let mut batch = Vec::new();
+        for range in self.ranges(select) {
+            self.aim(&mut statement, &range);
+            let mut prepared = self.prepare(&statement.text)?;
+            let params = params_from_iter(statement.params.iter().map(Param));
+            let mut rows = prepared.query(params).map_err(failed("read nodes"))?;
+            while let Some(row) = rows.next().map_err(failed("read nodes"))? {
+                batch.push(self.node(row, &columns)?);
+                if batch.len() >= limit {
+                    each(self, std::mem::take(&mut batch))?;
+                }
+            }
+        }
+        if batch.is_empty() { Ok(()) } else { each(self, batch) }
+    }
+
+    fn selected(
+        &mut self,
+        ids: &[NodeId],
+        select: &NodeSelect<'_>,
+    ) -> Result<Vec<NodeId>, GraphError> {
+        let statement = Statement::new('?', format!("SELECT 1 FROM {} WHERE ", self.tables.nodes))
+            .inside(&self.tables.positions, &select.bounds)
+            .push(" AND ")
+            .filter(select.filter, &self.tables.node_columns);
+        let id = format!(" AND id = ?{}", statement.params.len() + 1);
+        let mut statement = statement.push(&id);
+        let mut prepared = self.prepare(&statement.text)?;
+        let mut selected = Vec::new();
+        for id in ids {
+            statement.params.push(Value::I64(id.to_bits()));
+            let params = params_from_iter(statement.params.iter().map(Param));
+            if prepared.exists(params).map_err(failed("look nodes up"))? {
+                selected.push(*id);
+            }
+            statement.params.pop();
+        }
+        Ok(selected)
+    }
+
+    fn edges_at(
+        &mut self,
+        nodes: &[Node],
+        end: End,
+        select: &EdgeSelect<'_>,
+    ) -> Result<Vec<Edge>, GraphError> {
+        let Tables { u, v, has_cells, .. } = self.tables;
+        if end == End::First && *has_cells {
+            return self.owned_by_cells(nodes, select);
+        }
+        let mut edges = Vec::new();
+        let statement = self.select_edges(select);
+        if end == End::Second && !has_cells {
+            // No index serves: one look at all edges.
+            let ends: HashSet<NodeId> = nodes.iter().map(|node| node.id).collect();
+            self.read_edges(&statement, &[], select, |edge| {
+                if ends.contains(&edge.v) {
+                    edges.push(edge);
+                }
+            })?;
+            return Ok(edges);
+        }
+        let name = if end == End::First { u } else { v };
+        let aimed = format!(" AND {name} = ?{}", statement.params.len() + 1);
+        let statement = statement.push(&aimed);
+        for node in nodes {
+            self.read_edges(&statement, &[node.id.to_bits()], select, |edge| edges.push(edge))?;
+        }
+        Ok(edges)
+    }
+
+    fn count_nodes(&mut self, select: &NodeSelect<'_>) -> Result<u64, GraphError> {
+        let mut statement = self.tables.select_nodes("COUNT(*)", &select.bounds, select.filter);
+        let mut prepared = self.prepare(&statement.text)?;
+        let mut count = 0;
+        for range in self.ranges(select) {
+            self.aim(&mut statement, &range);
+            let params = params_from_iter(statement.params.iter().map(Param));
+            let found = prepared.query_row(params, |row| row.get::<_, i64>(0));
+            count += found.map_err(failed("count nodes"))?.cast_unsigned();
+        }
+        Ok(count)
+    }
+
+    fn has_edges(&mut self, select: &NodeSelect<'_>) -> Result<bool, GraphError> {
+        let Tables { nodes, edges, u, has_cells, .. } = self.tables;
+        let cell =
+            if *has_cells { format!("{edges}.u_cell = {nodes}.cell AND ") } else { String::new() };
+        let mut statement =
+            self.tables.select_nodes("1", &select.bounds, &Filter::All).push(&format!(
+                " AND EXISTS (SELECT 1 FROM {edges} WHERE {cell}{edges}.{u} = {nodes}.id) LIMIT 1"
+            ));
+        let mut prepared = self.prepare(&statement.text)?;
+        for range in self.ranges(select) {
+            self.aim(&mut statement, &range);
+            let params = params_from_iter(statement.params.iter().map(Param));
+            if prepared.exists(params).map_err(failed("look for edges"))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn places(&mut self, ids: &[NodeId]) -> Result<Vec<(NodeId, Position)>, GraphError> {
+        let Tables { nodes, positions, .. } = self.tables;
+        let text = format!("SELECT {} FROM {nodes} WHERE id = ?1", positions.join(", "));
+        let mut prepared = self.prepare(&text)?;
+        let mut places = Vec::new();
+        for id in ids {
+            let mut rows = prepared.query([id.to_bits()]).map_err(failed("look nodes up"))?;
+            if let Some(row) = rows.next().map_err(failed("look nodes up"))? {
+                places.push((*id, position(row, 0, positions.len())?));
+            }
+        }
+        Ok(places)
+    }
+
+    fn stored_edges(
+        &mut self,
+        pairs: &[(NodeId, NodeId)],
+    ) -> Result<Vec<(NodeId, NodeId)>, GraphError> {
+        let Tables { edges, u, v, .. } = self.tables;
+        let text = format!("SELECT 1 FROM {edges} WHERE {v} = ?1 AND {u} = ?2");
+        let mut prepared = self.prepare(&text)?;
+        let mut stored = Vec::new();
+        for pair in pairs {
+            let ends = [pair.1.to_bits(), pair.0.to_bits()];
+            if prepared.exists(ends).map_err(failed("look edges up"))? {
+                stored.push(*pair);
+            }
+        }
+        Ok(stored)
+    }
+
+    fn delete_nodes(&mut self, select: &NodeSelect<'_>) -> Result<Count, GraphError> {
+        let Tables { nodes, edges, u, has_cells, .. } = self.tables;
+        let ranges = self.ranges(select);
+        let (owner, key) = if *has_cells { ("(u_cell, u)", "cell, id") } else { (&**u, "id") };
+        let owned = Statement::new(
+            '?',
+            format!("DELETE FROM {edges} WHERE {owner} IN (SELECT {key} FROM {nodes} WHERE "),
+        );
+        let owned = self.tables.inside(owned, &select.bounds).push(")");
+        let gone = Statement::new('?', format!("DELETE FROM {nodes} WHERE "));
+        let gone = self.tables.inside(gone, &select.bounds);
+        let edges = self.execute_in(owned, &ranges)?;
+        Ok(Count { nodes: self.execute_in(gone, &ranges)?, edges })
+    }
+
+    fn delete_edges(&mut self, pairs: &[(NodeId, NodeId)]) -> Result<(), GraphError> {
+        let Tables { edges, u, v, .. } = self.tables;
+        let mut prepared =
+            self.prepare(&format!("DELETE FROM {edges} WHERE {v} = ?1 AND {u} = ?2"))?;
+        for pair in pairs {
+            let ends = [pair.1.to_bits(), pair.0.to_bits()];
+            prepared.execute(ends).map_err(failed("delete edges"))?;
+        }
+        Ok(())
+    }
+
+    fn put_nodes(&mut self, nodes: &[&Node], put: Put) -> Result<(), GraphError> {
+        let grid = self.schema.grid();
+        let mut keyed: Vec<_> =
+            nodes.iter().map(|node| (grid.key(&node.position), node.id.to_bits(), node)).collect();
+        keyed.sort_unstable_by_key(|(cell, id, _)| (*cell, *id));
+        let columns = self.tables.node_names();
+        let text = Tables::insert(&self.tables.nodes, &columns, 1, put == Put::Upsert);
+        let is_whole = self.tables.has_whole_positions;
+        if is_whole
+            && nodes.iter().any(|node| node.position.axes().iter().any(|x| x.fract() != 0.0))
+        {
+            return Err(GraphError::NotInThisLayout {
+                what: "positions that are not whole numbers",
+            });
+        }
+        let mut prepared = self.prepare(&text)?;
+        for (cell, id, node) in keyed {
+            let mut insert = || {
+                prepared.raw_bind_parameter(1, id)?;
+                let mut place = 2;
+                if self.tables.has_cells {
+                    prepared.raw_bind_parameter(place, cell)?;
+                    place += 1;
+                }
+                place = bind_position(&mut prepared, place, &node.position, is_whole)?;
+                for column in &self.tables.node_columns {
+                    let value = node.attrs.value(&column.attribute.name);
+                    place = bind(&mut prepared, place, column, value)?;
+                }
+                prepared.raw_execute()
+            };
+            insert().map_err(failed("write nodes"))?;
+        }
+        Ok(())
+    }
+
+    fn put_edges(&mut self, edges: &[PlacedEdge<'_>], put: Put) -> Result<(), GraphError> {
+        let grid = self.schema.grid();
+        let key = |placed: &PlacedEdge<'_>| {
+            let edge = placed.edge;
+            (grid.key(&placed.place), edge.u.to_bits(), edge.v.to_bits())
+        };
+        let mut keyed: Vec<_> = edges.iter().map(|placed| (key(placed), placed.edge)).collect();
+        keyed.sort_unstable_by_key(|(key, _)| *key);
+        let keys = if self.tables.has_cells { 3 } else { 2 };
+        let columns = self.tables.edge_names();
+        let text = Tables::insert(&self.tables.edges, &columns, keys, put == Put::Upsert);
+        let mut prepared = self.prepare(&text)?;
+        for ((cell, u, v), edge) in keyed {
+            let mut insert = || {
+                let key = [cell, u, v];
+                for (place, part) in (1..).zip(key.iter().skip(3 - keys)) {
+                    prepared.raw_bind_parameter(place, part)?;
+                }
+                let mut place = keys + 1;
+                for column in &self.tables.edge_columns {
+                    let value = edge.attrs.value(&column.attribute.name);
+                    place = bind(&mut prepared, place, column, value)?;
+                }
+                prepared.raw_execute()
+            };
+            insert().map_err(failed("write edges"))?;
+        }
+        Ok(())
+    }
+
+    fn set_node_attrs(&mut self, nodes: &[&Node], attrs: &[usize]) -> Result<(), GraphError> {
+        let columns: Vec<_> =
+            attrs.iter().filter_map(|place| self.tables.node_columns.get(*place)).collect();
+        let text = Self::update_text(&self.tables.nodes, &columns, &["id"]);
+        let rows = nodes.iter().map(|node| (&node.attrs, vec![node.id.to_bits()]));
+        self.update(&text, &columns, rows)
+    }
+
+    fn set_edge_attrs(
+        &mut self,
+        edges: &[((NodeId, NodeId), &Edge)],
+        attrs: &[usize],
+    ) -> Result<(), GraphError> {
+        let Tables { edges: table, u, v, edge_columns, .. } = self.tables;
+        let columns: Vec<_> = attrs.iter().filter_map(|place| edge_columns.get(*place)).collect();
+        let text = Self::update_text(table, &columns, &[v, u]);
+        let rows = edges.iter().map(|((u, v), edge)| (&edge.attrs, vec![v.to_bits(), u.to_bits()]));
+        self.update(&text, &columns, rows)
+    }
+
+    fn mark(&mut self, block: &BlockLease<'_>) -> Result<Option<Mark>, GraphError> {
+        self.ensure_marks()?;
+        let text =
+            "SELECT lease, done FROM daisy_blocks WHERE task = ?1 AND run = ?2 AND block = ?3";
+        let key = (block.task, block.run, block.block.cast_signed());
+        let mark = self.prepare(text)?.query_row(key, |row| {
+            Ok(Mark { lease: row.get::<_, i64>(0)?.cast_unsigned(), is_done: row.get(1)? })
+        });
+        mark.optional().map_err(failed("look at the mark of a block"))
+    }
+
+    fn set_mark(&mut self, block: &BlockLease<'_>, is_done: bool) -> Result<bool, GraphError> {
+        let (number, lease) = (block.block.cast_signed(), block.lease.cast_signed());
+        let text = "INSERT OR REPLACE INTO daisy_blocks (task, run, block, lease, done)
+                    VALUES (?1, ?2, ?3, ?4, ?5)";
+        let row = (block.task, block.run, number, lease, is_done);
+        self.prepare(text)?.execute(row).map_err(failed("mark a block"))?;
+        Ok(true)
+    }
+
+    fn done(&mut self, task: &str, run: Option<&str>) -> Result<Vec<u64>, GraphError> {
+        let there = "SELECT 1 FROM sqlite_master WHERE name = 'daisy_blocks'";
+        if !self.prepare(there)?.exists(()).map_err(failed("look for blocks"))? {
+            return Ok(Vec::new()); // Tables of another program, and no block was ever marked.
+        }
+        let text = "SELECT DISTINCT block FROM daisy_blocks
+                    WHERE task = ?1 AND (?2 IS NULL OR run = ?2) AND done";
+        let mut prepared = self.prepare(text)?;
+        let rows = prepared.query_map((task, run), |row| row.get::<_, i64>(0));
+        let rows = rows.map_err(failed("read the marks of blocks"))?;
+        let blocks: Result<Vec<_>, _> = rows.map(|block| block.map(i64::cast_unsigned)).collect();
+        let mut blocks = blocks.map_err(failed("read the marks of blocks"))?;
+        blocks.sort_unstable();
+        Ok(blocks)
+    }
+
+    fn forget(&mut self, task: &str, blocks: &[Range<u64>]) -> Result<u64, GraphError> {
+        self.ensure_marks()?;
+        let text = "DELETE FROM daisy_blocks WHERE task = ?1 AND block BETWEEN ?2 AND ?3";
+        let mut prepared = self.prepare(text)?;
+        let mut count = 0;
+        for (first, last) in blocks.iter().flat_map(signed_runs) {
+            let removed = prepared.execute((task, first, last));
+            count += removed.map_err(failed("forget blocks"))? as u64;
+        }
+        Ok(count)
+    }
+}
