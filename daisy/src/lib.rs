@@ -43,6 +43,9 @@ pub use workers::{BlockGuard, Client, ClientError, Context, ContextError, worker
 /// Zarr arrays, read and written by regions of interest in world units.
 #[cfg(feature = "arrays")]
 pub use daisy_array as arrays;
+/// Spatial graphs in a database, read and written by regions of interest.
+#[cfg(feature = "graphs")]
+pub use daisy_graphdb as graphs;
 
 /// The examples of the repository's README.
 #[cfg(doctest)]

@@ -19,7 +19,7 @@ const FEATURES: [(&str, &[&str]); 8] = [
     ("daisy-journal", &[""]),
     ("daisy-net", &["", "driver"]),
     ("daisy-graphdb", &["", "sqlite", "postgres", "mongodb", "testkit"]),
-    ("daisy", &["", "progress", "arrays", "workers"]),
+    ("daisy", &["", "progress", "arrays", "graphs", "workers"]),
 ];
 
 /// Runs every check in order; the last line sums up all tests.

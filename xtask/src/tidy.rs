@@ -30,6 +30,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
             "daisy-block",
             "daisy-geometry",
             "daisy-array",
+            "daisy-graphdb",
         ],
     ),
     (

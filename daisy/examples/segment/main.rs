@@ -5,7 +5,6 @@
 
 mod arguments;
 mod input;
-mod lists;
 mod ops;
 mod phantom;
 mod picture;

@@ -219,55 +219,6 @@ pub(crate) fn touching_pairs(
 
 // --- merge -----------------------------------------------------------------------------------
 
-/// Sets of ids that belong together.
-#[derive(Clone, Debug)]
-pub(crate) struct UnionFind {
-    /// All ids, sorted; their index is their number in `sets`.
-    ids: Vec<u64>,
-    sets: DisjointSets,
-}
-
-impl UnionFind {
-    /// Every id on its own. Ids may come in any order and more than once.
-    pub(crate) fn new(ids: impl IntoIterator<Item = u64>) -> Self {
-        let mut ids: Vec<u64> = ids.into_iter().collect();
-        ids.sort_unstable();
-        ids.dedup();
-        let sets = DisjointSets::new(ids.len());
-        Self { ids, sets }
-    }
-
-    /// Joins the sets of two ids.
-    ///
-    /// # Errors
-    /// [`UnknownId`] if one of them is not among the ids given to [`UnionFind::new`].
-    pub(crate) fn union(&mut self, a: u64, b: u64) -> Result<(), UnknownId> {
-        let (a, b) = (self.index_of(a)?, self.index_of(b)?);
-        self.sets.join(a, b);
-        Ok(())
-    }
-
-    /// Numbers the sets 1, 2, ... in the order of their smallest ids.
-    pub(crate) fn into_mapping(mut self) -> Mapping {
-        let mut finals: Vec<u64> = Vec::with_capacity(self.ids.len());
-        let mut count = 0;
-        for index in 0..self.ids.len() {
-            let root = self.sets.find(index);
-            if root == index {
-                count += 1;
-                finals.push(count);
-            } else {
-                finals.push(finals[root]);
-            }
-        }
-        Mapping { ids: self.ids, finals, count }
-    }
-
-    fn index_of(&self, id: u64) -> Result<usize, UnknownId> {
-        self.ids.binary_search(&id).map_err(|_| UnknownId { id })
-    }
-}
-
 /// From the ids of single blocks to the ids of the whole volume.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Mapping {
@@ -277,7 +228,7 @@ pub(crate) struct Mapping {
 }
 
 impl Mapping {
-    /// A mapping from `(id, final id)` pairs, as [`Mapping::pairs`] gives them.
+    /// A mapping from `(id, final id)` pairs in any order.
     pub(crate) fn from_pairs(pairs: impl IntoIterator<Item = (u64, u64)>) -> Self {
         let mut pairs: Vec<(u64, u64)> = pairs.into_iter().collect();
         pairs.sort_unstable();
@@ -285,11 +236,6 @@ impl Mapping {
         let (ids, finals): (Vec<u64>, Vec<u64>) = pairs.into_iter().unzip();
         let count = finals.iter().copied().max().unwrap_or(0);
         Self { ids, finals, count }
-    }
-
-    /// All `(id, final id)` pairs by ascending id.
-    pub(crate) fn pairs(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
-        self.ids.iter().copied().zip(self.finals.iter().copied())
     }
 
     /// How many final ids there are; they are 1 to this number.
@@ -524,48 +470,6 @@ mod tests {
         labels[[1, 1, 0]] = 2;
         labels[[1, 1, 1]] = 3;
         assert_eq!(touching_pairs(&labels.view(), &[0..1, 0..1, 0..1]), vec![]);
-    }
-
-    #[test]
-    fn mappings_are_compact_and_ordered_by_smallest_member() {
-        let mut sets = UnionFind::new([40, 10, 20, 30, 50, 10]);
-        sets.union(50, 20).unwrap();
-        sets.union(40, 10).unwrap();
-        assert_eq!(sets.union(40, 41), Err(UnknownId { id: 41 }));
-        let mapping = sets.into_mapping();
-        let pairs: Vec<_> = mapping.pairs().collect();
-        assert_eq!(pairs, vec![(10, 1), (20, 2), (30, 3), (40, 1), (50, 2)]);
-        assert_eq!(mapping.count(), 3);
-        assert_eq!(Mapping::from_pairs(pairs.into_iter().rev()), mapping);
-    }
-
-    #[test]
-    fn sets_do_not_depend_on_the_order_of_the_pairs() {
-        let mut rng = SplitMix64(4);
-        let mut pairs: Vec<(u64, u64)> =
-            (0..60).map(|_| (rng.next() % 100, rng.next() % 100)).collect();
-        let mapping = |pairs: &[(u64, u64)]| {
-            let mut sets = UnionFind::new(0..100);
-            pairs.iter().for_each(|(a, b)| sets.union(*a, *b).unwrap());
-            sets.into_mapping()
-        };
-        let forward = mapping(&pairs);
-        pairs.reverse();
-        assert_eq!(mapping(&pairs), forward);
-        // Naive: spread the smallest id along the pairs until nothing changes.
-        let mut smallest: Vec<u64> = (0..100).collect();
-        for _ in 0..100 {
-            for &(a, b) in &pairs {
-                let least = smallest[a as usize].min(smallest[b as usize]);
-                (smallest[a as usize], smallest[b as usize]) = (least, least);
-            }
-        }
-        for a in 1..100 {
-            for b in 1..100 {
-                let same = forward.final_id(a).unwrap() == forward.final_id(b).unwrap();
-                assert_eq!(same, smallest[a as usize] == smallest[b as usize], "{a} {b}");
-            }
-        }
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! The five tasks: smooth -> label -> stitch -> merge -> relabel.
 //!
 //! Ids are unique across blocks because each block counts from its own number times the number of
-//! voxels of a block. All arrays lie on the grid of the input; a block that sticks out of it (fit
+//! voxels of a block; they are the nodes of a graph in a database, and those that touch across the face of a block are joined by
+//! edges: its connected components are the objects. A block's part of the graph is there once, however often the block is run. All arrays lie on the grid of the input; a block that sticks out of it (fit
 //! `overhang`) is cut where it is read and written.
 
 use std::{
-    fs,
+    fs, io,
     ops::Range,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
@@ -13,12 +14,15 @@ use std::{
 
 use daisy::{Block, BlockResult, BoxError, Coordinate, Fit, Roi, Task, TaskBuilder};
 use daisy_array::{Array, ArraySpec, Compression, Dtype, IfExists};
+use daisy_graphdb::{
+    AttrType, BlockLease, Committed, Edge, EdgesBy, GraphStore, Node, Open, Position, Query, Schema,
+    SqliteStore, SubGraph, Value, Write,
+};
 use ndarray::{Array3, Ix3};
 
 use super::{
     input::Input,
-    lists::Lists,
-    ops::{self, Kernel, Mapping, UnionFind},
+    ops::{self, Kernel, Mapping},
 };
 
 /// What can be chosen.
@@ -43,20 +47,19 @@ pub(crate) struct Volumes {
     pub(crate) labels: Array3<u64>,
 }
 
-/// The arrays and lists of a run.
+/// Which object a node of the graph belongs to, once that is known.
+const OBJECT: &str = "object";
+
+/// The arrays and the graph of a run.
 pub(crate) struct Segmentation {
     pub(crate) input: Input,
     pub(crate) smoothed: Array,
     /// Ids that are unique but end at the faces of blocks.
     fragments: Array,
     pub(crate) labels: Array,
-    /// From each block of `label`: its first id and how many there are.
-    ids: Lists,
-    /// From each block of `stitch`: pairs of ids that touch.
-    pairs: Lists,
-    /// From the block of `merge`: which id becomes which.
-    merged: Lists,
-    /// The same, once it was read.
+    /// Fragments by their ids, and which touch.
+    graph: SqliteStore,
+    /// Which id becomes which, once it was read.
     mapping: Mutex<Option<Arc<Mapping>>>,
     settings: Settings,
 }
@@ -83,14 +86,12 @@ impl Segmentation {
             let there = if is_fresh { IfExists::Overwrite } else { IfExists::ReuseIfCompatible };
             Array::create(folder.join(name), &spec, there)
         };
-        let lists = |name: &str| Lists::create(&folder.join("lists").join(name), is_fresh);
+        let write = input.array.voxel_size() * Coordinate::from(settings.block);
         Ok(Arc::new(Self {
             smoothed: array("smoothed.zarr", Dtype::U8)?,
             fragments: array("fragments.zarr", Dtype::U64)?,
             labels: array("labels.zarr", Dtype::U64)?,
-            ids: lists("ids")?,
-            pairs: lists("pairs")?,
-            merged: lists("merged")?,
+            graph: open_graph(&folder.join("graph.sqlite"), write, is_fresh)?,
             mapping: Mutex::new(None),
             input,
             settings,
@@ -110,12 +111,11 @@ impl Segmentation {
         let stitch = self.builder("stitch", &none, &voxel)?.upstream(&label);
         let stitch = stitch.process(self.method(Self::stitch)).build()?;
         let all = self.input.array.roi();
-        let counts = (label.num_blocks(), stitch.num_blocks());
         let merge = Task::builder("merge", all.clone(), all.clone(), all.clone());
         let merge = self
             .manned(merge, 1)
             .upstream_tasks([&label, &stitch])
-            .process(self.method(move |own, _| own.merge(counts)))
+            .process(self.method(|own, _| own.merge()))
             .build()?;
         let relabel = self.builder("relabel", &none, &none)?.upstream(&merge);
         Ok(relabel.process(self.method(Self::relabel)).build()?)
@@ -179,7 +179,13 @@ impl Segmentation {
         let first = block.key.cell.checked_mul(most).ok_or("too many voxels for 64-bit ids")? + 1;
         let (labels, count) = ops::label(&smoothed.view(), self.settings.threshold, first);
         self.fragments.write(&write, labels.view())?;
-        Ok(self.ids.write(block.key.cell, [(first, count)])?)
+        let mut graph = self.graph.schema().sub_graph();
+        let begin = block.write_roi.begin().ok_or("an unbounded block")?;
+        let place = Position::new(begin.iter().map(|axis| axis as f64).collect::<Vec<_>>())?;
+        for id in first..first + count {
+            graph.insert_node(Node::new(id, place));
+        }
+        self.commit("label", block, &graph, &Write::replace(write))
     }
 
     fn stitch(&self, block: &Block) -> BlockResult {
@@ -188,23 +194,35 @@ impl Segmentation {
         let labels = self.fragments.read_or_fill::<u64>(&read, 0)?.into_dimensionality::<Ix3>()?;
         let own: Vec<Range<usize>> = labels.shape().iter().map(|length| 0..length - 1).collect();
         let own = own.try_into().map_err(|_| "a block has three axes")?;
-        Ok(self.pairs.write(block.key.cell, ops::touching_pairs(&labels.view(), &own))?)
+        let mut graph = self.graph.schema().sub_graph();
+        for (low, high) in ops::touching_pairs(&labels.view(), &own) {
+            // The lower id is this block's: it was numbered before those on its high sides.
+            graph.insert_edge(Edge::new(low, high));
+        }
+        self.commit("stitch", block, &graph, &Write::upsert())
     }
 
-    fn merge(&self, (label_blocks, stitch_blocks): (u64, u64)) -> BlockResult {
-        let mut ids = Vec::new();
-        for cell in 0..label_blocks {
-            for (first, count) in self.ids.read(cell)? {
-                ids.extend(first..first + count);
+    /// Stores a block's part of the graph, unless it is there.
+    fn commit(&self, task: &str, block: &Block, graph: &SubGraph, write: &Write) -> BlockResult {
+        // Whoever runs a block writes the same: it does not matter who was first.
+        let lease = BlockLease { run: "segment", task, block: block.key.cell, lease: 0 };
+        match self.graph.commit_block(&lease, graph, write)? {
+            Committed::Written(_) | Committed::AlreadyDone => Ok(()),
+            other => Err(format!("not stored: {other:?}").into()),
+        }
+    }
+
+    fn merge(&self) -> BlockResult {
+        let mut graph = self.graph.read(&Query::new(Roi::unbounded(3)))?;
+        let objects = graph.connected_components();
+        for (object, fragments) in (1_u64..).zip(objects) {
+            for id in fragments {
+                let node = graph.node(id).ok_or("an edge to a fragment that is not there")?;
+                graph.insert_node(node.clone().with(OBJECT, object));
             }
         }
-        let mut sets = UnionFind::new(ids);
-        for cell in 0..stitch_blocks {
-            for (one, other) in self.pairs.read(cell)? {
-                sets.union(one, other)?;
-            }
-        }
-        Ok(self.merged.write(0, sets.into_mapping().pairs())?)
+        self.graph.update_attrs(&graph, &[OBJECT])?;
+        Ok(())
     }
 
     fn relabel(&self, block: &Block) -> BlockResult {
@@ -221,7 +239,14 @@ impl Segmentation {
         if let Some(known) = &*mapping {
             return Ok(Arc::clone(known));
         }
-        let read = Arc::new(Mapping::from_pairs(self.merged.read(0)?));
+        let all = Query::new(Roi::unbounded(3)).edges_by(EdgesBy::Nothing);
+        let graph = self.graph.read(&all)?;
+        let object = |node: &Node| match node.attrs.value(OBJECT) {
+            Some(Value::U64(object)) => Ok((node.id.0, *object)),
+            _ => Err("a fragment without an object: run merge before relabel"),
+        };
+        let pairs: Vec<(u64, u64)> = graph.nodes().map(object).collect::<Result<_, _>>()?;
+        let read = Arc::new(Mapping::from_pairs(pairs));
         *mapping = Some(Arc::clone(&read));
         Ok(read)
     }
@@ -233,4 +258,18 @@ impl Segmentation {
         let labels = self.labels.read::<u64>(roi)?.into_dimensionality::<Ix3>()?;
         Ok(Volumes { input: self.input.read(roi)?, smoothed, labels })
     }
+}
+
+/// The graph of a run; cells of its index are blocks.
+fn open_graph(path: &Path, block: Coordinate, is_fresh: bool) -> Result<SqliteStore, BoxError> {
+    for suffix in ["", "-wal", "-shm"].into_iter().filter(|_| is_fresh) {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        match fs::remove_file(name) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+    }
+    let schema = Schema::new(block)?.undirected().node_attr(OBJECT, AttrType::U64)?;
+    Ok(SqliteStore::open(path, Open::Create(schema))?)
 }

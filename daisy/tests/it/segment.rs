@@ -2,8 +2,6 @@
 
 #[path = "../../examples/segment/input.rs"]
 mod input;
-#[path = "../../examples/segment/lists.rs"]
-mod lists;
 #[path = "../../examples/segment/ops.rs"]
 mod ops;
 #[path = "../../examples/segment/phantom.rs"]
