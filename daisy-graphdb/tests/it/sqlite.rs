@@ -33,7 +33,7 @@ impl Database for File {
     }
 }
 
-daisy_graphdb::conformance!(File::new);
+daisy_graphdb::conformance!(|| Some(File::new()));
 
 #[test]
 fn as_another_process() {
