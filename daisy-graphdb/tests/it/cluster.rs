@@ -1,6 +1,8 @@
 //! A PostgreSQL server of one's own: a cluster in a temporary folder, reached through a Unix
 //! socket only, run by an unprivileged user, gone when this process is.
 
+#![allow(clippy::expect_used, reason = "a helper of tests")]
+
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
