@@ -2,8 +2,11 @@
 //! the same code and in one run. Prints a table, and each figure as a line of JSON.
 //!
 //! ```text
-//! cargo run --release -p daisy-graphdb --features testkit --example layouts
+//! cargo run --release -p daisy-graphdb --features testkit,postgres --example layouts
 //! ```
+//!
+//! PostgreSQL is measured on a cluster that is started for it, if it is installed; funlib's layout
+//! there, by the statements that funlib runs.
 //!
 //! 500,000 random nodes in a cube of 100,000 units, cells of 5,000; ROIs of 5,000 (62 nodes) and
 //! 20,000 (4,000 nodes) at random places, nodes only and all their attributes; medians.
@@ -15,11 +18,17 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use daisy_geometry::{Coordinate, Roi};
+#[cfg(feature = "postgres")]
+use daisy_graphdb::PostgresStore;
 use daisy_graphdb::testkit::Dice;
 use daisy_graphdb::{
     AttrType, Edge, EdgesBy, Filter, GraphStore, Node, Open, Position, Query, Schema, SqliteStore,
     SubGraph, Write,
 };
+
+#[cfg(feature = "postgres")]
+#[path = "../tests/it/cluster.rs"]
+mod cluster;
 
 type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -48,7 +57,68 @@ fn main() -> Outcome {
     measure(&theirs, "sqlite, funlib's layout", &mut table)?;
     let fresh = SqliteStore::open(folder.path().join("four.db"), Open::Create(schema()?))?;
     four_writers(&fresh, "sqlite, daisy", &mut table)?;
+    #[cfg(feature = "postgres")]
+    if let Some(cluster) = cluster::cluster() {
+        let ours = PostgresStore::open(&cluster.config(), "ours", Open::Create(schema()?))?;
+        measure(&ours, "PostgreSQL, daisy", &mut table)?;
+        funlib_on_postgres(&cluster.config(), &mut table)?;
+        let name = cluster::Cluster::fresh_name();
+        let fresh = PostgresStore::open(&cluster.config(), &name, Open::Create(schema()?))?;
+        four_writers(&fresh, "PostgreSQL, daisy", &mut table)?;
+    }
     table.print();
+    Ok(())
+}
+
+/// funlib's tables on PostgreSQL: an index on the whole position, which is an array.
+#[cfg(feature = "postgres")]
+fn funlib_on_postgres(config: &str, table: &mut Table) -> Outcome {
+    let name = "PostgreSQL, funlib's layout";
+    let mut client = postgres::Client::connect(config, postgres::NoTls)?;
+    client.batch_execute(
+        "CREATE TABLE nodes (id BIGINT not null PRIMARY KEY, position REAL[], score REAL);
+         CREATE INDEX pos_index ON nodes(position);",
+    )?;
+    let insert = client.prepare(
+        "INSERT INTO nodes SELECT id, ARRAY[z, y, x], 0.5
+         FROM unnest($1::bigint[], $2::float8[], $3::float8[], $4::float8[]) AS g(id, z, y, x)
+         ON CONFLICT DO NOTHING",
+    )?;
+    let schema = schema()?;
+    let batches: Vec<_> =
+        (0..NODES / BATCH).map(|batch| nodes(&schema, batch)).collect::<Result<_, _>>()?;
+    let start = Instant::now();
+    for graph in &batches {
+        let along = |axis: usize| -> Vec<f64> {
+            graph.nodes().filter_map(|node| node.position.axes().get(axis).copied()).collect()
+        };
+        let ids: Vec<_> = graph.nodes().map(|node| node.id.to_bits()).collect();
+        client.execute(&insert, &[&ids, &along(0), &along(1), &along(2)])?;
+    }
+    table.rate(name, "nodes inserted", NODES, start.elapsed());
+    let select = client.prepare(
+        "SELECT id, position, score FROM nodes WHERE position[1] >= $1 AND position[1] < $2
+         AND position[2] >= $3 AND position[2] < $4 AND position[3] >= $5 AND position[3] < $6",
+    )?;
+    for (side, what) in [(5_000, "62 nodes"), (20_000, "4,000 nodes")] {
+        let mut dice = Dice::new(11);
+        let mut times = Vec::new();
+        for _ in 0..QUESTIONS {
+            let mut bounds = Vec::new();
+            for _ in 0..3 {
+                let begin = u32::try_from(dice.between(0, SIDE - side))?;
+                #[expect(clippy::cast_precision_loss, reason = "funlib holds positions so")]
+                bounds.extend([begin as f32, (begin + u32::try_from(side)?) as f32]);
+            }
+            let bounds: Vec<_> =
+                bounds.iter().map(|bound| bound as &(dyn postgres::types::ToSql + Sync)).collect();
+            let start = Instant::now();
+            std::hint::black_box(client.query(&select, &bounds)?);
+            times.push(start.elapsed());
+        }
+        times.sort_unstable();
+        table.time(name, &format!("ROI of {what}"), times[QUESTIONS / 2]);
+    }
     Ok(())
 }
 
@@ -63,9 +133,9 @@ fn funlib(path: &Path) -> Outcome<SqliteStore> {
 }
 
 /// A batch of nodes at random places; the same for each store.
-fn nodes(store: &dyn GraphStore, batch: u64) -> Outcome<SubGraph> {
+fn nodes(schema: &Schema, batch: u64) -> Outcome<SubGraph> {
     let mut dice = Dice::new(batch);
-    let mut graph = store.schema().sub_graph();
+    let mut graph = schema.sub_graph();
     for id in batch * BATCH..(batch + 1) * BATCH {
         let mut axis = || f64::from(u32::try_from(dice.below(SIDE.unsigned_abs())).unwrap_or(0));
         let position = Position::new([axis(), axis(), axis()])?;
@@ -77,7 +147,7 @@ fn nodes(store: &dyn GraphStore, batch: u64) -> Outcome<SubGraph> {
 /// Writing, then reading.
 fn measure(store: &dyn GraphStore, name: &str, table: &mut Table) -> Outcome {
     let batches: Vec<_> =
-        (0..NODES / BATCH).map(|batch| nodes(store, batch)).collect::<Result<_, _>>()?;
+        (0..NODES / BATCH).map(|batch| nodes(store.schema(), batch)).collect::<Result<_, _>>()?;
     let start = Instant::now();
     store.bulk_load(&mut batches.into_iter())?;
     table.rate(name, "nodes inserted", NODES, start.elapsed());
@@ -129,7 +199,7 @@ fn four_writers(store: &dyn GraphStore, name: &str, table: &mut Table) -> Outcom
             .map(|worker| {
                 scope.spawn(move || -> Outcome {
                     for batch in 0..10 {
-                        let all = nodes(store, worker * 10 + batch)?;
+                        let all = nodes(store.schema(), worker * 10 + batch)?;
                         let mut parts = all.nodes().cloned().collect::<Vec<_>>();
                         while !parts.is_empty() {
                             let mut graph = store.schema().sub_graph();

@@ -218,7 +218,12 @@ impl fmt::Display for GraphError {
             Self::Corrupt { what } => {
                 write!(f, "the database holds {what}: something else has written into it")
             }
-            Self::Database { doing, source } => write!(f, "cannot {doing}: {source}"),
+            Self::Database { doing, source } => {
+                write!(f, "cannot {doing}: {source}")?;
+                // Drivers put what the server says one level deeper.
+                let causes = std::iter::successors(source.source(), |cause| cause.source());
+                causes.into_iter().try_for_each(|cause| write!(f, ": {cause}"))
+            }
             Self::Stopped => f.write_str("the reader of the stream wants no more of it"),
             _ => self.fmt_request(f),
         }

@@ -7,6 +7,8 @@ mod filter;
 mod graph;
 mod memory;
 mod position;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod query;
 mod schema;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mongodb"))]
@@ -27,6 +29,8 @@ pub use filter::{Compare, Filter};
 pub use graph::{Edge, Node, NodeId, SubGraph, Vertex};
 pub use memory::{MemoryDatabase, MemoryStore};
 pub use position::{MAX_DIMS, Position};
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresStore;
 pub use query::{EdgesBy, Query};
 pub use schema::{Attribute, Difference, Field, Owner, Schema};
 #[cfg(feature = "sqlite")]

@@ -1,7 +1,8 @@
 //! What all back ends have in common: the meaning of reads, writes and marks, in terms of one
 //! transaction of a database, which is a [`Session`].
 //!
-//! *Invariant:* a write looks at everything that could refuse it before it changes anything.
+//! *Invariant:* a write looks at everything that could refuse it before it changes anything, unless
+//! the database finds it on the way and can roll back.
 
 mod blocks;
 mod read;

@@ -136,6 +136,12 @@ pub(crate) trait Session {
     /// Deletes edges that are stored with their endpoints in this order.
     fn delete_edges(&mut self, pairs: &[(NodeId, NodeId)]) -> Result<(), GraphError>;
 
+    /// Whether [`Put::Insert`] itself finds what is stored already, and rolling back undoes the
+    /// rest; an undirected edge in the other order need not be found.
+    fn finds_existing(&self) -> bool {
+        false
+    }
+
     /// Inserts or replaces nodes; the edges of those that move stay theirs.
     fn put_nodes(&mut self, nodes: &[&Node], put: Put) -> Result<(), GraphError>;
 

@@ -194,6 +194,9 @@ fn refuse_existing(
     nodes: &[&Node],
     edges: &[PlacedEdge<'_>],
 ) -> Result<(), GraphError> {
+    if session.finds_existing() && graph.is_directed() {
+        return Ok(());
+    }
     let ids: Vec<_> = nodes.iter().map(|node| node.id).collect();
     if let Some(id) = session.places(&ids)?.into_iter().map(|(id, _)| id).min() {
         return Err(GraphError::NodeExists { id });

@@ -1,6 +1,7 @@
 //! A graph in an SQLite file: the embedded default.
 
 mod funlib;
+mod marks;
 mod rows;
 mod session;
 mod tables;
@@ -25,6 +26,10 @@ const STATEMENTS: usize = 64;
 /// Attempts to turn the write-ahead log on, each after the lock was waited for.
 const WAL_ATTEMPTS: usize = 100;
 
+/// Pages (of 4 KiB) in the log before they are copied into the file. Nodes at random places touch
+/// many pages each time, so a larger log copies each page less often.
+const WAL_PAGES: u32 = 16_384;
+
 /// What a committed write survives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -45,11 +50,14 @@ pub struct SqliteOptions {
     pub durability: Durability,
     /// How long a writer waits for others, in milliseconds, before it gives up.
     pub busy_timeout_ms: u32,
+    /// The most memory that one connection uses for pages, in MiB. A thread that is in the store
+    /// has a connection, and up to 16 are kept.
+    pub cache_mib: u32,
 }
 
 impl Default for SqliteOptions {
     fn default() -> Self {
-        Self { durability: Durability::default(), busy_timeout_ms: 60_000 }
+        Self { durability: Durability::default(), busy_timeout_ms: 60_000, cache_mib: 64 }
     }
 }
 
@@ -220,7 +228,8 @@ fn connect(
             Durability::Power => "FULL",
         };
         connection.pragma_update(None, "synchronous", synchronous)?;
-        connection.pragma_update(None, "cache_size", -16_384)?; // KiB
+        connection.pragma_update(None, "cache_size", -1_024 * i64::from(options.cache_mib))?;
+        connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
         Ok(connection)
     };
     prepare().map_err(|error: rusqlite::Error| match error.sqlite_error_code() {

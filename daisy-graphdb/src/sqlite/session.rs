@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, HashSet};
 use std::ops::{Range, RangeInclusive};
 
-use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, params_from_iter};
+use rusqlite::{CachedStatement, Connection, ErrorCode, Row, params_from_iter};
 
+use super::marks;
 use super::rows::{Param, attrs, bind, bind_position, position};
-use super::tables::{MARKS, Tables, names};
+use super::tables::{Tables, names};
 use crate::engine::{Each, EdgeSelect, End, Mark, NodeSelect, PlacedEdge, Put, Session};
-use crate::sql::{Column, Statement, signed_runs};
+use crate::sql::{Column, Statement};
 use crate::{BlockLease, Count, Edge, Filter, GraphError, Node, NodeId, Position, Schema, Value};
 
 /// The ranges of cells that are looked at for one ROI.
@@ -26,8 +27,16 @@ pub(super) fn failed(doing: &'static str) -> impl FnOnce(rusqlite::Error) -> Gra
     move |error| GraphError::database(doing, error)
 }
 
+/// The error of an insertion: that something exists, if that is what it is.
+fn unless_unique(doing: &'static str, error: rusqlite::Error, exists: GraphError) -> GraphError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::ConstraintViolation) => exists,
+        _ => GraphError::database(doing, error),
+    }
+}
+
 impl<'a> SqliteSession<'a> {
-    fn prepare(&self, text: &str) -> Result<CachedStatement<'a>, GraphError> {
+    pub(super) fn prepare(&self, text: &str) -> Result<CachedStatement<'a>, GraphError> {
         self.connection.prepare_cached(text).map_err(failed("prepare a statement"))
     }
 
@@ -130,14 +139,6 @@ impl<'a> SqliteSession<'a> {
             })?;
         }
         Ok(edges)
-    }
-
-    /// Tables of other programs: marks are kept in one more table, made when it is needed.
-    fn ensure_marks(&self) -> Result<(), GraphError> {
-        if self.tables.has_cells {
-            return Ok(());
-        }
-        self.connection.execute_batch(MARKS).map_err(failed("create the table of blocks"))
     }
 
     /// Updates rows one by one.
@@ -349,6 +350,10 @@ impl Session for SqliteSession<'_> {
         Ok(())
     }
 
+    fn finds_existing(&self) -> bool {
+        true
+    }
+
     fn put_nodes(&mut self, nodes: &[&Node], put: Put) -> Result<(), GraphError> {
         let grid = self.schema.grid();
         let mut keyed: Vec<_> =
@@ -380,7 +385,10 @@ impl Session for SqliteSession<'_> {
                 }
                 prepared.raw_execute()
             };
-            insert().map_err(failed("write nodes"))?;
+            insert().map_err(|error| {
+                let exists = GraphError::NodeExists { id: node.id };
+                unless_unique("write nodes", error, exists)
+            })?;
         }
         Ok(())
     }
@@ -410,7 +418,10 @@ impl Session for SqliteSession<'_> {
                 }
                 prepared.raw_execute()
             };
-            insert().map_err(failed("write edges"))?;
+            insert().map_err(|error| {
+                let exists = GraphError::EdgeExists { u: edge.u, v: edge.v };
+                unless_unique("write edges", error, exists)
+            })?;
         }
         Ok(())
     }
@@ -436,50 +447,18 @@ impl Session for SqliteSession<'_> {
     }
 
     fn mark(&mut self, block: &BlockLease<'_>) -> Result<Option<Mark>, GraphError> {
-        self.ensure_marks()?;
-        let text =
-            "SELECT lease, done FROM daisy_blocks WHERE task = ?1 AND run = ?2 AND block = ?3";
-        let key = (block.task, block.run, block.block.cast_signed());
-        let mark = self.prepare(text)?.query_row(key, |row| {
-            Ok(Mark { lease: row.get::<_, i64>(0)?.cast_unsigned(), is_done: row.get(1)? })
-        });
-        mark.optional().map_err(failed("look at the mark of a block"))
+        marks::mark(self, block)
     }
 
     fn set_mark(&mut self, block: &BlockLease<'_>, is_done: bool) -> Result<bool, GraphError> {
-        let (number, lease) = (block.block.cast_signed(), block.lease.cast_signed());
-        let text = "INSERT OR REPLACE INTO daisy_blocks (task, run, block, lease, done)
-                    VALUES (?1, ?2, ?3, ?4, ?5)";
-        let row = (block.task, block.run, number, lease, is_done);
-        self.prepare(text)?.execute(row).map_err(failed("mark a block"))?;
-        Ok(true)
+        marks::set_mark(self, block, is_done)
     }
 
     fn done(&mut self, task: &str, run: Option<&str>) -> Result<Vec<u64>, GraphError> {
-        let there = "SELECT 1 FROM sqlite_master WHERE name = 'daisy_blocks'";
-        if !self.prepare(there)?.exists(()).map_err(failed("look for blocks"))? {
-            return Ok(Vec::new()); // Tables of another program, and no block was ever marked.
-        }
-        let text = "SELECT DISTINCT block FROM daisy_blocks
-                    WHERE task = ?1 AND (?2 IS NULL OR run = ?2) AND done";
-        let mut prepared = self.prepare(text)?;
-        let rows = prepared.query_map((task, run), |row| row.get::<_, i64>(0));
-        let rows = rows.map_err(failed("read the marks of blocks"))?;
-        let blocks: Result<Vec<_>, _> = rows.map(|block| block.map(i64::cast_unsigned)).collect();
-        let mut blocks = blocks.map_err(failed("read the marks of blocks"))?;
-        blocks.sort_unstable();
-        Ok(blocks)
+        marks::done(self, task, run)
     }
 
     fn forget(&mut self, task: &str, blocks: &[Range<u64>]) -> Result<u64, GraphError> {
-        self.ensure_marks()?;
-        let text = "DELETE FROM daisy_blocks WHERE task = ?1 AND block BETWEEN ?2 AND ?3";
-        let mut prepared = self.prepare(text)?;
-        let mut count = 0;
-        for (first, last) in blocks.iter().flat_map(signed_runs) {
-            let removed = prepared.execute((task, first, last));
-            count += removed.map_err(failed("forget blocks"))? as u64;
-        }
-        Ok(count)
+        marks::forget(self, task, blocks)
     }
 }

@@ -14,7 +14,7 @@
 //! }
 //!
 //! // One test for each clause of the contract, each with a database of its own.
-//! daisy_graphdb::conformance!(|| Memory(MemoryDatabase::new()));
+//! daisy_graphdb::conformance!(|| Some(Memory(MemoryDatabase::new())));
 //! # }
 //! ```
 
@@ -62,7 +62,8 @@ pub trait Database: Sync {
     fn open(&self, open: Open) -> Result<Box<dyn GraphStore>, GraphError>;
 }
 
-/// Makes a test of each clause of the contract, from a function that makes empty [`Database`]s.
+/// Makes a test of each clause of the contract, from a function that makes empty [`Database`]s;
+/// one that makes none says why, and skips.
 #[macro_export]
 macro_rules! conformance {
     ($make:expr) => {
@@ -116,7 +117,9 @@ macro_rules! conformance {
         #[test]
         fn $name() {
             let make = $make;
-            $crate::testkit::$name(&make());
+            if let Some(database) = make() {
+                $crate::testkit::$name(&database);
+            }
         }
     )*};
 }

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 const META: &str = r#"{
     "position_attribute": "position", "directed": false,
-    "total_roi_offset": [0, 0, 0], "total_roi_shape": [100, 100, null],
+    "total_roi_offset": [0, 0, 0], "total_roi_shape": [100, 100, 100],
     "nodes_table_name": "nodes", "edges_table_name": "my edges", "endpoint_names": ["from", "to"],
     "node_attrs": {"position": "Vec(float, 3)", "score": "float", "name": "str",
                    "axis": "Vec(int, 2)", "merged": "bool"},
@@ -27,8 +27,7 @@ struct File(TempDir);
 impl File {
     fn new() -> Self {
         let file = Self(tempfile::tempdir().unwrap());
-        fs::write(file.0.path().join("graph-meta.json"), META.replace("100, null", "100, 100"))
-            .unwrap();
+        fs::write(file.0.path().join("graph-meta.json"), META).unwrap();
         Connection::open(file.path())
             .unwrap()
             .execute_batch(

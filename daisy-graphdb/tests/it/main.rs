@@ -1,10 +1,14 @@
 //! The contract of the crate, on every back end.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests are tests")]
 
+#[cfg(feature = "postgres")]
+mod cluster;
 #[cfg(feature = "sqlite")]
 mod funlib;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod processes;
 mod questions;

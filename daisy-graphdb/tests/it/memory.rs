@@ -11,4 +11,4 @@ impl Database for Memory {
     }
 }
 
-daisy_graphdb::conformance!(|| Memory(MemoryDatabase::new()));
+daisy_graphdb::conformance!(|| Some(Memory(MemoryDatabase::new())));

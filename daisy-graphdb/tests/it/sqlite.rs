@@ -33,11 +33,15 @@ impl Database for File {
     }
 }
 
-daisy_graphdb::conformance!(File::new);
+daisy_graphdb::conformance!(|| Some(File::new()));
 
 #[test]
 fn as_another_process() {
-    processes::play(|path| Box::new(SqliteStore::open(path, Open::ReadWrite).unwrap()));
+    processes::play(|path| {
+        let mut options = SqliteOptions::default();
+        options.cache_mib = 1; // so that large commits reach the file before their end
+        Box::new(SqliteStore::open_with(path, Open::ReadWrite, options).unwrap())
+    });
 }
 
 #[test]

@@ -1,0 +1,73 @@
+//! The store on a real server.
+
+use daisy_graphdb::testkit::Database;
+use daisy_graphdb::{GraphError, GraphStore, Open, PostgresStore};
+
+use crate::cluster::{Cluster, cluster};
+use crate::processes;
+
+/// A namespace of its own on the server of this process.
+struct Namespace {
+    config: String,
+    name: String,
+}
+
+impl Namespace {
+    fn new() -> Option<Self> {
+        let config = cluster()?.config();
+        Some(Self { config, name: Cluster::fresh_name() })
+    }
+
+    /// What another process needs to open it.
+    fn place(&self) -> String {
+        format!("{}|{}", self.config, self.name)
+    }
+}
+
+impl Database for Namespace {
+    fn open(&self, open: Open) -> Result<Box<dyn GraphStore>, GraphError> {
+        Ok(Box::new(PostgresStore::open(&self.config, &self.name, open)?))
+    }
+}
+
+daisy_graphdb::conformance!(Namespace::new);
+
+#[test]
+fn as_another_process() {
+    processes::play(|place| {
+        let (config, name) = place.split_once('|').unwrap();
+        Box::new(PostgresStore::open(config, name, Open::ReadWrite).unwrap())
+    });
+}
+
+#[test]
+fn four_processes_lose_nothing() {
+    let Some(namespace) = Namespace::new() else { return };
+    let store = namespace.open(Open::Create(processes::schema())).unwrap();
+    let test = "postgres::as_another_process";
+    processes::four_processes_commit(&*store, test, &namespace.place());
+}
+
+#[test]
+fn a_writer_that_is_killed_in_the_middle_leaves_nothing() {
+    let Some(namespace) = Namespace::new() else { return };
+    let store = namespace.open(Open::Create(processes::schema())).unwrap();
+    // The server has taken rows in if the table of the uncommitted nodes has grown.
+    let mut client = postgres::Client::connect(&namespace.config, postgres::NoTls).unwrap();
+    let size = "SELECT pg_relation_size(c.oid) FROM pg_class c JOIN pg_namespace n
+                ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = 'nodes'";
+    let client = std::cell::RefCell::new(&mut client);
+    let has_begun = || {
+        let row = client.borrow_mut().query_one(size, &[&namespace.name]).unwrap();
+        row.get::<_, i64>(0) > 4 << 20
+    };
+    let test = "postgres::as_another_process";
+    processes::a_process_is_killed(&*store, test, &namespace.place(), has_begun);
+}
+
+#[test]
+fn a_server_that_is_not_there_is_an_error_with_its_cause() {
+    let error = PostgresStore::open("host=/nowhere user=x", "graph", Open::Read).unwrap_err();
+    assert!(matches!(error, GraphError::Database { .. }));
+    assert!(error.to_string().starts_with("cannot connect to the server: "), "{error}");
+}
