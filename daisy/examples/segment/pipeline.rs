@@ -15,8 +15,8 @@ use std::{
 use daisy::{Block, BlockResult, BoxError, Coordinate, Fit, Roi, Task, TaskBuilder};
 use daisy_array::{Array, ArraySpec, Compression, Dtype, IfExists};
 use daisy_graphdb::{
-    AttrType, BlockLease, Committed, Edge, EdgesBy, GraphStore, Node, Open, Position, Query, Schema,
-    SqliteStore, SubGraph, Value, Write,
+    AttrType, BlockLease, Committed, Edge, EdgesBy, GraphStore, Node, Open, Position, Query,
+    Schema, SqliteStore, SubGraph, Value, Write,
 };
 use ndarray::{Array3, Ix3};
 
