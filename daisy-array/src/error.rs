@@ -238,6 +238,14 @@ pub enum ArrayError {
         /// The path of the array.
         path: PathBuf,
     },
+    /// The OME-NGFF metadata of an image.
+    #[cfg(feature = "ome")]
+    Ome {
+        /// The path of the image, or of one of its levels.
+        path: PathBuf,
+        /// What is wrong with them.
+        problem: crate::OmeProblem,
+    },
     /// Coordinates overflow.
     Geometry(GeometryError),
     /// Voxels could not be read.
@@ -422,6 +430,8 @@ impl ArrayError {
                 "{} can only be read here: write to the array itself, where it is kept",
                 path.display()
             ),
+            #[cfg(feature = "ome")]
+            Self::Ome { path, problem } => write!(f, "{}: {problem}", path.display()),
             Self::Geometry(error) => write!(f, "{error}"),
             Self::Read { path, roi, source } => {
                 write!(f, "cannot read {roi} of {}: {source}", path.display())

@@ -10,6 +10,8 @@ mod error;
 mod io;
 mod keys;
 mod metadata;
+#[cfg(feature = "ome")]
+mod ome;
 mod plan;
 mod problem;
 mod sharing;
@@ -25,6 +27,8 @@ pub use element::{Dtype, Element, Scalar};
 pub use error::{ArrayError, Source};
 pub use io::Snapped;
 pub use keys::MetadataKeys;
+#[cfg(feature = "ome")]
+pub use ome::{Multiscale, OmeOptions, OmeProblem, OmeVersion};
 pub use plan::ChunkPlan;
 pub use problem::{AttributeProblem, Difference, Occupant};
 pub use sharing::ChunkSharing;

@@ -3,6 +3,8 @@
 use std::num::NonZeroU64;
 
 use daisy_geometry::Coordinate;
+#[cfg(feature = "ome")]
+use daisy_geometry::div_ceil;
 use serde_json::{Map, Value};
 
 use crate::attributes::{Attributes, default_name};
@@ -250,6 +252,25 @@ impl ArraySpec {
         self
     }
 
+    /// The number of world axes.
+    #[cfg(feature = "ome")]
+    pub(crate) fn dims(&self) -> usize {
+        self.shape.dims()
+    }
+
+    /// The same part of the world with voxels so many times larger, and chunks of as many voxels.
+    #[cfg(feature = "ome")]
+    pub(crate) fn coarser(&self, factor: &Coordinate) -> Result<Self, ArrayError> {
+        let dims = self.shape.dims();
+        let voxel_size = self.geometry()?.voxel_size;
+        let (chunk, shard) = self.chunks_and_shards(&voxel_size)?;
+        let mut coarser =
+            self.clone().chunk_shape(chunk).voxel_size(voxel_size.checked_mul(factor)?);
+        coarser.shard_shape = shard;
+        coarser.shape = Coordinate::from_fn(dims, |axis| div_ceil(self.shape[axis], factor[axis]));
+        Ok(coarser)
+    }
+
     pub(crate) fn metadata_keys(&self) -> &MetadataKeys {
         &self.keys
     }
@@ -287,7 +308,7 @@ impl ArraySpec {
     }
 
     /// Where voxels lie, and the names of the axes.
-    fn geometry(&self) -> Result<Attributes, ArrayError> {
+    pub(crate) fn geometry(&self) -> Result<Attributes, ArrayError> {
         let dims = self.shape.dims();
         let voxel_size = self.voxel_size.clone().unwrap_or_else(|| Coordinate::ones(dims));
         let offset = self.offset.clone().unwrap_or_else(|| Coordinate::zeros(dims));

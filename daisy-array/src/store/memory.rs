@@ -98,6 +98,11 @@ impl MemoryFolder {
         Self { store: store.clone(), prefix }
     }
 
+    #[cfg(feature = "ome")]
+    pub(crate) fn join(&self, path: &str) -> Self {
+        Self::new(&self.store, &format!("{}{path}", self.prefix))
+    }
+
     fn full(&self, key: &str) -> String {
         format!("{}{key}", self.prefix)
     }

@@ -68,6 +68,17 @@ impl Store {
         }
     }
 
+    /// A place below this one. `path` has no dots.
+    #[cfg(feature = "ome")]
+    pub(crate) fn join(&self, path: &str) -> Self {
+        match self {
+            Self::Local(store) => {
+                Self::Local(LocalStore::new(&store.folder().join(path), store.durability()))
+            }
+            Self::Memory(store) => Self::Memory(store.join(path)),
+        }
+    }
+
     /// The same for all handles of one place, and for no others.
     pub(crate) fn id(&self) -> ArrayId {
         match self {

@@ -12,6 +12,8 @@ mod concurrent;
 mod create;
 mod interop;
 mod legacy;
+#[cfg(feature = "ome")]
+mod ome;
 mod oracle;
 mod requests;
 mod sharing;
