@@ -5,11 +5,19 @@ use std::fmt;
 use serde_json::Value;
 use zarrs::array::DataType;
 
+use crate::convert::Number;
+
 mod sealed {
     /// Keeps [`Element`](super::Element) closed: the set of types is that of
     /// [`Dtype`](super::Dtype).
     #[allow(unnameable_types, reason = "a sealed trait is one that cannot be named")]
-    pub trait Sealed: zarrs::array::ElementOwned {}
+    pub trait Sealed: zarrs::array::ElementOwned {
+        /// The value without loss.
+        fn to_number(self) -> crate::convert::Number;
+
+        /// The value, if the type holds it: for floats the nearest, else exactly.
+        fn from_number(number: crate::convert::Number) -> Option<Self>;
+    }
 }
 
 /// A type that the voxels of an [`Array`](crate::Array) can have.
@@ -19,7 +27,7 @@ pub trait Element: sealed::Sealed + Copy + fmt::Debug + Send + Sync + 'static {
 }
 
 macro_rules! elements {
-    ($($type:ty, $variant:ident, $v2:literal, $v3:literal;)+) => {
+    ($($type:ty, $variant:ident, $v2:literal, $v3:literal, $range:expr;)+) => {
         /// The type of the voxels of an [`Array`](crate::Array).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
@@ -35,7 +43,6 @@ macro_rules! elements {
         }
 
         $(
-            impl sealed::Sealed for $type {}
 
             impl Element for $type {
                 const DTYPE: Dtype = Dtype::$variant;
@@ -62,6 +69,13 @@ macro_rules! elements {
             pub(crate) fn v3_name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $v3,)+
+                }
+            }
+
+            /// The smallest and the largest value, of integers.
+            pub(crate) fn range(self) -> Option<(i128, i128)> {
+                match self {
+                    $(Self::$variant => $range,)+
                 }
             }
 
@@ -102,19 +116,81 @@ macro_rules! elements {
     };
 }
 
-elements! {
-    bool, Bool, "|b1", "bool";
-    u8, U8, "|u1", "uint8";
-    u16, U16, "<u2", "uint16";
-    u32, U32, "<u4", "uint32";
-    u64, U64, "<u8", "uint64";
-    i8, I8, "|i1", "int8";
-    i16, I16, "<i2", "int16";
-    i32, I32, "<i4", "int32";
-    i64, I64, "<i8", "int64";
-    f32, F32, "<f4", "float32";
-    f64, F64, "<f8", "float64";
+/// The values of an integer type.
+macro_rules! int_range {
+    ($type:ty) => {
+        Some((<$type>::MIN as i128, <$type>::MAX as i128))
+    };
 }
+
+elements! {
+    bool, Bool, "|b1", "bool", None;
+    u8, U8, "|u1", "uint8", int_range!(u8);
+    u16, U16, "<u2", "uint16", int_range!(u16);
+    u32, U32, "<u4", "uint32", int_range!(u32);
+    u64, U64, "<u8", "uint64", int_range!(u64);
+    i8, I8, "|i1", "int8", int_range!(i8);
+    i16, I16, "<i2", "int16", int_range!(i16);
+    i32, I32, "<i4", "int32", int_range!(i32);
+    i64, I64, "<i8", "int64", int_range!(i64);
+    f32, F32, "<f4", "float32", None;
+    f64, F64, "<f8", "float64", None;
+}
+
+impl sealed::Sealed for bool {
+    fn to_number(self) -> Number {
+        Number::Int(self.into())
+    }
+
+    fn from_number(number: Number) -> Option<Self> {
+        match number {
+            Number::Int(0) => Some(false),
+            Number::Int(1) => Some(true),
+            _ => None,
+        }
+    }
+}
+
+macro_rules! integers {
+    ($($type:ty),+) => {
+        $(impl sealed::Sealed for $type {
+            #[inline]
+            fn to_number(self) -> Number {
+                Number::Int(self.into())
+            }
+
+            #[inline]
+            fn from_number(number: Number) -> Option<Self> {
+                match number {
+                    Number::Int(value) => value.try_into().ok(),
+                    Number::Float(_) => None,
+                }
+            }
+        })+
+    };
+}
+
+macro_rules! floats {
+    ($($type:ty),+) => {
+        $(impl sealed::Sealed for $type {
+            #[inline]
+            fn to_number(self) -> Number {
+                Number::Float(self.into())
+            }
+
+            #[inline]
+            fn from_number(number: Number) -> Option<Self> {
+                match number {
+                    Number::Int(value) => Some(value as Self),
+                    Number::Float(value) => Some(value as Self),
+                }
+            }
+        })+
+    };
+}
+
+integers!(u8, u16, u32, u64, i8, i16, i32, i64);
+floats!(f32, f64);
 
 impl Dtype {
     /// The type of a Zarr array, if it is one of ours.

@@ -1,11 +1,13 @@
 //! Everything that can be wrong with an array, as data: where, what was expected, what was found.
 
 use std::fmt;
+use std::ops::Range;
 use std::path::PathBuf;
 
+use daisy_block::{LayoutError, SharedChunk};
 use daisy_geometry::{GeometryError, Roi};
 
-use crate::Dtype;
+use crate::{AttributeProblem, Difference, Dtype, Number, Occupant};
 
 /// The error of a library or of the operating system that lies below another error.
 pub type Source = Box<dyn std::error::Error + Send + Sync>;
@@ -56,8 +58,8 @@ pub enum ArrayError {
     Attribute {
         /// The path of the array.
         path: PathBuf,
-        /// The name of the attribute.
-        key: &'static str,
+        /// The name of the attribute, or the path to it.
+        key: String,
         /// What is wrong with it.
         problem: AttributeProblem,
     },
@@ -111,9 +113,60 @@ pub enum ArrayError {
         /// The level given.
         found: u32,
     },
-    /// A ROI has another number of axes than the array has spatial axes.
+    /// The shards of an [`ArraySpec`](crate::ArraySpec) are no multiple of its chunks.
+    SpecShard {
+        /// The axis.
+        axis: usize,
+        /// Voxels per chunk on it.
+        chunk: i64,
+        /// Voxels per shard on it.
+        shard: i64,
+    },
+    /// What blocks write, for a [`ChunkPlan`](crate::ChunkPlan), is no whole number of voxels.
+    SpecWriteShape {
+        /// The axis.
+        axis: usize,
+        /// World units per voxel on it.
+        voxel_size: i64,
+        /// World units per block on it.
+        found: i64,
+    },
+    /// An [`ArraySpec`](crate::ArraySpec) asks for something that Zarr v2 does not have.
+    SpecNotInV2 {
+        /// What it asks for.
+        field: &'static str,
+    },
+    /// A world axis of an [`ArraySpec`](crate::ArraySpec) is called a channel.
+    SpecChannel {
+        /// The axis.
+        axis: usize,
+    },
+    /// The attributes of an [`ArraySpec`](crate::ArraySpec) have no room for those that say where
+    /// voxels lie.
+    SpecAttribute {
+        /// The path of the attribute.
+        key: String,
+        /// What is wrong with it.
+        problem: AttributeProblem,
+    },
+    /// Blocks that may run at the same time would write one chunk, and the array is not told to
+    /// lock its chunks.
+    SharedChunk {
+        /// The path of the array.
+        path: PathBuf,
+        /// Along which axis, and which write shapes are right. Lengths are in world units.
+        shared: SharedChunk,
+    },
+    /// Blocks have another number of axes than the array has world axes.
+    Layout {
+        /// The path of the array.
+        path: PathBuf,
+        /// What does not fit.
+        source: LayoutError,
+    },
+    /// A ROI has another number of axes than the array has world axes.
     Dims {
-        /// The spatial axes of the array.
+        /// The world axes of the array.
         expected: usize,
         /// The axes of the ROI.
         found: usize,
@@ -155,6 +208,44 @@ pub enum ArrayError {
         /// The type of the elements.
         dtype: Dtype,
     },
+    /// A view has no axis of that name, or no longer.
+    NoSuchAxis {
+        /// The name.
+        axis: String,
+        /// The names that there are.
+        names: Vec<String>,
+    },
+    /// A view has no such entry along an axis.
+    Index {
+        /// The name of the axis.
+        axis: String,
+        /// The entry that was asked for.
+        index: u64,
+        /// The entries that there are.
+        range: Range<u64>,
+    },
+    /// A value that a view reads does not fit the type that it should have.
+    Cast {
+        /// The path of the array.
+        path: PathBuf,
+        /// The value.
+        value: Number,
+        /// The type.
+        dtype: Dtype,
+    },
+    /// What can only be read was to be written.
+    ReadOnly {
+        /// The path of the array.
+        path: PathBuf,
+    },
+    /// The OME-NGFF metadata of an image.
+    #[cfg(feature = "ome")]
+    Ome {
+        /// The path of the image, or of one of its levels.
+        path: PathBuf,
+        /// What is wrong with them.
+        problem: crate::OmeProblem,
+    },
     /// Coordinates overflow.
     Geometry(GeometryError),
     /// Voxels could not be read.
@@ -184,83 +275,6 @@ pub enum ArrayError {
     },
 }
 
-/// What lies at a path where an array was expected, or should be created.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Occupant {
-    /// A Zarr group.
-    Group,
-    /// A file.
-    File,
-    /// A folder that holds this entry, among others perhaps, and no Zarr metadata.
-    Folder {
-        /// The name of the entry; none if the folder is empty.
-        entry: Option<PathBuf>,
-    },
-    /// A Zarr array, but with an entry among its chunks that is none of them.
-    ArrayWith {
-        /// The name of the entry.
-        entry: PathBuf,
-    },
-}
-
-/// A field in which an existing array differs from its description.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
-    /// The name of the field.
-    pub field: &'static str,
-    /// Its value in the existing array.
-    pub existing: String,
-    /// Its value in the description.
-    pub wanted: String,
-}
-
-/// What is wrong with an attribute.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum AttributeProblem {
-    /// It is not a list.
-    NotAList,
-    /// An entry of it is not a whole number that fits an `i64`.
-    NotAnInteger {
-        /// The index of the entry.
-        index: usize,
-        /// The entry as JSON.
-        found: String,
-    },
-    /// An entry of it is not text.
-    NotText {
-        /// The index of the entry.
-        index: usize,
-        /// The entry as JSON.
-        found: String,
-    },
-    /// It has too many or too few entries.
-    Length {
-        /// The number of entries that fits the rest of the metadata.
-        expected: usize,
-        /// The number of entries it has.
-        found: usize,
-    },
-    /// An entry of it must be positive and is not.
-    NotPositive {
-        /// The index of the entry.
-        index: usize,
-        /// The entry.
-        found: i64,
-    },
-    /// It says something else than another attribute of the same meaning.
-    Contradicts {
-        /// The other attribute.
-        other: &'static str,
-    },
-    /// It names a channel axis behind a spatial one.
-    ChannelNotLeading {
-        /// The axis.
-        axis: usize,
-    },
-}
-
 impl From<GeometryError> for ArrayError {
     fn from(error: GeometryError) -> Self {
         Self::Geometry(error)
@@ -275,6 +289,8 @@ impl std::error::Error for ArrayError {
             | Self::Write { source, .. } => Some(source.as_ref()),
             Self::Io { source, .. } => Some(source),
             Self::Geometry(source) => Some(source),
+            Self::Layout { source, .. } => Some(source),
+            Self::SharedChunk { shared, .. } => Some(shared),
             _ => None,
         }
     }
@@ -348,6 +364,34 @@ impl ArrayError {
             Self::SpecLevel { most, found } => {
                 write!(f, "there is no compression level {found}: give at most {most}")
             }
+            Self::SpecShard { axis, chunk, shard } => write!(
+                f,
+                "on axis {axis} shards are {shard} voxels and chunks {chunk}: make shards a \
+                 multiple of chunks"
+            ),
+            Self::SpecWriteShape { axis, voxel_size, found } => write!(
+                f,
+                "blocks write {found} on axis {axis}, where voxels are {voxel_size} wide: give a \
+                 multiple"
+            ),
+            Self::SpecNotInV2 { field } => {
+                write!(f, "Zarr v2 has no {field}: use version 3, or do without")
+            }
+            Self::SpecChannel { axis } => {
+                write!(f, "axis {axis} of the shape is a channel: give its length as a channel")
+            }
+            Self::SpecAttribute { key, problem } => write!(f, "attribute {key:?}: {problem}"),
+            _ => self.fmt_access(f),
+        }
+    }
+
+    /// The texts of what is wrong with a read or a write.
+    fn fmt_access(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SharedChunk { path, shared } => {
+                write!(f, "{}: {shared}; or let the array lock its chunks", path.display())
+            }
+            Self::Layout { path, source } => write!(f, "{}: {source}", path.display()),
             Self::Dims { expected, found } => {
                 write!(f, "the ROI has {found} axes, the array {expected}: give {expected}")
             }
@@ -370,6 +414,24 @@ impl ArrayError {
             Self::TooLarge { shape, dtype } => {
                 write!(f, "{shape:?} voxels of {dtype} do not fit into memory: read smaller ROIs")
             }
+            Self::NoSuchAxis { axis, names } => {
+                write!(f, "there is no axis {axis:?}: give one of {names:?}")
+            }
+            Self::Index { axis, index, range: Range { start, end } } => {
+                write!(f, "axis {axis:?} has no entry {index}: give one of {start}..{end}")
+            }
+            Self::Cast { path, value, dtype } => write!(
+                f,
+                "{}: {dtype} cannot hold {value}: cast to another type, or scale first",
+                path.display()
+            ),
+            Self::ReadOnly { path } => write!(
+                f,
+                "{} can only be read here: write to the array itself, where it is kept",
+                path.display()
+            ),
+            #[cfg(feature = "ome")]
+            Self::Ome { path, problem } => write!(f, "{}: {problem}", path.display()),
             Self::Geometry(error) => write!(f, "{error}"),
             Self::Read { path, roi, source } => {
                 write!(f, "cannot read {roi} of {}: {source}", path.display())
@@ -384,57 +446,6 @@ impl ArrayError {
                 write!(f, "{}: {source}; check the path and its permissions", path.display())
             }
             _ => Ok(()),
-        }
-    }
-}
-
-impl Occupant {
-    /// What to do about something that is not an array.
-    fn advice(&self) -> &'static str {
-        match self {
-            Self::Group => ": open one of the arrays in it",
-            _ => ": check the path",
-        }
-    }
-}
-
-impl fmt::Display for Occupant {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Group => f.write_str("a Zarr group"),
-            Self::File => f.write_str("a file"),
-            Self::Folder { entry: None } => f.write_str("an empty folder"),
-            Self::Folder { entry: Some(entry) } => {
-                write!(f, "a folder with {:?} in it", entry.display().to_string())
-            }
-            Self::ArrayWith { entry } => {
-                write!(f, "an array with something else in it, {:?}", entry.display().to_string())
-            }
-        }
-    }
-}
-
-impl fmt::Display for AttributeProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotAList => f.write_str("it is not a list: give one entry per axis"),
-            Self::NotAnInteger { index, found } => write!(
-                f,
-                "entry {index} is {found}: give whole numbers, in a finer unit if need be"
-            ),
-            Self::NotText { index, found } => write!(f, "entry {index} is {found}: give text"),
-            Self::Length { expected, found } => {
-                write!(f, "it has {found} entries: give {expected}")
-            }
-            Self::NotPositive { index, found } => {
-                write!(f, "entry {index} is {found}: give at least 1")
-            }
-            Self::Contradicts { other } => {
-                write!(f, "it says something else than {other:?}: remove one of the two")
-            }
-            Self::ChannelNotLeading { axis } => {
-                write!(f, "axis {axis} is a channel behind another axis: put channels first")
-            }
         }
     }
 }

@@ -1,11 +1,11 @@
 //! From ROIs in world units to boxes of voxels, exactly.
 
-use daisy_geometry::{Coordinate, Roi};
+use daisy_geometry::{Coordinate, GeometryError, Roi, Snap};
 use zarrs::array::ArraySubset;
 
-use crate::{ArrayError, Dtype};
+use crate::{ArrayError, Axis, Dtype};
 
-/// Where the voxels of an array lie in the world.
+/// Where the voxels of an array, or of a part of it, lie in the world.
 ///
 /// ```text
 ///   axis      |  0  |  1  |  2  |      shape 3 voxels of voxel_size 10
@@ -13,26 +13,62 @@ use crate::{ArrayError, Dtype};
 /// ```
 #[derive(Clone, Debug)]
 pub(crate) struct VoxelGrid {
-    /// Lengths of the axes before the spatial ones.
-    pub(crate) channels: Vec<u64>,
-    /// Voxels per spatial axis.
-    pub(crate) shape: Coordinate,
+    /// All axes, in the order in which they are stored.
+    pub(crate) axes: Vec<GridAxis>,
     pub(crate) voxel_size: Coordinate,
+    /// Where voxel zero of the array begins.
     pub(crate) offset: Coordinate,
+    /// The voxels that may be asked for, counted from voxel zero of the array.
+    pub(crate) window: VoxelBox,
+    /// The window in world units.
     pub(crate) roi: Roi,
 }
 
+/// What becomes of a stored axis in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GridAxis {
+    /// It is the next axis of a ROI.
+    World,
+    /// It is there as a whole, with so many entries.
+    Channel(u64),
+    /// One entry of it was selected, and the axis is gone.
+    Fixed(u64),
+}
+
 impl VoxelGrid {
-    /// A grid whose ROI fits the world. `shape` has all axes, the others the spatial ones.
+    /// A grid whose ROI fits the world. `lengths` and `axes` have all axes, the others those of the
+    /// world.
     pub(crate) fn new(
-        shape: &[u64],
+        lengths: &[u64],
+        axes: &[Axis],
         voxel_size: Coordinate,
         offset: Coordinate,
     ) -> Result<Self, ArrayError> {
-        let (channels, spatial) = shape.split_at(shape.len().saturating_sub(voxel_size.dims()));
-        let shape = spatial_coordinate(spatial)?;
+        let pairs = || lengths.iter().zip(axes);
+        let world: Vec<u64> =
+            pairs().filter(|(_, axis)| axis.kind.is_world()).map(|(length, _)| *length).collect();
+        let axes = pairs().map(|(length, axis)| match axis.kind.is_world() {
+            true => GridAxis::World,
+            false => GridAxis::Channel(*length),
+        });
+        let shape = world_coordinate(&world)?;
         let roi = Roi::new(offset.clone(), shape.checked_mul(&voxel_size)?)?;
-        Ok(Self { channels: channels.to_vec(), shape, voxel_size, offset, roi })
+        let window = VoxelBox { begin: vec![0; shape.dims()], shape: shape.to_vec() };
+        Ok(Self { axes: axes.collect(), voxel_size, offset, window, roi })
+    }
+
+    /// The lengths of the channels.
+    pub(crate) fn channels(&self) -> Vec<u64> {
+        let channel = |axis: &GridAxis| match axis {
+            GridAxis::Channel(length) => Some(*length),
+            _ => None,
+        };
+        self.axes.iter().filter_map(channel).collect()
+    }
+
+    /// Voxels per world axis.
+    pub(crate) fn shape(&self) -> Coordinate {
+        Coordinate::from(self.window.shape.clone())
     }
 
     /// The voxels of a ROI; they need not be voxels of the array.
@@ -40,7 +76,7 @@ impl VoxelGrid {
     /// A ROI that is empty along an axis has zero voxels there; the canonical empty ROI has no
     /// voxels along any.
     pub(crate) fn voxels(&self, roi: &Roi) -> Result<VoxelBox, ArrayError> {
-        let dims = self.shape.dims();
+        let dims = self.voxel_size.dims();
         if roi.dims() != dims {
             return Err(ArrayError::Dims { expected: dims, found: roi.dims() });
         }
@@ -65,25 +101,40 @@ impl VoxelGrid {
         Ok(voxels)
     }
 
-    /// The voxels of a ROI that lies in the array; any empty ROI does.
+    /// The voxels of a ROI that lies in the window; any empty ROI does.
     pub(crate) fn voxels_inside(&self, roi: &Roi) -> Result<VoxelBox, ArrayError> {
         let voxels = self.voxels(roi)?;
-        if !voxels.is_empty() && voxels.clip(&self.shape) != voxels {
+        if !voxels.is_empty() && voxels.clip(&self.window) != voxels {
             let (roi, array) = (roi.clone().into(), self.roi.clone().into());
             return Err(ArrayError::Outside { roi, array });
         }
         Ok(voxels)
     }
 
-    /// The shape of a box with its channels, if so many elements can lie in memory.
+    /// The ROI on the voxel grid that a ROI becomes.
+    pub(crate) fn snap(&self, roi: &Roi, snap: Snap) -> Result<Roi, ArrayError> {
+        let (expected, found) = (self.voxel_size.dims(), roi.dims());
+        if expected != found {
+            return Err(ArrayError::Dims { expected, found });
+        }
+        let from_origin = roi.checked_shift_back(&self.offset)?;
+        let snapped = from_origin.snap_to_grid(&self.voxel_size, snap)?;
+        Ok(snapped.checked_shift(&self.offset)?)
+    }
+
+    /// The shape of a box in memory, with its channels, if so many elements can lie there.
     pub(crate) fn memory_shape<T>(
         &self,
         voxels: &VoxelBox,
         dtype: Dtype,
     ) -> Result<Vec<usize>, ArrayError> {
-        let channels =
-            self.channels.iter().map(|length| i64::try_from(*length).unwrap_or(i64::MAX));
-        let shape: Vec<i64> = channels.chain(voxels.shape.iter().copied()).collect();
+        let mut world = voxels.shape.iter().copied();
+        let length = |axis: &GridAxis| match axis {
+            GridAxis::World => world.next(),
+            GridAxis::Channel(length) => Some(i64::try_from(*length).unwrap_or(i64::MAX)),
+            GridAxis::Fixed(_) => None,
+        };
+        let shape: Vec<i64> = self.axes.iter().filter_map(length).collect();
         let lengths: Option<Vec<usize>> =
             shape.iter().map(|length| usize::try_from(*length).ok()).collect();
         let fits = |lengths: &Vec<usize>| {
@@ -98,26 +149,61 @@ impl VoxelGrid {
         lengths.filter(fits).ok_or(ArrayError::TooLarge { shape, dtype })
     }
 
-    /// A box with its channels, as the Zarr library wants it. The box lies in the array.
+    /// A box with all its axes, as the Zarr library wants it. The box lies in the array.
     pub(crate) fn subset(&self, voxels: &VoxelBox) -> ArraySubset {
-        let channels = self.channels.iter().map(|length| 0..*length);
-        let spatial = voxels.begin.iter().zip(&voxels.shape).map(|(begin, length)| {
-            let begin = begin.unsigned_abs();
-            begin..begin + length.unsigned_abs()
-        });
-        let ranges: Vec<_> = channels.chain(spatial).collect();
+        let mut world = voxels.begin.iter().zip(&voxels.shape);
+        let range = |axis: &GridAxis| match axis {
+            GridAxis::World => world.next().map_or(0..0, |(begin, length)| {
+                let begin = begin.unsigned_abs();
+                begin..begin + length.unsigned_abs()
+            }),
+            GridAxis::Channel(length) => 0..*length,
+            GridAxis::Fixed(index) => *index..*index + 1,
+        };
+        let ranges: Vec<_> = self.axes.iter().map(range).collect();
         ArraySubset::new_with_ranges(&ranges)
+    }
+
+    /// The stored axes that are there in memory.
+    pub(crate) fn kept_axes(&self) -> impl Iterator<Item = &GridAxis> {
+        self.axes.iter().filter(|axis| !matches!(axis, GridAxis::Fixed(_)))
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn kept_axes_mut(&mut self) -> impl Iterator<Item = &mut GridAxis> {
+        self.axes.iter_mut().filter(|axis| !matches!(axis, GridAxis::Fixed(_)))
+    }
+
+    /// Forgets where voxels lie along a world axis.
+    pub(crate) fn remove_world_axis(&mut self, axis: usize) -> Result<(), ArrayError> {
+        self.voxel_size = self.voxel_size.squeeze(axis)?;
+        self.offset = self.offset.squeeze(axis)?;
+        self.roi = self.roi.squeeze(axis)?;
+        self.window.begin.remove(axis);
+        self.window.shape.remove(axis);
+        Ok(())
+    }
+
+    /// For each axis in memory, which world axis it is; none for channels.
+    pub(crate) fn memory_axes(&self) -> Vec<Option<usize>> {
+        let mut world = 0..;
+        let axis = |axis: &GridAxis| match axis {
+            GridAxis::World => Some(world.next()),
+            GridAxis::Channel(_) => Some(None),
+            GridAxis::Fixed(_) => None,
+        };
+        self.axes.iter().filter_map(axis).collect()
     }
 }
 
 /// Lengths as a coordinate.
-pub(crate) fn spatial_coordinate(lengths: &[u64]) -> Result<Coordinate, ArrayError> {
-    let overflow = daisy_geometry::GeometryError::Overflow { op: "the shape of the array" };
+pub(crate) fn world_coordinate(lengths: &[u64]) -> Result<Coordinate, ArrayError> {
+    let overflow = GeometryError::Overflow { op: "the shape of the array" };
     let lengths: Result<Vec<i64>, _> = lengths.iter().map(|l| i64::try_from(*l)).collect();
     Ok(lengths.map_err(|_| overflow)?.into())
 }
 
-/// A box of voxels, counted from the first voxel of the array, which may lie outside of the array.
+/// A box of voxels, counted from voxel zero of the array, which may lie outside of the array.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct VoxelBox {
     pub(crate) begin: Vec<i64>,
@@ -130,12 +216,14 @@ impl VoxelBox {
         self.shape.contains(&0)
     }
 
-    /// The part of the box that lies in an array of this shape.
-    pub(crate) fn clip(&self, array: &Coordinate) -> Self {
+    /// The part of the box that lies in another one.
+    pub(crate) fn clip(&self, window: &Self) -> Self {
         let mut clipped = Self { begin: Vec::new(), shape: Vec::new() };
-        for ((&begin, &length), limit) in self.begin.iter().zip(&self.shape).zip(array.iter()) {
-            let low = begin.clamp(0, limit);
-            let high = (begin + length).clamp(low, limit);
+        let limits = window.begin.iter().zip(&window.shape);
+        for ((&begin, &length), (&first, &count)) in self.begin.iter().zip(&self.shape).zip(limits)
+        {
+            let low = begin.clamp(first, first + count);
+            let high = (begin + length).clamp(low, first + count);
             clipped.begin.push(low);
             clipped.shape.push(high - low);
         }

@@ -11,13 +11,14 @@ use crate::{Error, cargo, check, readme, root, tidy};
 const DENY: (&str, &str) = ("RUSTDOCFLAGS", "-D warnings");
 
 /// Crates that must not need the standard library, and their feature combinations.
-const FEATURES: [(&str, &[&str]); 8] = [
+const FEATURES: [(&str, &[&str]); 9] = [
     ("daisy-geometry", &["", "serde"]),
     ("daisy-block", &["", "serde"]),
     ("daisy-graph", &[""]),
     ("daisy-sched", &[""]),
     ("daisy-journal", &[""]),
     ("daisy-net", &["", "driver"]),
+    ("daisy-array", &["", "ome"]),
     ("daisy-graphdb", &["", "sqlite", "postgres", "mongodb", "testkit"]),
     ("daisy", &["", "progress", "arrays", "graphs", "workers"]),
 ];

@@ -21,7 +21,7 @@ fn create(path: &Path) -> Array {
 
 /// The ROIs of all chunks.
 fn chunks(array: &Array) -> Vec<Roi> {
-    let step = array.chunk_shape_world();
+    let step = array.write_unit_world();
     let counts = [4, 2, 2];
     let mut chunks = Vec::new();
     for z in 0..counts[0] {

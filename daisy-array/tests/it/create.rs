@@ -5,8 +5,8 @@ use std::num::NonZeroU64;
 use std::path::Path;
 
 use daisy_array::{
-    Array, ArrayError, ArraySpec, Compression, Difference, Dtype, Durability, Element, IfExists,
-    Occupant, Scalar, ZarrVersion,
+    Array, ArrayError, ArraySpec, AxisKind, BloscCodec, ChunkPlan, Compression, Difference, Dtype,
+    Durability, Element, IfExists, MemoryStore, Occupant, Scalar, ZarrVersion,
 };
 use daisy_geometry::{Coordinate, Roi};
 use ndarray::ArrayD;
@@ -33,7 +33,7 @@ fn what_is_described_is_what_is_opened() {
         assert_eq!(array.dtype(), Dtype::U8);
         assert_eq!(array.shape(), &Coordinate::from([30, 20, 10]));
         assert_eq!(array.chunk_shape(), &Coordinate::from([8, 8, 8]));
-        assert_eq!(array.chunk_shape_world(), &Coordinate::from([320, 32, 32]));
+        assert_eq!(array.write_unit_world(), &Coordinate::from([320, 32, 32]));
         assert_eq!(array.voxel_size(), &Coordinate::from([40, 4, 4]));
         assert_eq!(array.offset(), &Coordinate::from([-80, 0, 2]));
         assert_eq!(array.roi(), &Roi::new([-80, 0, 2], [1200, 80, 40]).unwrap());
@@ -55,6 +55,62 @@ fn defaults_are_unit_voxels_at_zero_and_chunks_of_a_quarter_million() {
     assert_eq!(array.roi(), &Roi::new([0, 0, 0], [1000, 1000, 10]).unwrap());
     assert_eq!(array.axis_names(), ["d0", "d1", "d2"]);
     assert_eq!(array.durability(), Durability::Process);
+}
+
+#[test]
+fn every_codec_makes_the_round_trip_with_and_without_shards() {
+    let codecs = [
+        Compression::None,
+        Compression::Zstd { level: 1 },
+        Compression::Gzip { level: 1 },
+        Compression::Blosc { codec: BloscCodec::Lz4, level: 5 },
+        Compression::Blosc { codec: BloscCodec::Zstd, level: 1 },
+    ];
+    let voxels = ArrayD::from_shape_fn(vec![20, 18], |i| (i[0] * 100 + i[1]) as u32);
+    for compression in codecs {
+        for (version, shard, checksum) in [
+            (ZarrVersion::V2, None, false),
+            (ZarrVersion::V3, None, true),
+            (ZarrVersion::V3, Some([8, 8]), false),
+            (ZarrVersion::V3, Some([4, 16]), true),
+        ] {
+            let mut spec = ArraySpec::new([20, 18], Dtype::U32)
+                .chunk_shape([4, 8])
+                .version(version)
+                .compression(compression)
+                .checksum(checksum);
+            if let Some(shard) = shard {
+                spec = spec.shard_shape(shard);
+            }
+            let store = MemoryStore::new();
+            let array = Array::create(store.at("a/b"), &spec, IfExists::Error).unwrap();
+            array.write(array.roi(), voxels.view()).unwrap();
+            let again = Array::open(store.at("a/b")).unwrap();
+            assert_eq!(again.read::<u32>(again.roi()).unwrap(), voxels);
+            assert_eq!(again.chunk_shape(), &Coordinate::from([4, 8]));
+            assert_eq!(again.shard_shape().cloned(), shard.map(Coordinate::from));
+            let part = Roi::new([3, 7], [9, 4]).unwrap();
+            let expected = crate::part(&voxels, &[3..12, 7..11]);
+            assert_eq!(again.read::<u32>(&part).unwrap(), expected);
+        }
+    }
+}
+
+#[test]
+fn a_plan_cuts_what_blocks_write_into_chunks() {
+    let spec = ArraySpec::new([1000, 1000], Dtype::U8).voxel_size([4, 2]);
+    let planned = |plan: ChunkPlan| {
+        Array::create(MemoryStore::new().at("a"), &spec.clone().chunks(plan), IfExists::Error)
+    };
+    let array = planned(ChunkPlan::for_writes([2000, 400])).unwrap();
+    assert_eq!(array.chunk_shape(), &Coordinate::from([125, 100]));
+    let array = planned(ChunkPlan::for_writes_sharded([2000, 400])).unwrap();
+    assert_eq!(array.chunk_shape(), &Coordinate::from([50, 50]));
+    assert_eq!(array.shard_shape(), Some(&Coordinate::from([500, 200])));
+    let error = planned(ChunkPlan::for_writes([2000, 401])).unwrap_err();
+    assert!(matches!(error, ArrayError::SpecWriteShape { axis: 1, voxel_size: 2, found: 401 }));
+    let error = planned(ChunkPlan::for_writes([2000])).unwrap_err();
+    assert!(matches!(error, ArrayError::SpecDims { field: "write_shape", .. }));
 }
 
 fn round_trip<T: Element + PartialEq + Into<Scalar>>(folder: &Path, values: [T; 3], fill: T) {
@@ -262,6 +318,8 @@ fn a_wrong_description_names_its_field_and_touches_nothing() {
         (spec().voxel_size([8]), "voxel_size"),
         (spec().offset([0; 4]), "offset"),
         (spec().axis_names(["x"]), "axis_names"),
+        (spec().axis_kinds([AxisKind::Space]), "axis_kinds"),
+        (spec().shard_shape([8, 8]), "shard_shape"),
         (spec().units(["nm"; 4]), "units"),
     ] {
         match refuse(&spec) {

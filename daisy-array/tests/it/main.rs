@@ -2,11 +2,30 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
+use std::ops::Range;
+
+use ndarray::{ArrayBase, ArrayD, Data, Dimension, Slice};
+
+mod axes;
 mod chunks;
 mod concurrent;
 mod create;
 mod interop;
 mod legacy;
+#[cfg(feature = "ome")]
+mod ome;
 mod oracle;
 mod requests;
+mod sharing;
+mod snapped;
+mod views;
 mod volume;
+
+/// A part of an array in memory, by its indices.
+fn part<T: Clone, D: Dimension>(
+    voxels: &ArrayBase<impl Data<Elem = T>, D>,
+    ranges: &[Range<usize>],
+) -> ArrayD<T> {
+    let range = |axis: usize| Slice::from(ranges[axis].clone());
+    voxels.slice_each_axis(|axis| range(axis.axis.index())).to_owned().into_dyn()
+}

@@ -14,14 +14,15 @@ use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use serde_json::Value;
 use zarrs::storage::byte_range::{ByteRange, ByteRangeIterator, InvalidByteRangeError};
-use zarrs::storage::{
-    Bytes, MaybeBytesIterator, OffsetBytesIterator, ReadableStorageTraits, StorageError, StoreKey,
-    StorePrefix, WritableStorageTraits, store_set_partial_many,
-};
+use zarrs::storage::{Bytes, MaybeBytesIterator, StorageError, StoreKey};
+
+use super::{ArrayId, Files, Place, ZARR_JSON, ZARRAY, ZATTRS, ZGROUP, lock_of};
+use crate::{ArrayError, Occupant};
 
 /// How all temporary files begin. No Zarr key has such a name.
-pub(crate) const TEMPORARY_PREFIX: &str = ".daisy-tmp-";
+const TEMPORARY_PREFIX: &str = ".daisy-tmp-";
 
 /// How often a write makes its folder, should someone delete it again and again.
 const MAX_FOLDERS_MADE: usize = 8;
@@ -29,6 +30,12 @@ const MAX_FOLDERS_MADE: usize = 8;
 /// Ranges of one file that lie within so many bytes are read at once: a part of a chunk that is
 /// not compressed is thousands of them.
 const SPAN: u64 = 4 << 20;
+
+/// The folder of an array with the files that writers lock. No Zarr key has such a name.
+const LOCK_FOLDER: &str = ".daisy-locks";
+
+/// Lock files per array, which its chunks share: few files, and two writers seldom wait for nothing.
+const LOCKS: u64 = 256;
 
 /// What a write outlives once it has returned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,23 +51,35 @@ pub enum Durability {
 
 /// A folder whose files are the values of a Zarr store.
 #[derive(Clone, Debug)]
-pub(crate) struct AtomicStore {
+pub(crate) struct LocalStore {
     folder: PathBuf,
     durability: Durability,
 }
 
-impl AtomicStore {
+impl LocalStore {
     pub(crate) fn new(folder: &Path, durability: Durability) -> Self {
         Self { folder: folder.to_path_buf(), durability }
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     pub(crate) fn durability(&self) -> Durability {
         self.durability
     }
 
+    /// The path without links and dots, if the folder exists; else as far as it can be told.
+    pub(crate) fn id(&self) -> ArrayId {
+        let path = fs::canonicalize(&self.folder)
+            .or_else(|_| std::path::absolute(&self.folder))
+            .unwrap_or_else(|_| self.folder.clone());
+        ArrayId(path.to_string_lossy().into_owned())
+    }
+
     /// Makes the folder, which must not exist or be empty, with these files in it: all of them or
     /// nothing, even if other processes try the same.
-    pub(crate) fn create(&self, files: &[(&str, Vec<u8>)]) -> io::Result<()> {
+    pub(crate) fn create(&self, files: &Files) -> io::Result<()> {
         let parent = parent_of(&self.folder);
         let (_, temporary) = self.create_temporary(parent, |path| fs::create_dir(path))?;
         let inside = Self::new(&temporary, self.durability);
@@ -73,6 +92,23 @@ impl AtomicStore {
             let _ = fs::remove_dir_all(&temporary);
         }
         result.and_then(|()| self.sync_folder(parent))
+    }
+
+    /// Locks the file of a chunk, of which each process and thread has its own handle. The operating
+    /// system unlocks it when the handle is closed, however its owner dies.
+    pub(crate) fn lock(&self, key: &StoreKey) -> io::Result<File> {
+        let folder = self.folder.join(LOCK_FOLDER);
+        let path = folder.join(format!("{:02x}", lock_of(key, LOCKS)));
+        let open = || OpenOptions::new().write(true).create(true).truncate(false).open(&path);
+        let file = match open() {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                fs::create_dir_all(&folder)?;
+                open()?
+            }
+            opened => opened?,
+        };
+        file.lock()?;
+        Ok(file)
     }
 
     fn path_of(&self, key: &StoreKey) -> PathBuf {
@@ -163,13 +199,14 @@ fn if_found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-impl ReadableStorageTraits for AtomicStore {
-    fn get(&self, key: &StoreKey) -> Result<Option<Bytes>, StorageError> {
+/// The values of the store.
+impl LocalStore {
+    pub(crate) fn get(&self, key: &StoreKey) -> Result<Option<Bytes>, StorageError> {
         Ok(if_found(fs::read(self.path_of(key)))?.map(Bytes::from))
     }
 
-    fn get_partial_many<'a>(
-        &'a self,
+    pub(crate) fn get_partial_many<'a>(
+        &self,
         key: &StoreKey,
         byte_ranges: ByteRangeIterator<'a>,
     ) -> Result<MaybeBytesIterator<'a>, StorageError> {
@@ -180,9 +217,8 @@ impl ReadableStorageTraits for AtomicStore {
         let parts: Vec<Result<Bytes, StorageError>> = if extents.len() > 1 && whole.length <= SPAN {
             let bytes = whole.read(&mut file)?;
             let part = |extent: Extent| {
-                // Extents lie in the one around them, whose length fits.
-                let begin = (extent.start - whole.start) as usize;
-                bytes.slice(begin..begin + extent.length as usize)
+                let start = extent.start - whole.start;
+                Extent { start, ..extent }.slice(&bytes)
             };
             extents.into_iter().map(|extent| Ok(part(extent?))).collect()
         } else {
@@ -191,25 +227,33 @@ impl ReadableStorageTraits for AtomicStore {
         Ok(Some(Box::new(parts.into_iter())))
     }
 
-    fn size_key(&self, key: &StoreKey) -> Result<Option<u64>, StorageError> {
+    pub(crate) fn size_key(&self, key: &StoreKey) -> Result<Option<u64>, StorageError> {
         Ok(if_found(fs::metadata(self.path_of(key)))?.map(|metadata| metadata.len()))
     }
 
-    fn supports_get_partial(&self) -> bool {
-        true
+    pub(crate) fn set(&self, key: &StoreKey, value: &[u8]) -> Result<(), StorageError> {
+        Ok(self.publish(&self.path_of(key), value)?)
+    }
+
+    pub(crate) fn erase(&self, key: &StoreKey) -> Result<(), StorageError> {
+        let path = self.path_of(key);
+        if if_found(fs::remove_file(&path))?.is_some() {
+            self.sync_folder(parent_of(&path))?;
+        }
+        Ok(())
     }
 }
 
 /// A part of a file that exists.
 #[derive(Clone, Copy, Debug)]
-struct Extent {
+pub(crate) struct Extent {
     start: u64,
     length: u64,
 }
 
 /// The part of a file of `size` bytes that a range means. Ranges come from what is in files (the
 /// index of a shard), so they are checked before memory is allocated.
-fn extent(range: ByteRange, size: u64) -> Result<Extent, StorageError> {
+pub(crate) fn extent(range: ByteRange, size: u64) -> Result<Extent, StorageError> {
     let invalid = || InvalidByteRangeError::new(range, size);
     let (start, length) = match range {
         ByteRange::FromStart(start, None) => (start, size.checked_sub(start).ok_or_else(invalid)?),
@@ -230,6 +274,13 @@ impl Extent {
         Self { start, length: end - start }
     }
 
+    /// The part of a value that holds it.
+    pub(crate) fn slice(self, value: &Bytes) -> Bytes {
+        // Extents lie in the value, whose length fits.
+        let begin = self.start as usize;
+        value.slice(begin..begin + self.length as usize)
+    }
+
     fn read(self, file: &mut File) -> io::Result<Bytes> {
         let length = usize::try_from(self.length).map_err(|_| ErrorKind::OutOfMemory)?;
         let mut bytes = vec![0; length];
@@ -239,35 +290,88 @@ impl Extent {
     }
 }
 
-impl WritableStorageTraits for AtomicStore {
-    fn set(&self, key: &StoreKey, value: Bytes) -> Result<(), StorageError> {
-        Ok(self.publish(&self.path_of(key), &value)?)
-    }
-
-    fn set_partial_many(
-        &self,
-        key: &StoreKey,
-        offset_values: OffsetBytesIterator<'_>,
-    ) -> Result<(), StorageError> {
-        store_set_partial_many(self, key, offset_values)
-    }
-
-    fn erase(&self, key: &StoreKey) -> Result<(), StorageError> {
-        let path = self.path_of(key);
-        if if_found(fs::remove_file(&path))?.is_some() {
-            self.sync_folder(parent_of(&path))?;
+/// The folder as a whole.
+impl LocalStore {
+    /// Looks at the folder without changing anything.
+    pub(crate) fn look(&self) -> Result<Place, ArrayError> {
+        let path = &self.folder;
+        let io = |source| ArrayError::Io { path: path.clone(), source };
+        match fs::metadata(path) {
+            Ok(metadata) if !metadata.is_dir() => return Ok(Place::Taken(Occupant::File)),
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Place::Free),
+            Err(error) => return Err(io(error)),
         }
-        Ok(())
+        if let Some(place) = metadata(path).map_err(io)? {
+            return Ok(place);
+        }
+        Ok(match first_entry(path, |_| false).map_err(io)? {
+            None => Place::Free,
+            // Metadata are there before any chunk: another process may have put both just now.
+            Some(entry) => metadata(path)
+                .map_err(io)?
+                .unwrap_or(Place::Taken(Occupant::Folder { entry: Some(entry) })),
+        })
     }
 
-    fn erase_prefix(&self, _prefix: &StorePrefix) -> Result<(), StorageError> {
-        // Arrays remove single chunks only; whole folders go in `create`, with more care.
-        Err(StorageError::Unsupported("erasing a folder of an array".to_owned()))
+    /// Deletes an array, and nothing but an array. It disappears at once, then its files are
+    /// deleted.
+    pub(crate) fn remove_array(&self) -> Result<(), ArrayError> {
+        let path = &self.folder;
+        let io = |source| ArrayError::Io { path: path.clone(), source };
+        if let Some(entry) = first_entry(path, is_part_of_array).map_err(io)? {
+            let found = Occupant::ArrayWith { entry };
+            return Err(ArrayError::Occupied { path: path.clone(), found });
+        }
+        let aside = fs::canonicalize(path).map_err(io)?.with_file_name(temporary_name());
+        fs::rename(path, &aside).and_then(|()| fs::remove_dir_all(&aside)).map_err(io)
     }
+}
 
-    fn supports_set_partial(&self) -> bool {
-        false
+/// What the Zarr metadata in a folder say that it is, if there are any.
+fn metadata(folder: &Path) -> io::Result<Option<Place>> {
+    if let Some(json) = if_found(fs::read(folder.join(ZARR_JSON)))? {
+        return Ok(Some(node_type(&json)));
     }
+    Ok(if folder.join(ZARRAY).try_exists()? {
+        Some(Place::Array)
+    } else if folder.join(ZGROUP).try_exists()? {
+        Some(Place::Taken(Occupant::Group))
+    } else {
+        None
+    })
+}
+
+/// What the metadata of Zarr v3 say that they are of.
+pub(crate) fn node_type(json: &[u8]) -> Place {
+    let json: Value = serde_json::from_slice(json).unwrap_or_default();
+    match json.get("node_type").and_then(Value::as_str) {
+        Some("array") => Place::Array,
+        Some("group") => Place::Taken(Occupant::Group),
+        _ => Place::Taken(Occupant::Folder { entry: Some(ZARR_JSON.into()) }),
+    }
+}
+
+/// The first entry of a folder, by name, that is not `known`.
+fn first_entry(folder: &Path, known: fn(&str) -> bool) -> io::Result<Option<PathBuf>> {
+    let mut first: Option<PathBuf> = None;
+    for entry in fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        let is_first = first.as_ref().is_none_or(|first| name < *first.as_os_str());
+        if is_first && !name.to_str().is_some_and(known) {
+            first = Some(name.into());
+        }
+    }
+    Ok(first)
+}
+
+/// Whether a name in the folder of an array can be part of that array: metadata, chunks, locks or
+/// leftovers.
+fn is_part_of_array(name: &str) -> bool {
+    let is_chunk_key = |name: &str| name.chars().all(|c| c.is_ascii_digit() || c == '.');
+    [ZARR_JSON, ZARRAY, ZATTRS, LOCK_FOLDER, "c"].contains(&name)
+        || name.starts_with(TEMPORARY_PREFIX)
+        || is_chunk_key(name.strip_prefix("c.").unwrap_or(name))
 }
 
 #[cfg(test)]
@@ -290,9 +394,9 @@ mod tests {
     fn values_are_replaced_and_no_temporary_file_stays() {
         let folder = tempfile::tempdir().unwrap();
         for durability in [Durability::Process, Durability::Power] {
-            let store = AtomicStore::new(&folder.path().join("a/b"), durability);
-            store.set(&key("c/0/1"), Bytes::from_static(b"old and long")).unwrap();
-            store.set(&key("c/0/1"), Bytes::from_static(b"new")).unwrap();
+            let store = LocalStore::new(&folder.path().join("a/b"), durability);
+            store.set(&key("c/0/1"), b"old and long").unwrap();
+            store.set(&key("c/0/1"), b"new").unwrap();
             assert_eq!(store.get(&key("c/0/1")).unwrap(), Some(Bytes::from_static(b"new")));
             assert_eq!(names(&folder.path().join("a/b/c/0")), ["1"]);
             assert_eq!(store.get(&key("c/9/9")).unwrap(), None);
@@ -306,7 +410,7 @@ mod tests {
     #[test]
     fn writers_may_meet_in_a_new_folder() {
         let folder = tempfile::tempdir().unwrap();
-        let store = AtomicStore::new(folder.path(), Durability::Process);
+        let store = LocalStore::new(folder.path(), Durability::Process);
         for round in 0..200 {
             let barrier = std::sync::Barrier::new(4);
             std::thread::scope(|scope| {
@@ -314,7 +418,7 @@ mod tests {
                     let (store, barrier) = (&store, &barrier);
                     scope.spawn(move || {
                         barrier.wait();
-                        store.set(&key(&format!("{round}/c/{writer}")), Bytes::new()).unwrap();
+                        store.set(&key(&format!("{round}/c/{writer}")), b"").unwrap();
                     });
                 }
             });
@@ -325,8 +429,8 @@ mod tests {
     fn only_one_of_many_creators_succeeds() {
         let outside = tempfile::tempdir().unwrap();
         let folder = outside.path().join("a/b");
-        let store = AtomicStore::new(&folder, Durability::Process);
-        let create = |n: u8| store.create(&[("x", vec![n]), ("y", vec![n])]).is_ok();
+        let store = LocalStore::new(&folder, Durability::Process);
+        let create = |n: u8| store.create(&vec![("x", vec![n]), ("y", vec![n])]).is_ok();
         let created: Vec<bool> = std::thread::scope(|scope| {
             let creators: Vec<_> = (0..8).map(|n| scope.spawn(move || create(n))).collect();
             creators.into_iter().map(|creator| creator.join().unwrap()).collect()
@@ -344,9 +448,12 @@ mod tests {
     #[test]
     fn ranges_are_checked_against_the_file() {
         let folder = tempfile::tempdir().unwrap();
-        let store = AtomicStore::new(folder.path(), Durability::Process);
-        store.set(&key("x"), Bytes::from_static(b"0123456789")).unwrap();
-        let part = |range| store.get_partial(&key("x"), range).map(|bytes| bytes.unwrap().to_vec());
+        let store = LocalStore::new(folder.path(), Durability::Process);
+        store.set(&key("x"), b"0123456789").unwrap();
+        let part = |range| {
+            let parts = store.get_partial_many(&key("x"), Box::new(std::iter::once(range)));
+            parts.unwrap().unwrap().next().unwrap().map(|bytes| bytes.to_vec())
+        };
         assert_eq!(part(ByteRange::FromStart(7, None)).unwrap(), b"789");
         assert_eq!(part(ByteRange::FromStart(2, Some(3))).unwrap(), b"234");
         assert_eq!(part(ByteRange::Suffix(2)).unwrap(), b"89");
@@ -362,6 +469,6 @@ mod tests {
         let parts = store.get_partial_many(&key("x"), Box::new(one_bad.into_iter())).unwrap();
         let good: Vec<bool> = parts.unwrap().map(|part| part.is_ok()).collect();
         assert_eq!(good, [true, false]);
-        assert!(store.get_partial(&key("y"), ByteRange::Suffix(1)).unwrap().is_none());
+        assert!(store.get_partial_many(&key("y"), Box::new([].into_iter())).unwrap().is_none());
     }
 }

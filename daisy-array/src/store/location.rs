@@ -1,0 +1,82 @@
+//! Where an array is, as users say it, and which array it is.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::{LocalStore, MemoryFolder, MemoryStore, Store};
+use crate::Durability;
+
+/// Where an array is or should be: a path on local disk, or a place in a [`MemoryStore`].
+///
+/// Functions take `impl Into<Location>`, so a path or text will do.
+#[derive(Clone, Debug)]
+pub struct Location(Store);
+
+impl Location {
+    pub(crate) fn into_store(self) -> Store {
+        self.0
+    }
+
+    pub(crate) fn of(store: Store) -> Self {
+        Self(store)
+    }
+
+    pub(crate) fn memory(store: &MemoryStore, path: &str) -> Self {
+        Self(Store::Memory(MemoryFolder::new(store, path)))
+    }
+}
+
+impl From<&Path> for Location {
+    fn from(path: &Path) -> Self {
+        Self(Store::Local(LocalStore::new(path, Durability::default())))
+    }
+}
+
+impl From<PathBuf> for Location {
+    fn from(path: PathBuf) -> Self {
+        path.as_path().into()
+    }
+}
+
+impl From<&PathBuf> for Location {
+    fn from(path: &PathBuf) -> Self {
+        path.as_path().into()
+    }
+}
+
+impl From<&str> for Location {
+    fn from(path: &str) -> Self {
+        Path::new(path).into()
+    }
+}
+
+impl From<String> for Location {
+    fn from(path: String) -> Self {
+        Path::new(&path).into()
+    }
+}
+
+impl From<&String> for Location {
+    fn from(path: &String) -> Self {
+        Path::new(path).into()
+    }
+}
+
+impl From<&Self> for Location {
+    fn from(location: &Self) -> Self {
+        location.clone()
+    }
+}
+
+/// Which array a handle is of: equal for two handles exactly if they are of the same place.
+///
+/// On local disk that is the path without links and dots, so it is the same whichever way a folder
+/// was reached. (Two mounts of one file system have two paths.)
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ArrayId(pub(crate) String);
+
+impl fmt::Display for ArrayId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

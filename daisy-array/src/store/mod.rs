@@ -1,0 +1,234 @@
+//! Where arrays are kept: folders on local disk, and memory.
+//!
+//! A [`Store`] is what one array sees: its own folder, with the keys of Zarr in it.
+
+mod local;
+mod location;
+mod memory;
+
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, MutexGuard, PoisonError};
+
+use zarrs::storage::byte_range::ByteRangeIterator;
+use zarrs::storage::{
+    Bytes, MaybeBytesIterator, OffsetBytesIterator, ReadableStorageTraits, StorageError, StoreKey,
+    StorePrefix, WritableStorageTraits, store_set_partial_many,
+};
+
+pub use self::local::Durability;
+pub(crate) use self::local::LocalStore;
+pub use self::location::{ArrayId, Location};
+pub(crate) use self::memory::MemoryFolder;
+pub use self::memory::MemoryStore;
+use crate::{ArrayError, Occupant};
+
+/// The metadata of Zarr v3.
+pub(crate) const ZARR_JSON: &str = "zarr.json";
+/// The metadata of an array of Zarr v2.
+pub(crate) const ZARRAY: &str = ".zarray";
+/// The attributes of Zarr v2.
+pub(crate) const ZATTRS: &str = ".zattrs";
+/// The metadata of a group of Zarr v2.
+pub(crate) const ZGROUP: &str = ".zgroup";
+
+/// Where one array is kept.
+#[derive(Clone, Debug)]
+pub(crate) enum Store {
+    Local(LocalStore),
+    Memory(MemoryFolder),
+}
+
+/// What is at a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Nothing, or an empty folder.
+    Free,
+    Array,
+    Taken(Occupant),
+}
+
+/// The files of a new array or group: names and contents.
+pub(crate) type Files = Vec<(&'static str, Vec<u8>)>;
+
+/// As long as it lives, no other writer changes the chunk.
+#[allow(dead_code, reason = "what counts is when they are dropped")]
+pub(crate) enum ChunkLock<'a> {
+    File(File),
+    Mutex(MutexGuard<'a, ()>),
+}
+
+impl Store {
+    /// The place as errors name it.
+    pub(crate) fn path(&self) -> PathBuf {
+        match self {
+            Self::Local(store) => store.folder().to_path_buf(),
+            Self::Memory(store) => store.path(),
+        }
+    }
+
+    /// A place below this one. `path` has no dots.
+    #[cfg(feature = "ome")]
+    pub(crate) fn join(&self, path: &str) -> Self {
+        match self {
+            Self::Local(store) => {
+                Self::Local(LocalStore::new(&store.folder().join(path), store.durability()))
+            }
+            Self::Memory(store) => Self::Memory(store.join(path)),
+        }
+    }
+
+    /// The same for all handles of one place, and for no others.
+    pub(crate) fn id(&self) -> ArrayId {
+        match self {
+            Self::Local(store) => store.id(),
+            Self::Memory(store) => store.id(),
+        }
+    }
+
+    pub(crate) fn durability(&self) -> Durability {
+        match self {
+            Self::Local(store) => store.durability(),
+            Self::Memory(_) => Durability::Process,
+        }
+    }
+
+    /// The same place with another durability; memory has but one.
+    pub(crate) fn with_durability(&self, durability: Durability) -> Self {
+        match self {
+            Self::Local(store) => Self::Local(LocalStore::new(store.folder(), durability)),
+            other => other.clone(),
+        }
+    }
+
+    /// Looks at the place without changing anything.
+    pub(crate) fn look(&self) -> Result<Place, ArrayError> {
+        match self {
+            Self::Local(store) => store.look(),
+            Self::Memory(store) => Ok(store.look()),
+        }
+    }
+
+    /// Whether there is anything, if only an empty folder.
+    pub(crate) fn exists(&self) -> bool {
+        match self {
+            Self::Local(store) => store.folder().exists(),
+            Self::Memory(store) => store.look() != Place::Free,
+        }
+    }
+
+    /// Puts all files there at once; fails if something else is there.
+    pub(crate) fn create(&self, files: &Files) -> io::Result<()> {
+        match self {
+            // Metadata are few and everything depends on them.
+            Self::Local(store) => LocalStore::new(store.folder(), Durability::Power).create(files),
+            Self::Memory(store) => store.create(files),
+        }
+    }
+
+    /// Deletes an array, and nothing but an array.
+    pub(crate) fn remove_array(&self) -> Result<(), ArrayError> {
+        match self {
+            Self::Local(store) => store.remove_array(),
+            Self::Memory(store) => {
+                store.remove_array();
+                Ok(())
+            }
+        }
+    }
+
+    /// Waits until no other writer is at the chunk of a key.
+    pub(crate) fn lock(&self, key: &StoreKey) -> io::Result<ChunkLock<'_>> {
+        match self {
+            Self::Local(store) => store.lock(key).map(ChunkLock::File),
+            Self::Memory(store) => Ok(ChunkLock::Mutex(
+                // A panic elsewhere leaves whole chunks, as everything does.
+                store.lock(key).lock().unwrap_or_else(PoisonError::into_inner),
+            )),
+        }
+    }
+}
+
+/// Which of `locks` guards the chunk of a key: always the same one (FNV-1a).
+pub(crate) fn lock_of(key: &StoreKey, locks: u64) -> u64 {
+    let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    let hash = key.as_str().bytes().fold(0xcbf2_9ce4_8422_2325, mix);
+    (hash ^ (hash >> 32)) % locks
+}
+
+impl From<LocalStore> for Arc<Store> {
+    fn from(store: LocalStore) -> Self {
+        Self::new(Store::Local(store))
+    }
+}
+
+impl ReadableStorageTraits for Store {
+    fn get(&self, key: &StoreKey) -> Result<Option<Bytes>, StorageError> {
+        match self {
+            Self::Local(store) => store.get(key),
+            Self::Memory(store) => Ok(store.get(key)),
+        }
+    }
+
+    fn get_partial_many<'a>(
+        &'a self,
+        key: &StoreKey,
+        byte_ranges: ByteRangeIterator<'a>,
+    ) -> Result<MaybeBytesIterator<'a>, StorageError> {
+        match self {
+            Self::Local(store) => store.get_partial_many(key, byte_ranges),
+            Self::Memory(store) => Ok(store.get_partial_many(key, byte_ranges)),
+        }
+    }
+
+    fn size_key(&self, key: &StoreKey) -> Result<Option<u64>, StorageError> {
+        match self {
+            Self::Local(store) => store.size_key(key),
+            Self::Memory(store) => Ok(store.get(key).map(|value| value.len() as u64)),
+        }
+    }
+
+    fn supports_get_partial(&self) -> bool {
+        true
+    }
+}
+
+impl WritableStorageTraits for Store {
+    fn set(&self, key: &StoreKey, value: Bytes) -> Result<(), StorageError> {
+        match self {
+            Self::Local(store) => store.set(key, &value),
+            Self::Memory(store) => {
+                store.set(key, value);
+                Ok(())
+            }
+        }
+    }
+
+    fn set_partial_many(
+        &self,
+        key: &StoreKey,
+        offset_values: OffsetBytesIterator<'_>,
+    ) -> Result<(), StorageError> {
+        store_set_partial_many(self, key, offset_values)
+    }
+
+    fn erase(&self, key: &StoreKey) -> Result<(), StorageError> {
+        match self {
+            Self::Local(store) => store.erase(key),
+            Self::Memory(store) => {
+                store.erase(key);
+                Ok(())
+            }
+        }
+    }
+
+    fn erase_prefix(&self, _prefix: &StorePrefix) -> Result<(), StorageError> {
+        // Arrays remove single chunks only; whole folders go in `create`, with more care.
+        Err(StorageError::Unsupported("erasing a folder of an array".to_owned()))
+    }
+
+    fn supports_set_partial(&self) -> bool {
+        false
+    }
+}
