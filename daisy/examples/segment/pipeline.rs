@@ -103,13 +103,15 @@ impl Segmentation {
         let voxel = self.input.array.voxel_size().clone();
         let context = &voxel * self.settings.kernel.radius() as i64;
         let smooth = self.builder("smooth", &context, &context)?;
+        let smooth = smooth.reads(&self.input.array).writes(&self.smoothed);
         let smooth = smooth.process(self.method(Self::smooth)).build()?;
         let none = Coordinate::zeros(3);
         let label = self.builder("label", &none, &none)?.upstream(&smooth);
+        let label = label.reads(&self.smoothed).writes(&self.fragments);
         let label = label.process(self.method(Self::label)).build()?;
         // One voxel on the high side: every face between two blocks is seen once.
         let stitch = self.builder("stitch", &none, &voxel)?.upstream(&label);
-        let stitch = stitch.process(self.method(Self::stitch)).build()?;
+        let stitch = stitch.reads(&self.fragments).process(self.method(Self::stitch)).build()?;
         let all = self.input.array.roi();
         let merge = Task::builder("merge", all.clone(), all.clone(), all.clone());
         let merge = self
@@ -118,6 +120,7 @@ impl Segmentation {
             .process(self.method(|own, _| own.merge()))
             .build()?;
         let relabel = self.builder("relabel", &none, &none)?.upstream(&merge);
+        let relabel = relabel.reads(&self.fragments).writes(&self.labels);
         Ok(relabel.process(self.method(Self::relabel)).build()?)
     }
 

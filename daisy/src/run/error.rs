@@ -41,6 +41,36 @@ pub enum Error {
         /// The name of the first of them.
         task: String,
     },
+    /// Blocks of a task that may run at the same time would share a chunk of an array that it writes.
+    #[cfg(feature = "arrays")]
+    SharedChunk {
+        /// The name of the task.
+        task: String,
+        /// The array.
+        array: String,
+        /// Along which axis, and which write shapes are right.
+        source: daisy_block::SharedChunk,
+    },
+    /// Blocks of two tasks that may run at the same time would share a chunk of an array, and one of them writes it.
+    #[cfg(feature = "arrays")]
+    UnorderedTasks {
+        /// The names of the tasks.
+        tasks: (String, String),
+        /// The array.
+        array: String,
+        /// What they do with it, and along which axis chunks reach too far.
+        source: daisy_graph::UnorderedTasks,
+    },
+    /// An array that a task declares has other axes than the task.
+    #[cfg(feature = "arrays")]
+    ChunkGrid {
+        /// The name of the task.
+        task: String,
+        /// The array.
+        array: String,
+        /// What does not fit.
+        source: daisy_block::LayoutError,
+    },
     /// The server cannot listen, or cannot go on.
     #[cfg(all(unix, feature = "workers"))]
     Network(daisy_net::NetError),
@@ -107,6 +137,18 @@ impl fmt::Display for Error {
                 "task '{task}' has no block function in this program, so it cannot be run serially; \
                  give it one with .process(|block| ...)"
             ),
+            #[cfg(feature = "arrays")]
+            Self::SharedChunk { task, array, source } => {
+                write!(f, "task '{task}' writes array {array}: {source}")
+            }
+            #[cfg(feature = "arrays")]
+            Self::UnorderedTasks { tasks: (first, second), array, source } => {
+                write!(f, "tasks '{first}' and '{second}', array {array}: {source}")
+            }
+            #[cfg(feature = "arrays")]
+            Self::ChunkGrid { task, array, source } => {
+                write!(f, "task '{task}' declares array {array}: {source}")
+            }
             #[cfg(all(unix, feature = "workers"))]
             Self::Network(error) => error.fmt(f),
             Self::ClearText { address } => write!(

@@ -1,5 +1,7 @@
 //! Running tasks.
 
+#[cfg(feature = "arrays")]
+mod arrays;
 mod call;
 mod error;
 mod hub;
@@ -85,6 +87,8 @@ pub(crate) fn execute(
 ) -> Result<RunReport, Error> {
     pipeline.check_serial(&options)?;
     let scheduler = pipeline.scheduler(&options)?;
+    #[cfg(feature = "arrays")]
+    arrays::check(&pipeline, scheduler.graph().tasks())?;
     let config = pipeline.config(&options);
     let prepared = outside::prepare(&pipeline, scheduler, config, &options, run_file)?;
     let (sender, relay) = Relay::new(mem::take(&mut options.observers)).unzip();

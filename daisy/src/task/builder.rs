@@ -33,6 +33,8 @@ pub struct TaskBuilder {
     timeout: Option<Duration>,
     max_failed_blocks: Option<u64>,
     needs: BTreeMap<String, u64>,
+    #[cfg(feature = "arrays")]
+    pub(super) arrays: Vec<super::DeclaredArray>,
     upstream: Vec<Task>,
 }
 
@@ -63,6 +65,8 @@ impl TaskBuilder {
             timeout: None,
             max_failed_blocks: None,
             needs: BTreeMap::new(),
+            #[cfg(feature = "arrays")]
+            arrays: Vec::new(),
             upstream: Vec::new(),
         }
     }
@@ -299,6 +303,8 @@ impl TaskBuilder {
             timeout: self.timeout,
             max_failed_blocks: self.max_failed_blocks,
             needs: self.needs,
+            #[cfg(feature = "arrays")]
+            arrays: self.arrays,
             upstream: self.upstream,
         })))
     }

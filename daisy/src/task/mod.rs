@@ -1,5 +1,7 @@
 //! A task: what is done to every block of a volume.
 
+#[cfg(feature = "arrays")]
+mod arrays;
 mod builder;
 mod error;
 mod functions;
@@ -10,6 +12,8 @@ use daisy_block::Layout;
 use daisy_geometry::Roi;
 use daisy_graph::TaskNode;
 
+#[cfg(feature = "arrays")]
+pub(crate) use self::arrays::DeclaredArray;
 pub(crate) use self::functions::{Checks, InitFn, MaskFn, ProcessFn, WorkerCommand};
 pub use self::{
     builder::TaskBuilder,
@@ -63,6 +67,8 @@ pub(crate) struct Inner {
     pub(crate) timeout: Option<Duration>,
     pub(crate) max_failed_blocks: Option<u64>,
     pub(crate) needs: BTreeMap<String, u64>,
+    #[cfg(feature = "arrays")]
+    pub(crate) arrays: Vec<DeclaredArray>,
     pub(crate) upstream: Vec<Task>,
 }
 

@@ -6,6 +6,8 @@
     reason = "tests may; clippy only exempts test functions"
 )]
 
+#[cfg(feature = "arrays")]
+mod arrays;
 mod support;
 
 mod checks;
@@ -20,5 +22,6 @@ mod outside;
 #[cfg(unix)]
 mod resume;
 mod runs;
+#[cfg(feature = "arrays")]
 mod segment;
 mod tasks;

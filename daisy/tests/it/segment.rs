@@ -118,7 +118,7 @@ fn a_real_volume_gives_the_same_result() {
     let folder = tempfile::tempdir().unwrap();
     for fit in [Fit::Shrink, Fit::Overhang] {
         let settings = Settings { threshold: 200, ..settings([64, 64, 64], fit, 2) };
-        let array = Array::open(std::path::Path::new(&path)).unwrap();
+        let array = Array::open(Path::new(&path)).unwrap();
         assert!(check(array, folder.path(), &settings, RunOptions::new()) > 1);
     }
 }
