@@ -5,6 +5,8 @@ pub mod journal;
 mod observer;
 #[cfg(feature = "progress")]
 mod progress;
+#[cfg(feature = "arrays")]
+mod pyramid;
 mod report;
 mod run;
 mod task;
@@ -46,6 +48,8 @@ pub use daisy_array as arrays;
 /// Spatial graphs in a database, read and written by regions of interest.
 #[cfg(feature = "graphs")]
 pub use daisy_graphdb as graphs;
+#[cfg(feature = "arrays")]
+pub use pyramid::{PyramidError, Reduce, coarse_spec, downsample, pyramid};
 
 /// The examples of the repository's README.
 #[cfg(doctest)]

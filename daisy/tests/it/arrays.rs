@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use daisy::{
-    Error, Roi, RunOptions, Task, TaskBuilder,
+    Error, PyramidError, Reduce, Roi, RunOptions, Task, TaskBuilder,
     arrays::{Array, ArraySpec, ChunkSharing, Dtype, IfExists, MemoryStore},
+    coarse_spec, downsample, pyramid,
 };
-use ndarray::ArrayD;
+use ndarray::{ArrayD, Dimension, IxDyn};
+use proptest::prelude::*;
 
 /// 64 voxels in chunks of 16.
 fn array() -> Array {
@@ -93,4 +95,93 @@ fn blocks_that_share_locked_chunks_lose_nothing() {
     let found = array.read::<u8>(array.roi()).unwrap();
     let expected: Vec<u8> = (0..64).map(|voxel| voxel / 5 + 1).collect();
     assert_eq!(found.into_raw_vec_and_offset().0, expected);
+}
+
+/// What a coarse voxel is made of, straight from the definition: channels first, then the axes of the world.
+fn window(fine: &ArrayD<u8>, coarse: &[usize], factors: &[usize]) -> Vec<u8> {
+    let within =
+        |index: &IxDyn| (0..factors.len()).all(|axis| index[axis] / factors[axis] == coarse[axis]);
+    fine.indexed_iter().filter(|(index, _)| within(index)).map(|(_, &value)| value).collect()
+}
+
+fn naive(window: &[u8], reduce: Reduce) -> u8 {
+    let count = window.len() as f64;
+    match reduce {
+        Reduce::Mean => {
+            (window.iter().map(|&v| f64::from(v)).sum::<f64>() / count + 0.5).floor() as u8
+        }
+        Reduce::Mode => {
+            let occurs = |value: u8| window.iter().filter(|&&other| other == value).count();
+            (0..=u8::MAX).max_by_key(|&value| (occurs(value), u8::MAX - value)).unwrap()
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_coarse_array_is_what_its_definition_says(
+        shape in prop::collection::vec(1_i64..9, 1..4),
+        factor in prop::collection::vec(1_i64..4, 3),
+        chunk in 1_i64..4,
+        channels in prop::option::of(1_u64..3),
+        is_mode in any::<bool>(),
+        seed in any::<u64>(),
+    ) {
+        let dims = shape.len();
+        let spec = ArraySpec::new(shape.clone(), Dtype::U8)
+            .chunk_shape(vec![chunk; dims])
+            .voxel_size(vec![4; dims])
+            .offset(vec![-8; dims])
+            .channels(channels.map(|length| length.try_into().unwrap()));
+        let store = MemoryStore::new();
+        let fine = Array::create(store.at("fine"), &spec, IfExists::Error).unwrap();
+        let lengths: Vec<usize> = channels.map(|length| length as usize).into_iter()
+            .chain(shape.iter().map(|&length| length as usize)).collect();
+        let mut state = seed;
+        let voxels = ArrayD::from_shape_simple_fn(lengths, || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 60) as u8
+        });
+        fine.write(fine.roi(), voxels.view()).unwrap();
+        let spec = coarse_spec(&fine, factor[..dims].to_vec());
+        let coarse = Array::create(store.at("coarse"), &spec, IfExists::Error).unwrap();
+        let levels = [Arc::new(fine), Arc::new(coarse)];
+        let reduce = if is_mode { Reduce::Mode } else { Reduce::Mean };
+        run(&[pyramid(&levels, reduce, 2).unwrap()]).unwrap();
+        let found = levels[1].read::<u8>(levels[1].roi()).unwrap();
+        let factors: Vec<usize> = channels.map(|_| 1).into_iter()
+            .chain(factor[..dims].iter().map(|&factor| factor as usize)).collect();
+        for (index, &value) in found.indexed_iter() {
+            let window = window(&voxels, index.slice(), &factors);
+            prop_assert_eq!(value, naive(&window, reduce), "at {:?}", index);
+        }
+    }
+}
+
+#[test]
+fn arrays_that_are_no_pyramid_are_refused() {
+    let store = MemoryStore::new();
+    let make = |name: &str, spec: &ArraySpec| {
+        Arc::new(Array::create(store.at(name), spec, IfExists::Error).unwrap())
+    };
+    let spec = ArraySpec::new([8], Dtype::F32).voxel_size([4]);
+    let fine = make("fine", &spec);
+    let error = |coarse: &ArraySpec, name: &str, reduce| {
+        downsample("level", Arc::clone(&fine), make(name, coarse), reduce).err().unwrap()
+    };
+    let odd = ArraySpec::new([5], Dtype::F32).voxel_size([6]);
+    let error_of = error(&odd, "odd", Reduce::Mean);
+    assert!(
+        matches!(error_of, PyramidError::VoxelSize { axis: 0, fine: 4, coarse: 6 }),
+        "{error_of}"
+    );
+    let moved = ArraySpec::new([4], Dtype::F32).voxel_size([8]).offset([4]);
+    assert!(matches!(error(&moved, "moved", Reduce::Mean), PyramidError::Extent { .. }));
+    let other = ArraySpec::new([4], Dtype::U8).voxel_size([8]);
+    assert!(matches!(error(&other, "other", Reduce::Mean), PyramidError::Voxels { .. }));
+    let right = coarse_spec(&fine, [2]);
+    assert!(matches!(error(&right, "right", Reduce::Mode), PyramidError::ModeOfFloats { .. }));
+    assert!(matches!(pyramid(&[fine], Reduce::Mean, 1), Err(PyramidError::TooFew)));
 }

@@ -1,0 +1,365 @@
+//! Pyramids: arrays of lower and lower resolution, each made block by block from the one before.
+
+use std::{fmt, sync::Arc};
+
+use daisy_array::{Array, ArrayError, ArraySpec, ChunkPlan, Dtype, Element};
+use daisy_block::{Block, Fit};
+use daisy_geometry::{Coordinate, Roi, div_ceil};
+use ndarray::{ArrayD, ArrayViewD, Axis, Dimension, Slice};
+
+use crate::{BlockResult, Task, TaskBuilder, TaskError};
+
+/// What the voxels of a box become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reduce {
+    /// Their mean, for intensities; of whole numbers rounded, halves up.
+    Mean,
+    /// The value that occurs most often, for labels; of several the smallest.
+    Mode,
+}
+
+/// Why an array cannot be made from another one.
+#[non_exhaustive]
+#[derive(Debug)]
+pub enum PyramidError {
+    /// A voxel of the coarse array is no whole number of voxels of the fine one.
+    VoxelSize {
+        /// The axis.
+        axis: usize,
+        /// The voxel size of the fine array, in world units.
+        fine: i64,
+        /// That of the coarse one.
+        coarse: i64,
+    },
+    /// The arrays do not begin at the same place, or one of them ends too early.
+    Extent {
+        /// Where the fine array lies.
+        fine: Box<Roi>,
+        /// Where the coarse one lies.
+        coarse: Box<Roi>,
+    },
+    /// The arrays hold different types, or have different channels.
+    Voxels {
+        /// Type and channels of the fine array.
+        fine: (Dtype, Vec<u64>),
+        /// Those of the coarse one.
+        coarse: (Dtype, Vec<u64>),
+    },
+    /// The most frequent of values that are not whole numbers is asked for.
+    ModeOfFloats {
+        /// The type.
+        dtype: Dtype,
+    },
+    /// There are no two arrays.
+    TooFew,
+    /// The task cannot be built.
+    Task(TaskError),
+}
+
+impl fmt::Display for PyramidError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::VoxelSize { axis, fine, coarse } => write!(
+                f,
+                "along axis {axis} a voxel of {coarse} is no whole number of voxels of {fine}; make the coarse array \
+                 with coarse_spec"
+            ),
+            Self::Extent { fine, coarse } => write!(
+                f,
+                "an array over {coarse} is not the coarse one of {fine}; make it with coarse_spec"
+            ),
+            Self::Voxels { fine, coarse } => write!(
+                f,
+                "{coarse:?} are not the type and channels of the fine array, {fine:?}; make the coarse array with \
+                 coarse_spec"
+            ),
+            Self::ModeOfFloats { dtype } => {
+                write!(
+                    f,
+                    "the most frequent value of {dtype:?} voxels makes no sense; use Reduce::Mean"
+                )
+            }
+            Self::TooFew => f.write_str("a pyramid has at least two arrays, the finest one first"),
+            Self::Task(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for PyramidError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Task(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// What an array needs that is to have voxels so many times as large along each world axis: as many as it takes to
+/// cover the fine array, of the same type and channels, in chunks of as many voxels.
+///
+/// A factor below 1 counts as 1.
+pub fn coarse_spec(fine: &Array, factor: impl Into<Coordinate>) -> ArraySpec {
+    let factor = factor.into();
+    let dims = fine.shape().dims();
+    let factor = |axis: usize| factor.get(axis).unwrap_or(1).max(1);
+    let shape = Coordinate::from_fn(dims, |axis| div_ceil(fine.shape()[axis], factor(axis)));
+    let voxel =
+        Coordinate::from_fn(dims, |axis| fine.voxel_size()[axis].saturating_mul(factor(axis)));
+    let kinds = fine.axes().iter().map(|axis| axis.kind).filter(|kind| kind.is_world());
+    let channels = fine.channels().iter().filter_map(|&length| length.try_into().ok());
+    ArraySpec::new(shape, fine.dtype())
+        .channels(channels)
+        .chunks(ChunkPlan::exact(fine.chunk_shape().clone()))
+        .voxel_size(voxel)
+        .offset(fine.offset().clone())
+        .axis_names(fine.axis_names().to_vec())
+        .axis_kinds(kinds)
+        .units(fine.units().to_vec())
+        .fill_value(fine.fill_value())
+}
+
+/// A task that fills a coarse array from a fine one, one chunk (or shard) of the coarse array a block.
+///
+/// At the high ends, where the fine array does not fill the last voxels, what there is counts. The builder is
+/// returned, for workers and for what is upstream.
+///
+/// ```
+/// use daisy::{pyramid, Reduce, arrays::{Array, ArraySpec, Dtype, IfExists, MemoryStore}, coarse_spec};
+/// use ndarray::ArrayD;
+/// use std::sync::Arc;
+///
+/// let store = MemoryStore::new();
+/// let fine = Array::create(store.at("s0"), &ArraySpec::new([5], Dtype::U8), IfExists::Error)?;
+/// fine.write(fine.roi(), ArrayD::from_shape_vec(vec![5], vec![1, 2, 7, 9, 4_u8])?.view())?;
+/// let coarse = Array::create(store.at("s1"), &coarse_spec(&fine, [2]), IfExists::Error)?;
+/// let levels = [Arc::new(fine), Arc::new(coarse)];
+/// let last = pyramid(&levels, Reduce::Mean, 2)?;
+/// assert!(daisy::run_blockwise(&[last])?.is_success());
+/// assert_eq!(levels[1].read::<u8>(levels[1].roi())?.into_raw_vec_and_offset().0, [2, 8, 4]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// [`PyramidError`]: the arrays do not go together.
+pub fn downsample(
+    name: impl Into<String>,
+    fine: Arc<Array>,
+    coarse: Arc<Array>,
+    reduce: Reduce,
+) -> Result<TaskBuilder, PyramidError> {
+    let factor = factor_of(&fine, &coarse)?;
+    let is_float = matches!(fine.dtype(), Dtype::F32 | Dtype::F64);
+    if is_float && reduce == Reduce::Mode {
+        return Err(PyramidError::ModeOfFloats { dtype: fine.dtype() });
+    }
+    // A chunk of an array never is unbounded.
+    let block = Roi::new(coarse.offset().clone(), coarse.write_unit_world().clone())
+        .unwrap_or_else(|_| coarse.roi().clone());
+    let builder = Task::builder(name, coarse.roi().clone(), block.clone(), block)
+        .fit(Fit::Shrink)
+        .read_write_conflict(false)
+        .reads(&fine)
+        .writes(&coarse);
+    Ok(builder.process(move |block| reduce_block(block, (&fine, &coarse), &factor, reduce)))
+}
+
+/// Tasks that fill each of several arrays from the one before, the finest one first, which is there; the last one is
+/// returned, with the others upstream. Each has `num_workers` threads.
+///
+/// # Errors
+/// [`PyramidError`]: arrays that follow one another do not go together.
+pub fn pyramid(
+    levels: &[Arc<Array>],
+    reduce: Reduce,
+    num_workers: u32,
+) -> Result<Task, PyramidError> {
+    let mut last: Option<Task> = None;
+    for (level, pair) in (1..).zip(levels.windows(2)) {
+        let [fine, coarse] = pair else { continue };
+        let name = format!("level {level}");
+        let builder = downsample(name, Arc::clone(fine), Arc::clone(coarse), reduce)?;
+        let builder = builder.num_workers(num_workers).upstream_tasks(&last);
+        last = Some(builder.build().map_err(PyramidError::Task)?);
+    }
+    last.ok_or(PyramidError::TooFew)
+}
+
+/// How many fine voxels a coarse one has along each axis.
+fn factor_of(fine: &Array, coarse: &Array) -> Result<Vec<usize>, PyramidError> {
+    let roi = |array: &Array| Box::new(array.roi().clone());
+    let extent = || PyramidError::Extent { fine: roi(fine), coarse: roi(coarse) };
+    let dims = fine.shape().dims();
+    if dims != coarse.shape().dims() || fine.offset() != coarse.offset() {
+        return Err(extent());
+    }
+    let voxels = |array: &Array| (array.dtype(), array.channels().to_vec());
+    if voxels(fine) != voxels(coarse) {
+        return Err(PyramidError::Voxels { fine: voxels(fine), coarse: voxels(coarse) });
+    }
+    let mut factors = Vec::new();
+    for axis in 0..dims {
+        let (small, large) = (fine.voxel_size()[axis], coarse.voxel_size()[axis]);
+        if large % small != 0 {
+            return Err(PyramidError::VoxelSize { axis, fine: small, coarse: large });
+        }
+        let factor = large / small;
+        if coarse.shape()[axis] != div_ceil(fine.shape()[axis], factor) {
+            return Err(extent());
+        }
+        factors.push(usize::try_from(factor).map_err(|_| extent())?);
+    }
+    Ok(factors)
+}
+
+fn reduce_block(
+    block: &Block,
+    (fine, coarse): (&Array, &Array),
+    factor: &[usize],
+    reduce: Reduce,
+) -> BlockResult {
+    macro_rules! by_type {
+        ($($dtype:ident: $type:ty),* $(,)?) => {
+            match fine.dtype() {
+                $(Dtype::$dtype => reduce_as::<$type>(block, (fine, coarse), factor, reduce)?,)*
+                other => return Err(format!("voxels of type {other:?} are not known here").into()),
+            }
+        };
+    }
+    by_type!(
+        Bool: bool, U8: u8, U16: u16, U32: u32, U64: u64, I8: i8, I16: i16, I32: i32, I64: i64, F32: f32,
+        F64: f64,
+    );
+    Ok(())
+}
+
+fn reduce_as<T: Voxel>(
+    block: &Block,
+    (fine, coarse): (&Array, &Array),
+    factor: &[usize],
+    reduce: Reduce,
+) -> Result<(), ArrayError> {
+    let voxels = fine.read::<T>(&block.write_roi.intersect(fine.roi()))?;
+    let num_channels = voxels.ndim() - factor.len();
+    let factors: Vec<usize> =
+        std::iter::repeat_n(1, num_channels).chain(factor.iter().copied()).collect();
+    let shape: Vec<usize> = voxels
+        .shape()
+        .iter()
+        .zip(&factors)
+        .map(|(length, factor)| length.div_ceil(*factor))
+        .collect();
+    let mut window: Vec<T> = Vec::new();
+    let reduced = ArrayD::from_shape_fn(shape, |index| {
+        let index = index.as_array_view();
+        let part = box_of(&voxels.view(), index.iter().copied(), &factors);
+        window.clear();
+        window.extend(part.iter().copied());
+        match reduce {
+            Reduce::Mean => T::mean(&window),
+            Reduce::Mode => T::mode(&mut window),
+        }
+    });
+    coarse.write(&block.write_roi, reduced.view())
+}
+
+/// The fine voxels of a coarse one.
+fn box_of<'a, T>(
+    voxels: &ArrayViewD<'a, T>,
+    index: impl Iterator<Item = usize>,
+    factors: &[usize],
+) -> ArrayViewD<'a, T> {
+    let mut part = voxels.clone();
+    for (axis, (index, factor)) in index.zip(factors).enumerate() {
+        let begin = index * factor;
+        let end = (begin + factor).min(part.len_of(Axis(axis)));
+        part.slice_axis_inplace(Axis(axis), Slice::from(begin..end));
+    }
+    part
+}
+
+/// Voxels of which there is a mean and a most frequent one.
+trait Voxel: Element + Copy + PartialOrd {
+    fn mean(window: &[Self]) -> Self;
+
+    fn mode(window: &mut [Self]) -> Self {
+        window.sort_unstable_by(|a, b| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal));
+        let mut best: Option<(usize, Self)> = None;
+        for run in window.chunk_by(|a, b| a == b) {
+            if let Some(&value) = run.first()
+                && best.is_none_or(|(length, _)| run.len() > length)
+            {
+                best = Some((run.len(), value));
+            }
+        }
+        best.map_or_else(Self::zero, |(_, value)| value)
+    }
+
+    fn zero() -> Self;
+}
+
+macro_rules! whole {
+    ($($type:ty),*) => {$(
+        impl Voxel for $type {
+            #[expect(clippy::cast_possible_truncation, reason = "a mean lies between the values")]
+            fn mean(window: &[Self]) -> Self {
+                let count = window.len().max(1) as i128;
+                let sum: i128 = window.iter().map(|&value| i128::from(value)).sum();
+                (2 * sum + count).div_euclid(2 * count) as Self
+            }
+
+            fn zero() -> Self {
+                0
+            }
+        }
+    )*};
+}
+
+whole!(u8, u16, u32, u64, i8, i16, i32, i64);
+
+/// The mean of yes and no is what at least half of them say.
+impl Voxel for bool {
+    fn mean(window: &[Self]) -> Self {
+        2 * window.iter().filter(|&&value| value).count() >= window.len()
+    }
+
+    fn zero() -> Self {
+        false
+    }
+}
+
+macro_rules! real {
+    ($($type:ty),*) => {$(
+        impl Voxel for $type {
+            #[allow(clippy::cast_possible_truncation, reason = "back to what it was")]
+            fn mean(window: &[Self]) -> Self {
+                let sum: f64 = window.iter().map(|&value| f64::from(value)).sum();
+                (sum / window.len().max(1) as f64) as Self
+            }
+
+            fn zero() -> Self {
+                0.0
+            }
+        }
+    )*};
+}
+
+real!(f32, f64);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn means_are_rounded_and_never_overflow() {
+        assert_eq!(u8::mean(&[255, 255, 255]), 255);
+        assert_eq!((u8::mean(&[1, 2]), i8::mean(&[-1, -2]), i8::mean(&[-2, -2, -1])), (2, -1, -2));
+        assert_eq!(u64::mean(&[u64::MAX, u64::MAX]), u64::MAX);
+        assert_eq!(f32::mean(&[1.0, 2.0]), 1.5);
+    }
+
+    #[test]
+    fn the_most_frequent_value_wins_and_of_several_the_smallest() {
+        assert_eq!(u64::mode(&mut [7, 3, 7, 3, 9]), 3);
+        assert_eq!(u64::mode(&mut [9, 7, 9]), 9);
+    }
+}
