@@ -12,7 +12,8 @@ use super::given::Given;
 use super::rows::{Param, attrs, copy_type, position};
 use super::tables::{Tables, names};
 use crate::engine::{Each, EdgeSelect, End, Mark, NodeSelect, PlacedEdge, Put, Session};
-use crate::sql::{Column, Statement, signed_runs};
+use crate::names::signed_runs;
+use crate::sql::{Column, Statement};
 use crate::{
     Attrs, BlockLease, Count, Edge, Filter, GraphError, Node, NodeId, Owner, Position, Schema,
     Value,
