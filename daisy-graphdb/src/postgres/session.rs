@@ -339,12 +339,13 @@ impl Session for PostgresSession<'_> {
             for column in &tables.node_columns {
                 given.attribute(column, rows.iter().map(|(_, node)| &node.attrs));
             }
-            let conflict = match put {
-                Put::Upsert => tables.nodes_conflict(),
-                Put::Insert => " ON CONFLICT DO NOTHING".into(),
-            };
-            let (table, wanted, select) = (&tables.nodes, given.names.join(", "), given.select());
-            let text = format!("INSERT INTO {table} ({wanted}) {select}{conflict} RETURNING id");
+            let insert = given.insert(&tables.nodes);
+            if put == Put::Upsert {
+                let text = insert + &tables.nodes_conflict();
+                self.execute("write nodes", &text, &given.params())?;
+                continue;
+            }
+            let text = insert + " ON CONFLICT DO NOTHING RETURNING id";
             let written = self.query("write nodes", &text, &given.params())?;
             if written.len() < rows.len() {
                 let written = written.iter().map(|row| id(row, 0)).collect::<Result<_, _>>()?;
@@ -371,14 +372,15 @@ impl Session for PostgresSession<'_> {
             for column in &tables.edge_columns {
                 given.attribute(column, rows.iter().map(|row| &row.edge.attrs));
             }
-            let conflict = match put {
-                Put::Upsert => tables.edges_conflict(),
-                Put::Insert => " ON CONFLICT DO NOTHING".into(),
-            };
-            let (table, wanted, select) = (&tables.edges, given.names.join(", "), given.select());
-            let text = format!("INSERT INTO {table} ({wanted}) {select}{conflict} RETURNING u, v");
+            let insert = given.insert(&tables.edges);
+            if put == Put::Upsert {
+                let text = insert + &tables.edges_conflict();
+                self.execute("write edges", &text, &given.params())?;
+                continue;
+            }
+            let text = insert + " ON CONFLICT DO NOTHING RETURNING u, v";
             let written = self.query("write edges", &text, &given.params())?;
-            if put == Put::Insert && written.len() < rows.len() {
+            if written.len() < rows.len() {
                 let written = written.iter().map(pair).collect::<Result<_, _>>()?;
                 return Err(faster_edge(rows.iter().map(|row| (row.edge.u, row.edge.v)), &written));
             }

@@ -1,4 +1,4 @@
-//! The contract of [`GraphStore`](crate::GraphStore) as tests that every back end must pass.
+//! The contract of [`GraphStore`] as tests that every back end must pass.
 //!
 //! ```
 //! # mod it {
