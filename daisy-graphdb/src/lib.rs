@@ -10,6 +10,8 @@ mod memory;
 mod mongodb;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mongodb"))]
 mod names;
+#[cfg(any(feature = "postgres", feature = "mongodb"))]
+mod parts;
 mod position;
 #[cfg(feature = "postgres")]
 mod postgres;

@@ -110,7 +110,7 @@ impl Layout {
     pub(super) fn inside(&self, schema: &Schema, select: &NodeSelect<'_>) -> Document {
         let mut condition = Document::new();
         if self.has_cells
-            && let Some(cells) = schema.grid().cells(select.roi, MAX_CELLS)
+            && let Some(cells) = schema.few_cells(select.roi, MAX_CELLS)
         {
             condition.insert("cell", doc! { "$in": cells });
         }

@@ -10,12 +10,16 @@ use super::failed;
 use super::filter::condition;
 use super::layout::{Layout, attrs, bson, fields, whole};
 use crate::engine::{Each, EdgeSelect, End, Mark, NodeSelect, PlacedEdge, Put, Session};
+use crate::parts::parts;
 use crate::{
     Attribute, Attrs, BlockLease, Count, Edge, GraphError, Node, NodeId, Position, Schema,
 };
 
 /// Changes, or ids asked for, in one command: far below the limits of a message.
 const MANY: usize = 1_000;
+
+/// About as many bytes in one command; a document, and so a command, may have 2^24.
+const BYTES: usize = 1 << 22;
 
 /// The error code of a key that exists.
 const DUPLICATE: i32 = 11_000;
@@ -104,45 +108,40 @@ impl MongoSession<'_> {
     fn put(
         &self,
         collection: &str,
-        documents: &[(Document, Document)],
+        documents: impl Iterator<Item = (Document, Document)>,
         put: Put,
         exists: impl Fn(usize) -> GraphError,
     ) -> Result<(), GraphError> {
-        for (chunk, part) in documents.chunks(MANY).enumerate() {
-            let command = match put {
-                Put::Insert => {
-                    let new: Vec<_> = part.iter().map(|(_, document)| document.clone()).collect();
-                    doc! { "insert": collection, "documents": new }
-                }
-                Put::Upsert => {
-                    let update = |(name, document): &(Document, Document)| {
-                        doc! { "q": name.clone(), "u": document.clone(), "upsert": true }
-                    };
-                    let updates: Vec<_> = part.iter().map(update).collect();
-                    doc! { "update": collection, "updates": updates }
-                }
-            };
-            let reply = self.database.run_command(command).run().map_err(failed("write"))?;
-            let Some(error) = write_error(&reply) else { continue };
-            let place = error.get_i32("index").ok().and_then(|index| usize::try_from(index).ok());
-            return Err(match (put, error.get_i32("code"), place) {
-                (Put::Insert, Ok(DUPLICATE), Some(place)) => exists(chunk * MANY + place),
-                _ => GraphError::database("write", error.to_string()),
-            });
-        }
-        Ok(())
+        let command = match put {
+            Put::Insert => {
+                let new: Vec<_> = documents.map(|(_, document)| document).collect();
+                doc! { "insert": collection, "documents": new }
+            }
+            Put::Upsert => {
+                let update = |(name, document)| doc! { "q": name, "u": document, "upsert": true };
+                let updates: Vec<_> = documents.map(update).collect();
+                doc! { "update": collection, "updates": updates }
+            }
+        };
+        let reply = self.database.run_command(command).run().map_err(failed("write"))?;
+        let Some(error) = write_error(&reply) else { return Ok(()) };
+        let place = error.get_i32("index").ok().and_then(|index| usize::try_from(index).ok());
+        Err(match (put, error.get_i32("code"), place) {
+            (Put::Insert, Ok(DUPLICATE), Some(place)) => exists(place),
+            _ => GraphError::database("write", error.to_string()),
+        })
     }
 
     /// Sets some attributes of documents, or takes them away.
-    fn set_attrs<'r>(
+    fn set_attrs(
         &self,
         collection: &str,
         known: &[(Attribute, String)],
         places: &[usize],
-        rows: impl Iterator<Item = (Document, &'r Attrs)>,
+        rows: &[(Document, &Attrs)],
     ) -> Result<(), GraphError> {
         let chosen: Vec<_> = places.iter().filter_map(|place| known.get(*place)).collect();
-        let update = |(name, values): (Document, &Attrs)| {
+        let update = |(name, values): &(Document, &Attrs)| {
             let (mut set, mut unset) = (Document::new(), Document::new());
             for (attribute, field) in &chosen {
                 match values.value(&attribute.name) {
@@ -156,11 +155,11 @@ impl MongoSession<'_> {
                     change.insert(operator, fields);
                 }
             }
-            doc! { "q": name, "u": change }
+            doc! { "q": name.clone(), "u": change }
         };
-        let updates: Vec<_> = rows.map(update).collect();
-        for updates in updates.chunks(MANY) {
-            let command = doc! { "update": collection, "updates": updates.to_vec() };
+        for rows in parts(rows, (MANY, BYTES), |(_, values)| values.bytes()) {
+            let updates: Vec<_> = rows.iter().map(update).collect();
+            let command = doc! { "update": collection, "updates": updates };
             run(self.database, "update attributes", command)?;
         }
         Ok(())
@@ -319,34 +318,39 @@ impl Session for MongoSession<'_> {
     }
 
     fn put_nodes(&mut self, nodes: &[&Node], put: Put) -> Result<(), GraphError> {
-        let document = |node: &&Node| {
-            (doc! { "id": node.id.to_bits() }, self.layout.document(self.schema, node))
-        };
-        let documents: Vec<_> = nodes.iter().map(document).collect();
-        self.put(&self.layout.nodes, &documents, put, |place| {
-            let id = nodes.get(place).map_or(NodeId::default(), |node| node.id);
-            GraphError::NodeExists { id }
-        })
+        for nodes in parts(nodes, (MANY, BYTES), |node| node.attrs.bytes()) {
+            let document = |node: &&Node| {
+                (doc! { "id": node.id.to_bits() }, self.layout.document(self.schema, node))
+            };
+            self.put(&self.layout.nodes, nodes.iter().map(document), put, |place| {
+                let id = nodes.get(place).map_or(NodeId::default(), |node| node.id);
+                GraphError::NodeExists { id }
+            })?;
+        }
+        Ok(())
     }
 
     fn put_edges(&mut self, edges: &[PlacedEdge<'_>], put: Put) -> Result<(), GraphError> {
-        let document = |PlacedEdge { edge, .. }: &PlacedEdge<'_>| {
-            let name = self.named((edge.u, edge.v));
-            let mut document = name.clone();
-            document.extend(fields(&self.layout.edge_fields, &edge.attrs));
-            (name, document)
-        };
-        let documents: Vec<_> = edges.iter().map(document).collect();
-        self.put(&self.layout.edges, &documents, put, |place| {
-            let edge = edges.get(place).map(|placed| (placed.edge.u, placed.edge.v));
-            let (u, v) = edge.unwrap_or_default();
-            GraphError::EdgeExists { u, v }
-        })
+        for edges in parts(edges, (MANY, BYTES), |placed| placed.edge.attrs.bytes()) {
+            let document = |PlacedEdge { edge, .. }: &PlacedEdge<'_>| {
+                let name = self.named((edge.u, edge.v));
+                let mut document = name.clone();
+                document.extend(fields(&self.layout.edge_fields, &edge.attrs));
+                (name, document)
+            };
+            self.put(&self.layout.edges, edges.iter().map(document), put, |place| {
+                let edge = edges.get(place).map(|placed| (placed.edge.u, placed.edge.v));
+                let (u, v) = edge.unwrap_or_default();
+                GraphError::EdgeExists { u, v }
+            })?;
+        }
+        Ok(())
     }
 
     fn set_node_attrs(&mut self, nodes: &[&Node], attrs: &[usize]) -> Result<(), GraphError> {
         let rows = nodes.iter().map(|node| (doc! { "id": node.id.to_bits() }, &node.attrs));
-        self.set_attrs(&self.layout.nodes, &self.layout.node_fields, attrs, rows)
+        let rows: Vec<_> = rows.collect();
+        self.set_attrs(&self.layout.nodes, &self.layout.node_fields, attrs, &rows)
     }
 
     fn set_edge_attrs(
@@ -355,7 +359,8 @@ impl Session for MongoSession<'_> {
         attrs: &[usize],
     ) -> Result<(), GraphError> {
         let rows = edges.iter().map(|(pair, edge)| (self.named(*pair), &edge.attrs));
-        self.set_attrs(&self.layout.edges, &self.layout.edge_fields, attrs, rows)
+        let rows: Vec<_> = rows.collect();
+        self.set_attrs(&self.layout.edges, &self.layout.edge_fields, attrs, &rows)
     }
 
     fn mark(&mut self, block: &BlockLease<'_>) -> Result<Option<Mark>, GraphError> {

@@ -13,6 +13,7 @@ use super::rows::{Param, attrs, copy_type, position};
 use super::tables::{Tables, names};
 use crate::engine::{Each, EdgeSelect, End, Mark, NodeSelect, PlacedEdge, Put, Session};
 use crate::names::signed_runs;
+use crate::parts::parts;
 use crate::sql::{Column, Statement};
 use crate::{
     Attrs, BlockLease, Count, Edge, Filter, GraphError, Node, NodeId, Owner, Position, Schema,
@@ -24,6 +25,9 @@ const MAX_CELLS: usize = 4_096;
 
 /// Rows that are sent or fetched at once.
 const ROWS: usize = 10_000;
+
+/// About as many bytes are sent at once; the server takes up to 2^30.
+const BYTES: usize = 1 << 26;
 
 /// A transaction.
 pub(super) struct PostgresSession<'a> {
@@ -76,7 +80,7 @@ impl PostgresSession<'_> {
 
     /// Appends the test whether a node is selected by cells, position and filter.
     fn selects(&self, statement: Statement, select: &NodeSelect<'_>) -> Statement {
-        let statement = match self.schema.grid().cells(select.roi, MAX_CELLS) {
+        let statement = match self.schema.few_cells(select.roi, MAX_CELLS) {
             Some(cells) => statement.push("cell = ANY(").bind(Value::I64s(cells)).push(") AND "),
             None => statement,
         };
@@ -326,7 +330,7 @@ impl Session for PostgresSession<'_> {
             let fixed: Vec<_> = fixed.collect();
             return self.copy(&tables.nodes, &fixed, &tables.node_columns, rows);
         }
-        for rows in keyed.chunks(ROWS) {
+        for rows in parts(&keyed, (ROWS, BYTES), |(_, node)| node.attrs.bytes()) {
             let mut given = Given::default();
             given.push("id", ("bigint", ""), Box::new(bits(rows.iter().map(|(_, n)| n.id))));
             let cells: Vec<_> = rows.iter().map(|(cell, _)| *cell).collect();
@@ -365,7 +369,7 @@ impl Session for PostgresSession<'_> {
             let fixed = [("u", Type::INT8), ("v", Type::INT8)];
             return self.copy(&tables.edges, &fixed, &tables.edge_columns, rows);
         }
-        for rows in edges.chunks(ROWS) {
+        for rows in parts(edges, (ROWS, BYTES), |row| row.edge.attrs.bytes()) {
             let mut given = Given::default();
             given.push("u", ("bigint", ""), Box::new(bits(rows.iter().map(|row| row.edge.u))));
             given.push("v", ("bigint", ""), Box::new(bits(rows.iter().map(|row| row.edge.v))));

@@ -47,6 +47,9 @@ const OP_REPLY: i32 = 1;
 const OP_QUERY: i32 = 2004;
 const OP_MSG: i32 = 2013;
 
+/// The largest document, and so the largest command but for its sequences.
+const MAX_DOCUMENT: i32 = (1 << 24) + (1 << 14);
+
 /// The largest message that is read.
 const MAX_MESSAGE: usize = 48_000_000;
 
@@ -120,6 +123,9 @@ fn query(body: &[u8]) -> io::Result<Document> {
 }
 
 fn document(bytes: &mut &[u8]) -> io::Result<Document> {
+    if bytes.first_chunk::<4>().is_some_and(|size| i32::from_le_bytes(*size) > MAX_DOCUMENT) {
+        return Err(io::Error::other("a document is too large"));
+    }
     Document::from_reader(bytes).map_err(|error| io::Error::other(error.to_string()))
 }
 
