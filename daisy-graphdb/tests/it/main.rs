@@ -13,7 +13,7 @@ mod mongo;
 mod mongo_fake;
 #[cfg(feature = "postgres")]
 mod postgres;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mongodb"))]
 mod processes;
 mod questions;
 #[cfg(feature = "sqlite")]

@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use daisy_geometry::{Coordinate, Roi};
 use daisy_graphdb::testkit::Database;
 use daisy_graphdb::{
-    AttrType, Count, Daisy02, Edge, EdgesBy, Filter, GraphError, GraphStore, MongoStore, Node,
-    NodeId, Open, Position, Query, Schema, Write,
+    AttrType, Committed, Count, Daisy02, Edge, EdgesBy, Filter, GraphError, GraphStore, MongoStore,
+    Node, NodeId, Open, Position, Query, Schema, Write,
 };
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::sync::Client;
 
 use crate::mongo_fake::Fake;
+use crate::processes;
 
 /// A database of its own.
 struct Place {
@@ -139,4 +140,33 @@ fn collections_of_daisy_0_2_are_not_taken_for_others() {
     let missing =
         MongoStore::open_daisy_0_2(&empty.uri, &empty.name, &Daisy02::default(), schema());
     assert!(matches!(missing, Err(GraphError::NotFound { .. })));
+}
+
+#[test]
+fn as_another_process() {
+    processes::play(|place| {
+        let (uri, name) = place.rsplit_once('|').unwrap();
+        Box::new(MongoStore::open(uri, name, Open::ReadWrite).unwrap())
+    });
+}
+
+/// Without transactions a part of the write is there. But the block is not marked, and whoever
+/// gets it next leaves nothing of that part.
+#[test]
+fn a_block_of_a_writer_that_is_killed_is_not_done_and_whole_the_next_time() {
+    let place = Place::new();
+    let store = place.open(Open::Create(processes::schema())).unwrap();
+    let to = format!("{}|{}", place.uri, place.name);
+    let mut child = processes::start("mongo::as_another_process", "large 3000", &to);
+    while store.count_nodes(&Roi::unbounded(2), &Filter::All).unwrap() == 0 {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it could be killed");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(store.blocks_done("t", None).unwrap().is_empty());
+    let (graph, write) = processes::block(&*store, 1, 200);
+    let outcome = store.commit_block(&processes::lease(1, 2), &graph, &write).unwrap();
+    assert!(matches!(outcome, Committed::Written(written) if written.deleted.nodes > 0));
+    assert_eq!(store.read(&Query::new(Roi::unbounded(2))).unwrap(), graph);
+    assert_eq!(store.blocks_done("t", None).unwrap(), vec![1..2]);
 }

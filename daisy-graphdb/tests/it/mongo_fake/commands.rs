@@ -220,14 +220,12 @@ impl Collection {
     fn refuse_duplicate(&self, new: &Document, except: Option<usize>) -> Result<(), Refused> {
         let id = vec!["_id".to_owned()];
         for paths in self.unique.iter().chain([&id]) {
-            let values = |document: &Document| -> Vec<Bson> {
-                let whole = Bson::Document(document.clone());
-                paths.iter().map(|path| at(&whole, path).unwrap_or(Bson::Null)).collect()
-            };
-            let wanted = values(new);
             for (place, document) in self.documents.iter().enumerate() {
-                let same = |(a, b)| order(a, b) == Some(Ordering::Equal);
-                if Some(place) != except && values(document).iter().zip(&wanted).all(same) {
+                let is_same = |path: &String| {
+                    let value = |document| at(document, path).unwrap_or(&Bson::Null);
+                    order(value(document), value(new)) == Some(Ordering::Equal)
+                };
+                if Some(place) != except && paths.iter().all(is_same) {
                     return Err((DUPLICATE, format!("E11000 duplicate key: {paths:?}")));
                 }
             }

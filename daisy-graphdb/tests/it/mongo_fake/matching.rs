@@ -13,10 +13,10 @@ pub(super) fn matches(document: &Document, condition: &Document) -> Result<bool,
             "$nor" => !each(document, wanted)?.into_iter().any(|holds| holds),
             operator if operator.starts_with('$') => return Err(format!("unknown: {operator}")),
             path => {
-                let found = at(&Bson::Document(document.clone()), path);
+                let found = at(document, path);
                 match wanted {
-                    Bson::Document(tests) if is_operators(tests) => meets(found.as_ref(), tests)?,
-                    value => equals(found.as_ref(), value),
+                    Bson::Document(tests) if is_operators(tests) => meets(found, tests)?,
+                    value => equals(found, value),
                 }
             }
         };
@@ -28,20 +28,17 @@ pub(super) fn matches(document: &Document, condition: &Document) -> Result<bool,
 }
 
 /// What lies at a path: fields of documents, places of arrays.
-pub(super) fn at(value: &Bson, path: &str) -> Option<Bson> {
-    let (step, rest) = match path.split_once('.') {
-        Some((step, rest)) => (step, Some(rest)),
-        None => (path, None),
-    };
-    let next = match value {
-        Bson::Document(document) => document.get(step),
-        Bson::Array(list) => list.get(step.parse::<usize>().ok()?),
-        _ => None,
-    }?;
-    match rest {
-        Some(rest) => at(next, rest),
-        None => Some(next.clone()),
+pub(super) fn at<'a>(document: &'a Document, path: &str) -> Option<&'a Bson> {
+    let mut steps = path.split('.');
+    let mut found = document.get(steps.next()?)?;
+    for step in steps {
+        found = match found {
+            Bson::Document(document) => document.get(step)?,
+            Bson::Array(list) => list.get(step.parse::<usize>().ok()?)?,
+            _ => return None,
+        };
     }
+    Some(found)
 }
 
 fn each(document: &Document, conditions: &Bson) -> Result<Vec<bool>, String> {
