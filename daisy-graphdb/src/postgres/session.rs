@@ -186,6 +186,14 @@ impl Session for PostgresSession<'_> {
         let prepared = self.prepare(&statement.text)?;
         let params: Vec<_> = statement.params.iter().map(Param).collect();
         let params: Vec<_> = params.iter().map(|param| param as &(dyn ToSql + Sync)).collect();
+        if limit == usize::MAX {
+            // All at once: one round trip less.
+            let rows = self.transaction.query(&prepared, &params).map_err(failed("read nodes"))?;
+            let nodes: Result<Vec<_>, _> =
+                rows.iter().map(|row| self.node(row, &columns)).collect();
+            let nodes = nodes?;
+            return if nodes.is_empty() { Ok(()) } else { each(self, nodes) };
+        }
         let portal = self.transaction.bind(&prepared, &params).map_err(failed("read nodes"))?;
         let mut batch = Vec::new();
         loop {
