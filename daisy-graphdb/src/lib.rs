@@ -6,6 +6,12 @@ mod error;
 mod filter;
 mod graph;
 mod memory;
+#[cfg(feature = "mongodb")]
+mod mongodb;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mongodb"))]
+mod names;
+#[cfg(any(feature = "postgres", feature = "mongodb"))]
+mod parts;
 mod position;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -28,6 +34,8 @@ pub use error::{GraphError, Source};
 pub use filter::{Compare, Filter};
 pub use graph::{Edge, Node, NodeId, SubGraph, Vertex};
 pub use memory::{MemoryDatabase, MemoryStore};
+#[cfg(feature = "mongodb")]
+pub use mongodb::{Daisy02, MongoStore};
 pub use position::{MAX_DIMS, Position};
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresStore;

@@ -142,7 +142,7 @@ impl State {
 
     /// All selected nodes, with all attributes.
     fn select<'a>(&'a self, select: &NodeSelect<'_>) -> impl Iterator<Item = &'a Node> {
-        let ranges = self.schema.grid().ranges(select.roi, MAX_RANGES);
+        let ranges = self.schema.ranges(select.roi, MAX_RANGES);
         let (bounds, filter) = (select.bounds, select.filter.clone());
         ranges
             .into_iter()

@@ -1,6 +1,6 @@
 //! What a store holds: axes, attributes and their types, the total ROI, the grid of its index.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, ops::RangeInclusive, sync::Arc};
 
 use daisy_block::Layout;
 use daisy_geometry::{Coordinate, Roi};
@@ -262,6 +262,18 @@ impl Schema {
         if found == expected { Ok(()) } else { Err(GraphError::PositionDims { expected, found }) }
     }
 
+    /// The ranges of cells in which nodes of a ROI can be: all nodes lie in the total ROI, so a ROI
+    /// that is unbounded along an axis has the cells of that.
+    pub(crate) fn ranges(&self, roi: &Roi, most: usize) -> Vec<RangeInclusive<i64>> {
+        self.grid().ranges(&roi.intersect(&self.total_roi), most)
+    }
+
+    /// The cells in which nodes of a ROI can be, if they are few.
+    #[cfg(any(feature = "postgres", feature = "mongodb"))]
+    pub(crate) fn few_cells(&self, roi: &Roi, most: usize) -> Option<Vec<i64>> {
+        self.grid().cells(&roi.intersect(&self.total_roi), most)
+    }
+
     /// The sizes of the cells and where one of them begins.
     #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mongodb"))]
     pub(crate) fn cells(&self) -> (&Coordinate, &Coordinate) {
@@ -397,6 +409,17 @@ mod tests {
         let ab = schema().node_attr("a", AttrType::I64).unwrap().node_attr("b", AttrType::F64);
         let ba = schema().node_attr("b", AttrType::F64).unwrap().node_attr("a", AttrType::I64);
         assert_eq!(ab.unwrap(), ba.unwrap());
+    }
+
+    #[test]
+    fn a_roi_unbounded_on_the_first_axis_has_the_cells_of_the_total_roi() {
+        let total = Roi::new([0, 0], [500, 500]).unwrap();
+        let schema = schema().total_roi(total).unwrap();
+        let slab = Roi::from_axes([None, Some((20, 30))]).unwrap();
+        let ranges = schema.ranges(&slab, 100);
+        assert_eq!(ranges.len(), 50);
+        assert!(ranges.iter().all(|range| range.end() - range.start() == 2));
+        assert!(schema.ranges(&(slab + 1_000), 100).is_empty());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! from fixed text, names of columns and numbered parameters. Values are always parameters.
 
 use crate::filter::lowered;
+use crate::names::field;
 use crate::position::Bounds;
 use crate::{AttrType, Attribute, Compare, Filter, Value};
 
@@ -17,13 +18,9 @@ impl Column {
     /// The columns of attributes in tables of our own. Names that are plain are kept, so that
     /// people can read the tables; others are replaced by their number.
     pub(crate) fn of(attributes: &[Attribute]) -> Vec<Self> {
-        let column = |(place, attribute): (usize, &Attribute)| {
-            let name = if is_plain(&attribute.name) {
-                format!("\"{}\"", attribute.name)
-            } else {
-                format!("\"attr_{place}\"")
-            };
-            Self { attribute: attribute.clone(), names: vec![name] }
+        let column = |(place, attribute): (usize, &Attribute)| Self {
+            attribute: attribute.clone(),
+            names: vec![quoted(&field(place, attribute))],
         };
         attributes.iter().enumerate().map(column).collect()
     }
@@ -32,24 +29,6 @@ impl Column {
     fn first(&self) -> &str {
         self.names.first().map_or("NULL", String::as_str)
     }
-}
-
-/// The names that tables of our own use themselves.
-const TAKEN: [&str; 10] = ["id", "cell", "u_cell", "u", "v", "p0", "p1", "p2", "p3", "ctid"];
-
-/// Whether a name can be that of a column as it is.
-fn is_plain(name: &str) -> bool {
-    let is_word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
-    let starts = name.bytes().next().is_some_and(|b| b.is_ascii_lowercase());
-    let is_position = name.len() == 2 && name.starts_with('p');
-    let is_system = ["xmin", "xmax", "cmin", "cmax", "tableoid", "rowid", "oid"].contains(&name);
-    starts
-        && name.len() <= 50
-        && name.bytes().all(is_word)
-        && !name.starts_with("attr_")
-        && !TAKEN.contains(&name)
-        && !is_position
-        && !is_system
 }
 
 /// A name between quotes, whatever it holds.
@@ -218,14 +197,6 @@ pub(crate) fn elements(value: &Value) -> Vec<Value> {
     }
 }
 
-/// The largest run of blocks as signed numbers: a run of unsigned ones is at most two of them.
-pub(crate) fn signed_runs(run: &std::ops::Range<u64>) -> Vec<(i64, i64)> {
-    const HALF: u64 = 1 << 63;
-    let halves = [(run.start, run.end.min(HALF)), (run.start.max(HALF), run.end)];
-    let some = halves.into_iter().filter(|(start, end)| start < end);
-    some.map(|(start, end)| (start.cast_signed(), (end - 1).cast_signed())).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -242,12 +213,5 @@ mod tests {
              (\"attr_1\" IS NOT NULL AND NOT (\"attr_1\" = ?2)))"
         );
         assert_eq!(statement.params, [Value::from("' OR 1=1"), Value::from("y")]);
-    }
-
-    #[test]
-    fn runs_of_unsigned_numbers_are_split_where_the_sign_changes() {
-        assert_eq!(signed_runs(&(3..5)), [(3, 4)]);
-        assert_eq!(signed_runs(&(0..u64::MAX)), [(0, i64::MAX), (i64::MIN, -2)]);
-        assert_eq!(signed_runs(&(5..5)), []);
     }
 }

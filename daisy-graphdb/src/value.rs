@@ -125,6 +125,19 @@ impl Value {
         }
     }
 
+    /// About how many bytes it takes on its way; a database may need up to twice as many.
+    #[cfg(any(feature = "postgres", feature = "mongodb"))]
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Bool(_) | Self::I64(_) | Self::U64(_) | Self::F64(_) => 8,
+            Self::Text(text) => text.len(),
+            Self::Bytes(bytes) => bytes.len(),
+            Self::I64s(values) => 16 * values.len(),
+            Self::U64s(values) => 16 * values.len(),
+            Self::F64s(values) => 16 * values.len(),
+        }
+    }
+
     /// What no database could give back as it was, if this is it.
     pub(crate) fn unstorable(&self) -> Option<&'static str> {
         match self {
@@ -234,6 +247,12 @@ impl Attrs {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// About how many bytes they take on their way.
+    #[cfg(any(feature = "postgres", feature = "mongodb"))]
+    pub(crate) fn bytes(&self) -> usize {
+        self.iter().map(|(name, value)| 8 + name.len() + value.bytes()).sum()
     }
 
     /// Sets one that is known to come after all others: the names of a schema, in its order.

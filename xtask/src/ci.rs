@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use crate::{Error, cargo, check, readme, root, tidy};
+use crate::{Error, cargo, check, readme, root, servers, tidy};
 
 const DENY: (&str, &str) = ("RUSTDOCFLAGS", "-D warnings");
 
@@ -34,6 +34,10 @@ pub(crate) fn run() -> Result<(), Error> {
         check(
             cargo(&["clippy", "--manifest-path", "fuzz/Cargo.toml", "--"]).args(["-D", "warnings"]),
         )
+    })?;
+    step("servers for tests", || {
+        servers::ensure();
+        Ok(())
     })?;
     step("tests and doctests", || {
         tests.add(&mut cargo(&["test", "--workspace", "--all-features", "--no-fail-fast"]))

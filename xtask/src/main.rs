@@ -4,6 +4,7 @@
 
 mod ci;
 mod readme;
+mod servers;
 mod tidy;
 
 use std::{

@@ -9,7 +9,7 @@ use crate::sql::Column;
 /// Columns of many rows, each as one parameter.
 #[derive(Default)]
 pub(super) struct Given {
-    pub(super) names: Vec<String>,
+    names: Vec<String>,
     types: Vec<(&'static str, &'static str)>,
     arrays: Vec<Box<dyn ToSql + Sync>>,
 }
@@ -47,6 +47,12 @@ impl Given {
         )
     }
 
+    /// Their insertion.
+    pub(super) fn insert(&self, table: &str) -> String {
+        format!("INSERT INTO {table} ({}) {}", self.names.join(", "), self.select())
+    }
+
+    /// The parameters of either.
     pub(super) fn params(&self) -> Vec<&(dyn ToSql + Sync)> {
         self.arrays.iter().map(|array| &**array).collect()
     }

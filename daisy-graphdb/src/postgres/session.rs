@@ -12,7 +12,9 @@ use super::given::Given;
 use super::rows::{Param, attrs, copy_type, position};
 use super::tables::{Tables, names};
 use crate::engine::{Each, EdgeSelect, End, Mark, NodeSelect, PlacedEdge, Put, Session};
-use crate::sql::{Column, Statement, signed_runs};
+use crate::names::signed_runs;
+use crate::parts::parts;
+use crate::sql::{Column, Statement};
 use crate::{
     Attrs, BlockLease, Count, Edge, Filter, GraphError, Node, NodeId, Owner, Position, Schema,
     Value,
@@ -23,6 +25,9 @@ const MAX_CELLS: usize = 4_096;
 
 /// Rows that are sent or fetched at once.
 const ROWS: usize = 10_000;
+
+/// About as many bytes are sent at once; the server takes up to 2^30.
+const BYTES: usize = 1 << 26;
 
 /// A transaction.
 pub(super) struct PostgresSession<'a> {
@@ -75,7 +80,7 @@ impl PostgresSession<'_> {
 
     /// Appends the test whether a node is selected by cells, position and filter.
     fn selects(&self, statement: Statement, select: &NodeSelect<'_>) -> Statement {
-        let statement = match self.schema.grid().cells(select.roi, MAX_CELLS) {
+        let statement = match self.schema.few_cells(select.roi, MAX_CELLS) {
             Some(cells) => statement.push("cell = ANY(").bind(Value::I64s(cells)).push(") AND "),
             None => statement,
         };
@@ -181,6 +186,14 @@ impl Session for PostgresSession<'_> {
         let prepared = self.prepare(&statement.text)?;
         let params: Vec<_> = statement.params.iter().map(Param).collect();
         let params: Vec<_> = params.iter().map(|param| param as &(dyn ToSql + Sync)).collect();
+        if limit == usize::MAX {
+            // All at once: one round trip less.
+            let rows = self.transaction.query(&prepared, &params).map_err(failed("read nodes"))?;
+            let nodes: Result<Vec<_>, _> =
+                rows.iter().map(|row| self.node(row, &columns)).collect();
+            let nodes = nodes?;
+            return if nodes.is_empty() { Ok(()) } else { each(self, nodes) };
+        }
         let portal = self.transaction.bind(&prepared, &params).map_err(failed("read nodes"))?;
         let mut batch = Vec::new();
         loop {
@@ -325,7 +338,7 @@ impl Session for PostgresSession<'_> {
             let fixed: Vec<_> = fixed.collect();
             return self.copy(&tables.nodes, &fixed, &tables.node_columns, rows);
         }
-        for rows in keyed.chunks(ROWS) {
+        for rows in parts(&keyed, (ROWS, BYTES), |(_, node)| node.attrs.bytes()) {
             let mut given = Given::default();
             given.push("id", ("bigint", ""), Box::new(bits(rows.iter().map(|(_, n)| n.id))));
             let cells: Vec<_> = rows.iter().map(|(cell, _)| *cell).collect();
@@ -338,12 +351,13 @@ impl Session for PostgresSession<'_> {
             for column in &tables.node_columns {
                 given.attribute(column, rows.iter().map(|(_, node)| &node.attrs));
             }
-            let conflict = match put {
-                Put::Upsert => tables.nodes_conflict(),
-                Put::Insert => " ON CONFLICT DO NOTHING".into(),
-            };
-            let (table, wanted, select) = (&tables.nodes, given.names.join(", "), given.select());
-            let text = format!("INSERT INTO {table} ({wanted}) {select}{conflict} RETURNING id");
+            let insert = given.insert(&tables.nodes);
+            if put == Put::Upsert {
+                let text = insert + &tables.nodes_conflict();
+                self.execute("write nodes", &text, &given.params())?;
+                continue;
+            }
+            let text = insert + " ON CONFLICT DO NOTHING RETURNING id";
             let written = self.query("write nodes", &text, &given.params())?;
             if written.len() < rows.len() {
                 let written = written.iter().map(|row| id(row, 0)).collect::<Result<_, _>>()?;
@@ -363,21 +377,22 @@ impl Session for PostgresSession<'_> {
             let fixed = [("u", Type::INT8), ("v", Type::INT8)];
             return self.copy(&tables.edges, &fixed, &tables.edge_columns, rows);
         }
-        for rows in edges.chunks(ROWS) {
+        for rows in parts(edges, (ROWS, BYTES), |row| row.edge.attrs.bytes()) {
             let mut given = Given::default();
             given.push("u", ("bigint", ""), Box::new(bits(rows.iter().map(|row| row.edge.u))));
             given.push("v", ("bigint", ""), Box::new(bits(rows.iter().map(|row| row.edge.v))));
             for column in &tables.edge_columns {
                 given.attribute(column, rows.iter().map(|row| &row.edge.attrs));
             }
-            let conflict = match put {
-                Put::Upsert => tables.edges_conflict(),
-                Put::Insert => " ON CONFLICT DO NOTHING".into(),
-            };
-            let (table, wanted, select) = (&tables.edges, given.names.join(", "), given.select());
-            let text = format!("INSERT INTO {table} ({wanted}) {select}{conflict} RETURNING u, v");
+            let insert = given.insert(&tables.edges);
+            if put == Put::Upsert {
+                let text = insert + &tables.edges_conflict();
+                self.execute("write edges", &text, &given.params())?;
+                continue;
+            }
+            let text = insert + " ON CONFLICT DO NOTHING RETURNING u, v";
             let written = self.query("write edges", &text, &given.params())?;
-            if put == Put::Insert && written.len() < rows.len() {
+            if written.len() < rows.len() {
                 let written = written.iter().map(pair).collect::<Result<_, _>>()?;
                 return Err(faster_edge(rows.iter().map(|row| (row.edge.u, row.edge.v)), &written));
             }

@@ -7,7 +7,7 @@ use rusqlite::OptionalExtension as _;
 use super::session::{SqliteSession, failed};
 use super::tables::MARKS;
 use crate::engine::Mark;
-use crate::sql::signed_runs;
+use crate::names::signed_runs;
 use crate::{BlockLease, GraphError};
 
 pub(super) fn mark(

@@ -42,11 +42,7 @@ impl<'a> SqliteSession<'a> {
 
     /// The ranges of cells to look at; one that stands for all where there are no cells.
     fn ranges(&self, select: &NodeSelect<'_>) -> Vec<RangeInclusive<i64>> {
-        if self.tables.has_cells {
-            self.schema.grid().ranges(select.roi, MAX_RANGES)
-        } else {
-            vec![0..=0]
-        }
+        if self.tables.has_cells { self.schema.ranges(select.roi, MAX_RANGES) } else { vec![0..=0] }
     }
 
     /// The parameters of a statement for one range.

@@ -1,4 +1,4 @@
-//! The contract of [`GraphStore`](crate::GraphStore) as tests that every back end must pass.
+//! The contract of [`GraphStore`] as tests that every back end must pass.
 //!
 //! ```
 //! # mod it {
@@ -95,6 +95,7 @@ macro_rules! conformance {
             attributes_are_updated_one_by_one,
             what_lies_in_a_roi_is_deleted_with_the_edges_it_owns,
             a_bulk_load_is_all_there,
+            a_graph_of_many_megabytes_is_written,
             random_directed_histories_agree_with_the_model,
             random_undirected_histories_agree_with_the_model,
             rois_of_1_axis_agree_with_brute_force,

@@ -219,3 +219,15 @@ pub fn a_bulk_load_is_all_there(database: &dyn Database) {
     assert!(matches!(refused, Err(GraphError::NodeExists { .. })));
     assert_eq!(everything(&*store).num_nodes(), 600); // the graph before the refused one is there
 }
+
+/// A graph that is larger than a message of any database is written.
+pub fn a_graph_of_many_megabytes_is_written(database: &dyn Database) {
+    let store = create(database, schema());
+    let raw = vec![7_u8; 1 << 20];
+    let nodes = (0..20).map(|id| node(id, 0.0, 0.0).with("raw", raw.clone()));
+    let edges = (0..20).map(|id| Edge::new(id, 0).with("raw", raw.clone()));
+    let large = graph(&*store, nodes, edges);
+    store.write(&large, &Write::insert_only()).unwrap();
+    assert_eq!(store.update_attrs(&large, &["raw"]).unwrap(), Count { nodes: 20, edges: 20 });
+    assert!(everything(&*store) == large);
+}

@@ -7,9 +7,13 @@ mod cluster;
 #[cfg(feature = "sqlite")]
 mod funlib;
 mod memory;
+#[cfg(feature = "mongodb")]
+mod mongo;
+#[cfg(feature = "mongodb")]
+mod mongo_fake;
 #[cfg(feature = "postgres")]
 mod postgres;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mongodb"))]
 mod processes;
 mod questions;
 #[cfg(feature = "sqlite")]

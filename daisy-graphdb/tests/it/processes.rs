@@ -23,7 +23,7 @@ pub(crate) fn schema() -> Schema {
 }
 
 /// What a block of `nodes` nodes writes.
-fn block(store: &dyn GraphStore, number: u32, nodes: u64) -> (SubGraph, Write) {
+pub(crate) fn block(store: &dyn GraphStore, number: u32, nodes: u64) -> (SubGraph, Write) {
     let mut graph = store.schema().sub_graph();
     let first = u64::from(number) * nodes;
     let row = f64::from(number) * 10.0;
@@ -37,7 +37,7 @@ fn block(store: &dyn GraphStore, number: u32, nodes: u64) -> (SubGraph, Write) {
     (graph, Write::replace(roi))
 }
 
-fn lease(block: u32, lease: u64) -> BlockLease<'static> {
+pub(crate) fn lease(block: u32, lease: u64) -> BlockLease<'static> {
     BlockLease { run: "r", task: "t", block: block.into(), lease }
 }
 
@@ -66,7 +66,7 @@ pub(crate) fn play(open: impl Fn(&str) -> Box<dyn GraphStore>) {
 }
 
 /// Starts this test binary in a role; `test` is the test that calls [`play`].
-fn start(test: &str, role: &str, place: &str) -> Child {
+pub(crate) fn start(test: &str, role: &str, place: &str) -> Child {
     Command::new(env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture"])
         .env(ROLE, role)
@@ -77,6 +77,10 @@ fn start(test: &str, role: &str, place: &str) -> Child {
 }
 
 /// Four processes commit blocks of one task at the same time.
+#[cfg_attr(
+    not(any(feature = "sqlite", feature = "postgres")),
+    expect(dead_code, reason = "for databases that have transactions")
+)]
 pub(crate) fn four_processes_commit(store: &dyn GraphStore, test: &str, place: &str) {
     let firsts = (0..4).map(|process| process * BLOCKS);
     let children: Vec<_> =
@@ -93,6 +97,10 @@ pub(crate) fn four_processes_commit(store: &dyn GraphStore, test: &str, place: &
 
 /// A process is killed in the middle of a large commit, when `has_begun` says that the database
 /// has received a part of it.
+#[cfg_attr(
+    not(any(feature = "sqlite", feature = "postgres")),
+    expect(dead_code, reason = "for databases that have transactions")
+)]
 pub(crate) fn a_process_is_killed(
     store: &dyn GraphStore,
     test: &str,

@@ -70,3 +70,30 @@ proptest! {
         brute_force(&store, &mut Dice::new(seed), 50, 10);
     }
 }
+
+#[cfg(feature = "sqlite")]
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn random_files_agree_with_brute_force(seed: u64, dims in 1_usize..=6, cell in 1_i64..40) {
+        let file = crate::sqlite::File::new();
+        let open = Open::Create(schema(dims, cell));
+        let store = daisy_graphdb::SqliteStore::open(file.path(), open).unwrap();
+        brute_force(&store, &mut Dice::new(seed), 50, 10);
+    }
+}
+
+#[cfg(feature = "postgres")]
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(20))]
+
+    #[test]
+    fn random_namespaces_agree_with_brute_force(seed: u64, dims in 1_usize..=6, cell in 1_i64..40) {
+        if let Some(cluster) = crate::cluster::cluster() {
+            let (name, open) = (crate::cluster::Cluster::fresh_name(), Open::Create(schema(dims, cell)));
+            let store = daisy_graphdb::PostgresStore::open(&cluster.config(), &name, open).unwrap();
+            brute_force(&store, &mut Dice::new(seed), 50, 10);
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Filters as conditions of MongoDB: documents, never text.
+
+use mongodb::bson::{Bson, Document, doc};
+
+use super::layout::bson;
+use crate::filter::lowered;
+use crate::{AttrType, Attribute, Compare, Filter, Value};
+
+/// The condition of a filter, which was checked.
+pub(super) fn condition(filter: &Filter, fields: &[(Attribute, String)]) -> Document {
+    let all = |filters: &[Filter]| -> Vec<Document> {
+        filters.iter().map(|filter| condition(filter, fields)).collect()
+    };
+    match filter {
+        Filter::All => doc! {},
+        Filter::And(filters) if filters.is_empty() => doc! {},
+        Filter::Or(filters) if filters.is_empty() => doc! { "$nor": [{}] },
+        Filter::And(filters) => doc! { "$and": all(filters) },
+        Filter::Or(filters) => doc! { "$or": all(filters) },
+        Filter::Not(inner) => doc! { "$nor": [condition(inner, fields)] },
+        // What is not there counts as null.
+        Filter::Present { name } => on(fields, name, |_| doc! { "$ne": Bson::Null }),
+        Filter::In { name, values } => {
+            let values: Vec<_> = values.iter().map(bson).collect();
+            on(fields, name, |_| doc! { "$in": values })
+        }
+        Filter::Compare { name, op, value } => compare(fields, name, *op, value),
+    }
+}
+
+fn compare(fields: &[(Attribute, String)], name: &str, op: Compare, value: &Value) -> Document {
+    if let Value::U64(bound) = value
+        && !matches!(op, Compare::Eq | Compare::Ne)
+        && fields.iter().any(|(a, _)| &*a.name == name && a.attr_type == AttrType::U64)
+    {
+        return condition(&lowered::unsigned(name, op, *bound), fields);
+    }
+    let bound = bson(value);
+    on(fields, name, |_| match op {
+        Compare::Eq => doc! { "$eq": bound },
+        Compare::Ne => doc! { "$nin": [Bson::Null, bound] },
+        Compare::Lt => doc! { "$lt": bound },
+        Compare::Le => doc! { "$lte": bound },
+        Compare::Gt => doc! { "$gt": bound },
+        Compare::Ge => doc! { "$gte": bound },
+    })
+}
+
+fn on(
+    fields: &[(Attribute, String)],
+    name: &str,
+    test: impl FnOnce(&Attribute) -> Document,
+) -> Document {
+    match fields.iter().find(|(attribute, _)| &*attribute.name == name) {
+        Some((attribute, field)) => doc! { field: test(attribute) },
+        None => doc! { "$nor": [{}] }, // Not for a filter that was checked.
+    }
+}

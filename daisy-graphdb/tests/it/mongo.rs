@@ -1,0 +1,172 @@
+//! The store on MongoDB: on the server of `DAISY_TEST_MONGODB_URL`, or else on the stand-in.
+
+use std::env;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use daisy_geometry::{Coordinate, Roi};
+use daisy_graphdb::testkit::Database;
+use daisy_graphdb::{
+    AttrType, Committed, Count, Daisy02, Edge, EdgesBy, Filter, GraphError, GraphStore, MongoStore,
+    Node, NodeId, Open, Position, Query, Schema, Write,
+};
+use mongodb::bson::{Bson, Document, doc};
+use mongodb::sync::Client;
+
+use crate::mongo_fake::Fake;
+use crate::processes;
+
+/// A database of its own.
+struct Place {
+    uri: String,
+    name: String,
+}
+
+impl Place {
+    fn new() -> Self {
+        static SERVER: OnceLock<String> = OnceLock::new();
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let uri = SERVER.get_or_init(|| {
+            env::var("DAISY_TEST_MONGODB_URL").unwrap_or_else(|_| Fake::start().uri())
+        });
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Self { uri: uri.clone(), name: format!("daisy_test_{}_{number}", std::process::id()) }
+    }
+
+    fn raw(&self) -> mongodb::sync::Database {
+        Client::with_uri_str(&self.uri).unwrap().database(&self.name)
+    }
+}
+
+impl Drop for Place {
+    /// A real server would keep it.
+    fn drop(&mut self) {
+        if env::var("DAISY_TEST_MONGODB_URL").is_ok() {
+            let _ = self.raw().drop().run();
+        }
+    }
+}
+
+impl Database for Place {
+    fn open(&self, open: Open) -> Result<Box<dyn GraphStore>, GraphError> {
+        Ok(Box::new(MongoStore::open(&self.uri, &self.name, open)?))
+    }
+}
+
+daisy_graphdb::conformance!(|| Some(Place::new()));
+
+/// Collections as daisy 0.2 makes them, through pymongo: small numbers are `Int32`.
+fn old(is_split: bool) -> Place {
+    let place = Place::new();
+    let node = |id: i64, position: [Bson; 2], more: Document| {
+        let [y, x] = position;
+        let mut node = doc! { "id": id };
+        if is_split {
+            node.extend(doc! { "position_y": y, "position_x": x });
+        } else {
+            node.insert("position", vec![y, x]);
+        }
+        node.extend(more);
+        node
+    };
+    let nodes = [
+        node(1, [0.into(), 0.into()], doc! { "score": 1, "name": "O'Brien" }),
+        node(-1, [5.5.into(), 5.into()], doc! { "score": 0.5 }),
+        node(3, [50_i64.into(), 50.into()], doc! { "unknown": true }),
+    ];
+    let database = place.raw();
+    let insert = |collection: &str, documents: Vec<Document>| {
+        database.collection::<Document>(collection).insert_many(documents).run().unwrap();
+    };
+    insert("nodes", nodes.to_vec());
+    insert("nodes", vec![doc! { "id": 4_i64 }]); // never given a position
+    insert("edges", vec![doc! { "u": 1_i64, "v": 3_i64, "weight": 2 }]);
+    let meta =
+        doc! { "directed": false, "total_roi_offset": [0, 0], "total_roi_shape": [100, 100] };
+    insert("meta", vec![meta]);
+    place
+}
+
+fn schema() -> Schema {
+    let schema = Schema::new(Coordinate::new([10, 10])).unwrap().undirected();
+    let schema = schema.total_roi(Roi::new([0, 0], [100, 100]).unwrap()).unwrap();
+    let schema = schema.node_attr("score", AttrType::F64).unwrap();
+    let schema = schema.node_attr("name", AttrType::Text).unwrap();
+    schema.edge_attr("weight", AttrType::F64).unwrap()
+}
+
+#[test]
+fn collections_of_daisy_0_2_are_read_and_written_in_their_own_form() {
+    for is_split in [false, true] {
+        let place = old(is_split);
+        let mut names = Daisy02::default();
+        if is_split {
+            names.position = vec!["position_y".into(), "position_x".into()];
+        }
+        let store = MongoStore::open_daisy_0_2(&place.uri, &place.name, &names, schema()).unwrap();
+        let slab = Roi::from_axes([None, Some((0, 10))]).unwrap();
+        let read = store.read(&Query::new(slab.clone()).edges_by(EdgesBy::EitherEnd)).unwrap();
+        let position = |y, x| Position::new([y, x]).unwrap();
+        let one = Node::new(1, position(0.0, 0.0)).with("score", 1.0).with("name", "O'Brien");
+        assert_eq!(read.node(NodeId(1)), Some(&one));
+        let last = Node::new(u64::MAX, position(5.5, 5.0)).with("score", 0.5);
+        assert_eq!(read.node(NodeId(u64::MAX)), Some(&last)); // -1 is the u64 of the same bits
+        assert_eq!(read.edge(NodeId(3), NodeId(1)), Some(&Edge::new(1, 3).with("weight", 2.0)));
+        assert_eq!(store.count_nodes(&slab, &Filter::ge("score", 1.0)).unwrap(), 1);
+        assert_eq!(store.count_nodes(&Roi::unbounded(2), &Filter::All).unwrap(), 3);
+
+        let mut graph = store.schema().sub_graph();
+        graph.insert_node(Node::new(7, position(9.5, 9.0)).with("name", "new"));
+        graph.insert_edge(Edge::new(7, 1));
+        let write = Write::replace(Roi::new([0, 0], [10, 10]).unwrap());
+        let written = store.write(&graph, &write).unwrap();
+        assert_eq!(written.deleted, Count { nodes: 2, edges: 1 });
+        let stored = place.raw().collection::<Document>("nodes");
+        let stored = stored.find_one(doc! { "id": 7_i64 }).run().unwrap().unwrap();
+        assert!(!stored.contains_key("cell") && stored.contains_key("position") != is_split);
+    }
+}
+
+#[test]
+fn collections_of_daisy_0_2_are_not_taken_for_others() {
+    let place = old(false);
+    for open in [Open::Read, Open::ReadWrite] {
+        assert!(matches!(place.open(open), Err(GraphError::NotAGraph { .. })));
+    }
+    let open =
+        |schema| MongoStore::open_daisy_0_2(&place.uri, &place.name, &Daisy02::default(), schema);
+    assert!(matches!(open(schema().directed()), Err(GraphError::SchemaDiffers { .. })));
+    let empty = Place::new();
+    let missing =
+        MongoStore::open_daisy_0_2(&empty.uri, &empty.name, &Daisy02::default(), schema());
+    assert!(matches!(missing, Err(GraphError::NotFound { .. })));
+}
+
+#[test]
+fn as_another_process() {
+    processes::play(|place| {
+        let (uri, name) = place.rsplit_once('|').unwrap();
+        Box::new(MongoStore::open(uri, name, Open::ReadWrite).unwrap())
+    });
+}
+
+/// Without transactions a part of the write is there. But the block is not marked, and whoever
+/// gets it next leaves nothing of that part.
+#[test]
+fn a_block_of_a_writer_that_is_killed_is_not_done_and_whole_the_next_time() {
+    let place = Place::new();
+    let store = place.open(Open::Create(processes::schema())).unwrap();
+    let to = format!("{}|{}", place.uri, place.name);
+    let mut child = processes::start("mongo::as_another_process", "large 3000", &to);
+    while store.count_nodes(&Roi::unbounded(2), &Filter::All).unwrap() == 0 {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it could be killed");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(store.blocks_done("t", None).unwrap().is_empty());
+    let (graph, write) = processes::block(&*store, 1, 200);
+    let outcome = store.commit_block(&processes::lease(1, 2), &graph, &write).unwrap();
+    assert!(matches!(outcome, Committed::Written(written) if written.deleted.nodes > 0));
+    assert_eq!(store.read(&Query::new(Roi::unbounded(2))).unwrap(), graph);
+    assert_eq!(store.blocks_done("t", None).unwrap(), vec![1..2]);
+}
