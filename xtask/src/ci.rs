@@ -18,7 +18,7 @@ const FEATURES: [(&str, &[&str]); 8] = [
     ("daisy-sched", &[""]),
     ("daisy-journal", &[""]),
     ("daisy-net", &["", "driver"]),
-    ("daisy-array", &["", "ome"]),
+    ("daisy-array", &["", "ome", "n5"]),
     ("daisy", &["", "progress", "arrays", "workers"]),
 ];
 
