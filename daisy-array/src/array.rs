@@ -72,6 +72,10 @@ impl Array {
     /// begins at zero. If `voxel_size` or `offset` is shorter than the shape, the leading axes are
     /// channels.
     ///
+    /// With the feature `n5`, N5 arrays can be opened too, for reading. Their axes and the lists in
+    /// their attributes are reversed, so that the last axis is the fastest as everywhere;
+    /// `pixelResolution` is understood.
+    ///
     /// # Errors
     /// - [`NotFound`](ArrayError::NotFound), [`NotAnArray`](ArrayError::NotAnArray).
     /// - [`Metadata`](ArrayError::Metadata) and
@@ -92,9 +96,16 @@ impl Array {
         options: &OpenOptions,
     ) -> Result<Self, ArrayError> {
         let store = location.into().into_store();
+        let error = match zarrs::array::Array::open(Arc::new(store.clone()), "/") {
+            Ok(inner) => return Self::new(inner, &options.keys),
+            Err(error) => error,
+        };
+        let Some(store) = store.in_other_format()? else {
+            return Err(why_not_open(&store, error));
+        };
         match zarrs::array::Array::open(Arc::new(store.clone()), "/") {
             Ok(inner) => Self::new(inner, &options.keys),
-            Err(error) => Err(why_not_open(&store, error)),
+            Err(error) => Err(ArrayError::Metadata { path: store.path(), source: error.into() }),
         }
     }
 
@@ -300,6 +311,12 @@ impl Array {
     #[must_use]
     pub fn durability(&self) -> Durability {
         self.inner.storage().durability()
+    }
+
+    /// Whether the array can be read and not written, as those of N5.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.inner.storage().is_read_only()
     }
 
     /// What becomes of blocks that share chunks.

@@ -134,6 +134,7 @@ impl Array {
     /// - [`DtypeMismatch`](ArrayError::DtypeMismatch), [`Shape`](ArrayError::Shape): the data.
     /// - [`Dims`](ArrayError::Dims), [`Unbounded`](ArrayError::Unbounded),
     ///   [`Misaligned`](ArrayError::Misaligned), [`Outside`](ArrayError::Outside): the ROI.
+    /// - [`ReadOnly`](ArrayError::ReadOnly): an array that can only be read.
     /// - [`Write`](ArrayError::Write): the file system, or a broken chunk that is covered in part.
     pub fn write<T: Element, D: Dimension>(
         &self,
@@ -246,6 +247,9 @@ impl Array {
         voxels: ArrayViewD<'_, T>,
     ) -> Result<(), ArrayError> {
         self.check_dtype::<T>()?;
+        if self.is_read_only() {
+            return Err(ArrayError::ReadOnly { path: self.path().to_path_buf() });
+        }
         let target = grid.voxels_inside(roi)?;
         let expected = grid.memory_shape::<T>(&target, self.dtype())?;
         if let (0, Some(value)) = (voxels.ndim(), voxels.first()) {
@@ -274,6 +278,9 @@ impl Array {
         value: T,
     ) -> Result<(), ArrayError> {
         self.check_dtype::<T>()?;
+        if self.is_read_only() {
+            return Err(ArrayError::ReadOnly { path: self.path().to_path_buf() });
+        }
         let target = grid.voxels_inside(roi)?;
         if target.is_empty() || grid.channels().contains(&0) {
             return Ok(());

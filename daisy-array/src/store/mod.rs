@@ -5,6 +5,8 @@
 mod local;
 mod location;
 mod memory;
+#[cfg(feature = "n5")]
+mod n5;
 
 use std::fs::File;
 use std::io;
@@ -38,6 +40,8 @@ pub(crate) const ZGROUP: &str = ".zgroup";
 pub(crate) enum Store {
     Local(LocalStore),
     Memory(MemoryFolder),
+    #[cfg(feature = "n5")]
+    N5(n5::N5Folder),
 }
 
 /// What is at a place.
@@ -65,6 +69,8 @@ impl Store {
         match self {
             Self::Local(store) => store.folder().to_path_buf(),
             Self::Memory(store) => store.path(),
+            #[cfg(feature = "n5")]
+            Self::N5(store) => store.plain().path(),
         }
     }
 
@@ -76,6 +82,8 @@ impl Store {
                 Self::Local(LocalStore::new(&store.folder().join(path), store.durability()))
             }
             Self::Memory(store) => Self::Memory(store.join(path)),
+            #[cfg(feature = "n5")]
+            Self::N5(store) => store.plain().join(path),
         }
     }
 
@@ -84,13 +92,15 @@ impl Store {
         match self {
             Self::Local(store) => store.id(),
             Self::Memory(store) => store.id(),
+            #[cfg(feature = "n5")]
+            Self::N5(store) => store.plain().id(),
         }
     }
 
     pub(crate) fn durability(&self) -> Durability {
         match self {
             Self::Local(store) => store.durability(),
-            Self::Memory(_) => Durability::Process,
+            _ => Durability::Process,
         }
     }
 
@@ -102,11 +112,35 @@ impl Store {
         }
     }
 
+    /// Whether nothing can be written there.
+    pub(crate) fn is_read_only(&self) -> bool {
+        match self {
+            #[cfg(feature = "n5")]
+            Self::N5(_) => true,
+            _ => false,
+        }
+    }
+
+    /// The same place read as another format, if what is there is of one.
+    #[cfg(feature = "n5")]
+    pub(crate) fn in_other_format(&self) -> Result<Option<Self>, ArrayError> {
+        Ok(n5::N5Folder::find(self)?.map(Self::N5))
+    }
+
+    /// The same place read as another format: there is none.
+    #[cfg(not(feature = "n5"))]
+    #[allow(clippy::unused_self, reason = "with n5, what is there decides")]
+    pub(crate) fn in_other_format(&self) -> Result<Option<Self>, ArrayError> {
+        Ok(None)
+    }
+
     /// Looks at the place without changing anything.
     pub(crate) fn look(&self) -> Result<Place, ArrayError> {
         match self {
             Self::Local(store) => store.look(),
             Self::Memory(store) => Ok(store.look()),
+            #[cfg(feature = "n5")]
+            Self::N5(_) => Ok(Place::Array),
         }
     }
 
@@ -115,6 +149,8 @@ impl Store {
         match self {
             Self::Local(store) => store.folder().exists(),
             Self::Memory(store) => store.look() != Place::Free,
+            #[cfg(feature = "n5")]
+            Self::N5(_) => true,
         }
     }
 
@@ -124,6 +160,8 @@ impl Store {
             // Metadata are few and everything depends on them.
             Self::Local(store) => LocalStore::new(store.folder(), Durability::Power).create(files),
             Self::Memory(store) => store.create(files),
+            #[cfg(feature = "n5")]
+            Self::N5(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
@@ -135,6 +173,8 @@ impl Store {
                 store.remove_array();
                 Ok(())
             }
+            #[cfg(feature = "n5")]
+            Self::N5(_) => Err(ArrayError::ReadOnly { path: self.path() }),
         }
     }
 
@@ -146,6 +186,8 @@ impl Store {
                 // A panic elsewhere leaves whole chunks, as everything does.
                 store.lock(key).lock().unwrap_or_else(PoisonError::into_inner),
             )),
+            #[cfg(feature = "n5")]
+            Self::N5(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 }
@@ -168,6 +210,8 @@ impl ReadableStorageTraits for Store {
         match self {
             Self::Local(store) => store.get(key),
             Self::Memory(store) => Ok(store.get(key)),
+            #[cfg(feature = "n5")]
+            Self::N5(store) => store.get(key),
         }
     }
 
@@ -179,6 +223,8 @@ impl ReadableStorageTraits for Store {
         match self {
             Self::Local(store) => store.get_partial_many(key, byte_ranges),
             Self::Memory(store) => Ok(store.get_partial_many(key, byte_ranges)),
+            #[cfg(feature = "n5")]
+            Self::N5(store) => store.get_partial_many(key, byte_ranges),
         }
     }
 
@@ -186,11 +232,18 @@ impl ReadableStorageTraits for Store {
         match self {
             Self::Local(store) => store.size_key(key),
             Self::Memory(store) => Ok(store.get(key).map(|value| value.len() as u64)),
+            #[cfg(feature = "n5")]
+            Self::N5(store) => Ok(store.get(key)?.map(|value| value.len() as u64)),
         }
     }
 
     fn supports_get_partial(&self) -> bool {
-        true
+        match self {
+            // Blocks are unpacked as a whole.
+            #[cfg(feature = "n5")]
+            Self::N5(_) => false,
+            _ => true,
+        }
     }
 }
 
@@ -202,6 +255,8 @@ impl WritableStorageTraits for Store {
                 store.set(key, value);
                 Ok(())
             }
+            #[cfg(feature = "n5")]
+            Self::N5(_) => Err(StorageError::ReadOnly),
         }
     }
 
@@ -220,6 +275,8 @@ impl WritableStorageTraits for Store {
                 store.erase(key);
                 Ok(())
             }
+            #[cfg(feature = "n5")]
+            Self::N5(_) => Err(StorageError::ReadOnly),
         }
     }
 

@@ -12,6 +12,8 @@ mod concurrent;
 mod create;
 mod interop;
 mod legacy;
+#[cfg(feature = "n5")]
+mod n5;
 #[cfg(feature = "ome")]
 mod ome;
 mod oracle;
