@@ -1,12 +1,13 @@
 //! The tables of a graph.
 //!
 //! ```text
-//!   nodes (id PRIMARY KEY, cell, p0 .., attributes)      INDEX (cell)
+//!   nodes (id PRIMARY KEY, cell, p0 .., attributes)      INDEX (cell, p0 ..)
 //!   edges (u, v, attributes)                             PRIMARY KEY (u, v), INDEX (v)
 //!   daisy_blocks (task, run, block, lease, done)         PRIMARY KEY (task, run, block)
 //!   daisy_graph (schema)
 //! ```
 //!
+//! With the positions in the index, rows outside of a ROI are left out without a look at the heap.
 //! Blocks that are written together lie together in the heap. In undirected graphs, what is unique
 //! is the pair without its order, so that not even two writers at once can store both orders.
 
@@ -57,7 +58,7 @@ impl Tables {
         format!(
             "CREATE SCHEMA IF NOT EXISTS {namespace};
              CREATE TABLE {nodes} (id bigint PRIMARY KEY, cell bigint NOT NULL{positions}{});
-             CREATE INDEX ON {nodes} (cell);
+             CREATE INDEX ON {nodes} (cell, {});
              CREATE TABLE {edges} (u bigint NOT NULL, v bigint NOT NULL{});
              {unique}
              CREATE INDEX ON {edges} (v);
@@ -65,6 +66,7 @@ impl Tables {
                  lease bigint NOT NULL, done boolean NOT NULL, PRIMARY KEY (task, run, block));
              CREATE TABLE {namespace}.daisy_graph (schema text NOT NULL);",
             declared(&self.node_columns),
+            self.positions.join(", "),
             declared(&self.edge_columns),
         )
     }
