@@ -246,6 +246,14 @@ pub enum ArrayError {
         /// What is wrong with them.
         problem: crate::OmeProblem,
     },
+    /// An object store cannot be reached, or refuses.
+    #[cfg(feature = "remote")]
+    Remote {
+        /// The store, or the place in it.
+        url: String,
+        /// What it says.
+        source: Source,
+    },
     /// Coordinates overflow.
     Geometry(GeometryError),
     /// Voxels could not be read.
@@ -288,6 +296,8 @@ impl std::error::Error for ArrayError {
             | Self::Read { source, .. }
             | Self::Write { source, .. } => Some(source.as_ref()),
             Self::Io { source, .. } => Some(source),
+            #[cfg(feature = "remote")]
+            Self::Remote { source, .. } => Some(source.as_ref()),
             Self::Geometry(source) => Some(source),
             Self::Layout { source, .. } => Some(source),
             Self::SharedChunk { shared, .. } => Some(shared),
@@ -430,6 +440,10 @@ impl ArrayError {
                 "{} can only be read here: write to the array itself, where it is kept",
                 path.display()
             ),
+            #[cfg(feature = "remote")]
+            Self::Remote { url, source } => {
+                write!(f, "{url}: {source}; check address, network and credentials")
+            }
             #[cfg(feature = "ome")]
             Self::Ome { path, problem } => write!(f, "{}: {problem}", path.display()),
             Self::Geometry(error) => write!(f, "{error}"),

@@ -34,4 +34,6 @@ pub use problem::{AttributeProblem, Difference, Occupant};
 pub use sharing::ChunkSharing;
 pub use spec::{ArraySpec, BloscCodec, Compression, IfExists, ZarrVersion};
 pub use store::{ArrayId, Durability, Location, MemoryStore};
+#[cfg(feature = "remote")]
+pub use store::{RemoteStore, S3Options};
 pub use view::View;

@@ -18,7 +18,7 @@ const FEATURES: [(&str, &[&str]); 9] = [
     ("daisy-sched", &[""]),
     ("daisy-journal", &[""]),
     ("daisy-net", &["", "driver"]),
-    ("daisy-array", &["", "ome", "n5"]),
+    ("daisy-array", &["", "ome", "n5", "remote"]),
     ("daisy-graphdb", &["", "sqlite", "postgres", "mongodb", "testkit"]),
     ("daisy", &["", "progress", "arrays", "graphs", "workers"]),
 ];

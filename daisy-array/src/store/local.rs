@@ -367,7 +367,7 @@ fn first_entry(folder: &Path, known: fn(&str) -> bool) -> io::Result<Option<Path
 
 /// Whether a name in the folder of an array can be part of that array: metadata, chunks, locks or
 /// leftovers.
-fn is_part_of_array(name: &str) -> bool {
+pub(crate) fn is_part_of_array(name: &str) -> bool {
     let is_chunk_key = |name: &str| name.chars().all(|c| c.is_ascii_digit() || c == '.');
     [ZARR_JSON, ZARRAY, ZATTRS, LOCK_FOLDER, "c"].contains(&name)
         || name.starts_with(TEMPORARY_PREFIX)

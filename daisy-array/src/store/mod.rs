@@ -7,6 +7,8 @@ mod location;
 mod memory;
 #[cfg(feature = "n5")]
 mod n5;
+#[cfg(feature = "remote")]
+mod remote;
 
 use std::fs::File;
 use std::io;
@@ -24,6 +26,8 @@ pub(crate) use self::local::LocalStore;
 pub use self::location::{ArrayId, Location};
 pub(crate) use self::memory::MemoryFolder;
 pub use self::memory::MemoryStore;
+#[cfg(feature = "remote")]
+pub use self::remote::{RemoteStore, S3Options};
 use crate::{ArrayError, Occupant};
 
 /// The metadata of Zarr v3.
@@ -42,6 +46,8 @@ pub(crate) enum Store {
     Memory(MemoryFolder),
     #[cfg(feature = "n5")]
     N5(n5::N5Folder),
+    #[cfg(feature = "remote")]
+    Remote(remote::RemoteFolder),
 }
 
 /// What is at a place.
@@ -71,6 +77,8 @@ impl Store {
             Self::Memory(store) => store.path(),
             #[cfg(feature = "n5")]
             Self::N5(store) => store.plain().path(),
+            #[cfg(feature = "remote")]
+            Self::Remote(store) => store.path(),
         }
     }
 
@@ -84,6 +92,8 @@ impl Store {
             Self::Memory(store) => Self::Memory(store.join(path)),
             #[cfg(feature = "n5")]
             Self::N5(store) => store.plain().join(path),
+            #[cfg(feature = "remote")]
+            Self::Remote(store) => Self::Remote(store.join(path)),
         }
     }
 
@@ -94,12 +104,17 @@ impl Store {
             Self::Memory(store) => store.id(),
             #[cfg(feature = "n5")]
             Self::N5(store) => store.plain().id(),
+            #[cfg(feature = "remote")]
+            Self::Remote(store) => store.id(),
         }
     }
 
     pub(crate) fn durability(&self) -> Durability {
         match self {
             Self::Local(store) => store.durability(),
+            // What an object store has taken, it keeps.
+            #[cfg(feature = "remote")]
+            Self::Remote(_) => Durability::Power,
             _ => Durability::Process,
         }
     }
@@ -117,6 +132,8 @@ impl Store {
         match self {
             #[cfg(feature = "n5")]
             Self::N5(_) => true,
+            #[cfg(feature = "remote")]
+            Self::Remote(store) => store.is_read_only(),
             _ => false,
         }
     }
@@ -141,6 +158,8 @@ impl Store {
             Self::Memory(store) => Ok(store.look()),
             #[cfg(feature = "n5")]
             Self::N5(_) => Ok(Place::Array),
+            #[cfg(feature = "remote")]
+            Self::Remote(store) => store.look(),
         }
     }
 
@@ -151,6 +170,8 @@ impl Store {
             Self::Memory(store) => store.look() != Place::Free,
             #[cfg(feature = "n5")]
             Self::N5(_) => true,
+            #[cfg(feature = "remote")]
+            Self::Remote(store) => store.look().is_ok_and(|place| place != Place::Free),
         }
     }
 
@@ -162,6 +183,8 @@ impl Store {
             Self::Memory(store) => store.create(files),
             #[cfg(feature = "n5")]
             Self::N5(_) => Err(io::ErrorKind::Unsupported.into()),
+            #[cfg(feature = "remote")]
+            Self::Remote(store) => store.create(files),
         }
     }
 
@@ -175,6 +198,8 @@ impl Store {
             }
             #[cfg(feature = "n5")]
             Self::N5(_) => Err(ArrayError::ReadOnly { path: self.path() }),
+            #[cfg(feature = "remote")]
+            Self::Remote(store) => store.remove_array(),
         }
     }
 
@@ -188,6 +213,11 @@ impl Store {
             )),
             #[cfg(feature = "n5")]
             Self::N5(_) => Err(io::ErrorKind::Unsupported.into()),
+            #[cfg(feature = "remote")]
+            Self::Remote(_) => Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "an object store cannot lock chunks: write whole ones",
+            )),
         }
     }
 }
@@ -212,6 +242,8 @@ impl ReadableStorageTraits for Store {
             Self::Memory(store) => Ok(store.get(key)),
             #[cfg(feature = "n5")]
             Self::N5(store) => store.get(key),
+            #[cfg(feature = "remote")]
+            Self::Remote(store) => store.get(key),
         }
     }
 
@@ -225,6 +257,8 @@ impl ReadableStorageTraits for Store {
             Self::Memory(store) => Ok(store.get_partial_many(key, byte_ranges)),
             #[cfg(feature = "n5")]
             Self::N5(store) => store.get_partial_many(key, byte_ranges),
+            #[cfg(feature = "remote")]
+            Self::Remote(store) => store.get_partial_many(key, byte_ranges),
         }
     }
 
@@ -234,6 +268,8 @@ impl ReadableStorageTraits for Store {
             Self::Memory(store) => Ok(store.get(key).map(|value| value.len() as u64)),
             #[cfg(feature = "n5")]
             Self::N5(store) => Ok(store.get(key)?.map(|value| value.len() as u64)),
+            #[cfg(feature = "remote")]
+            Self::Remote(store) => store.size_key(key),
         }
     }
 
@@ -257,6 +293,8 @@ impl WritableStorageTraits for Store {
             }
             #[cfg(feature = "n5")]
             Self::N5(_) => Err(StorageError::ReadOnly),
+            #[cfg(feature = "remote")]
+            Self::Remote(store) => store.set(key, value),
         }
     }
 
@@ -277,6 +315,8 @@ impl WritableStorageTraits for Store {
             }
             #[cfg(feature = "n5")]
             Self::N5(_) => Err(StorageError::ReadOnly),
+            #[cfg(feature = "remote")]
+            Self::Remote(store) => store.erase(key),
         }
     }
 

@@ -11,11 +11,18 @@ use ndarray::{Array3, ArrayD};
 /// Where the killed writer writes; unset in all other processes.
 const WRITER_PATH: &str = "DAISY_ARRAY_TEST_WRITER_PATH";
 
+/// The name of an array with shards where others have chunks.
+const SHARDED: &str = "sharded";
+
 fn create(path: &Path) -> Array {
     let spec = ArraySpec::new([32, 32, 32], Dtype::U64)
         .chunk_shape([8, 16, 16])
         .voxel_size([2, 2, 2])
         .offset([-10, 0, 4]);
+    let spec = match path.ends_with(SHARDED) {
+        true => spec.chunk_shape([4, 8, 16]).shard_shape([8, 16, 16]),
+        false => spec,
+    };
     Array::create(path, &spec, IfExists::ReuseIfCompatible).unwrap()
 }
 
@@ -121,8 +128,17 @@ fn writer_that_gets_killed() {
 
 #[test]
 fn a_killed_writer_leaves_whole_chunks() {
+    kill_writers("chunks");
+}
+
+#[test]
+fn a_killed_writer_leaves_whole_shards() {
+    kill_writers(SHARDED);
+}
+
+fn kill_writers(name: &str) {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("a");
+    let path = folder.path().join(name);
     for kill in 1..=5 {
         let mut writer = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "concurrent::writer_that_gets_killed", "--nocapture"])

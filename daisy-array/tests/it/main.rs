@@ -11,12 +11,16 @@ mod chunks;
 mod concurrent;
 mod create;
 mod interop;
+mod keys;
 mod legacy;
 #[cfg(feature = "n5")]
 mod n5;
 #[cfg(feature = "ome")]
 mod ome;
 mod oracle;
+mod python;
+#[cfg(feature = "remote")]
+mod remote;
 mod requests;
 mod sharing;
 mod snapped;
