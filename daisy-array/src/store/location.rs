@@ -1,5 +1,6 @@
 //! Where an array is, as users say it, and which array it is.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -26,39 +27,28 @@ impl Location {
     }
 }
 
-impl From<&Path> for Location {
-    fn from(path: &Path) -> Self {
-        Self(Store::Local(LocalStore::new(path, Durability::default())))
+/// All that names a path: `&str`, `&Path`, `&PathBuf`, `&String`, `&OsString`.
+impl<P: AsRef<Path> + ?Sized> From<&P> for Location {
+    fn from(path: &P) -> Self {
+        Self(Store::Local(LocalStore::new(path.as_ref(), Durability::default())))
     }
 }
 
 impl From<PathBuf> for Location {
     fn from(path: PathBuf) -> Self {
-        path.as_path().into()
-    }
-}
-
-impl From<&PathBuf> for Location {
-    fn from(path: &PathBuf) -> Self {
-        path.as_path().into()
-    }
-}
-
-impl From<&str> for Location {
-    fn from(path: &str) -> Self {
-        Path::new(path).into()
+        Self::from(&path)
     }
 }
 
 impl From<String> for Location {
     fn from(path: String) -> Self {
-        Path::new(&path).into()
+        Self::from(&path)
     }
 }
 
-impl From<&String> for Location {
-    fn from(path: &String) -> Self {
-        Path::new(path).into()
+impl From<OsString> for Location {
+    fn from(path: OsString) -> Self {
+        Self::from(&path)
     }
 }
 
