@@ -43,7 +43,7 @@ pub(crate) fn run() -> Result<(), Error> {
         tests.add(&mut cargo(&["test", "--workspace", "--all-features", "--no-fail-fast"]))
     })?;
     step("faults on real processes", || {
-        tests.add(&mut cargo(&["test", "-p", "daisy", "--all-features", "--test", "faults"]))
+        tests.add(&mut cargo(&["test", "--workspace", "--all-features", "--test", "faults"]))
     })?;
     step("simulated clusters", || {
         check(&mut cargo(&["run", "--release", "-p", "daisy-sim", "--", "--seeds", "10000"]))
