@@ -51,7 +51,8 @@ impl Moment {
     }
 
     /// The moment so many milliseconds later.
-    pub(crate) const fn after_ms(self, millis: u64) -> Self {
+    #[must_use]
+    pub const fn after_ms(self, millis: u64) -> Self {
         Self(self.0.saturating_add(millis.saturating_mul(1_000)))
     }
 

@@ -10,7 +10,7 @@ use daisy_sched::Moment;
 
 use crate::{
     dice::Dice,
-    timing::{RETRANSMIT_MS, after_ms, after_us},
+    timing::{RETRANSMIT_MS, after_us},
 };
 
 /// A direction.
@@ -177,7 +177,7 @@ impl Net {
         let mut due = after_us(now, delay + dice.below(jitter) + wait_us).max(pipe.last_due);
         if is_deaf {
             let since = *pipe.unacknowledged_since.get_or_insert(now);
-            if now > after_ms(since, RETRANSMIT_MS) {
+            if now > since.after_ms(RETRANSMIT_MS) {
                 due = Moment::MAX;
             }
         }

@@ -17,7 +17,7 @@ use daisy_sched::{LeaseId, Moment, WorkerId};
 
 use crate::{
     net::Item,
-    timing::{FIRST_CONNECT_MS, HEARTBEAT_MS, PAUSES_US, after_ms},
+    timing::{FIRST_CONNECT_MS, HEARTBEAT_MS, PAUSES_US},
 };
 
 /// What a block's function comes to.
@@ -139,7 +139,7 @@ impl Process {
             next_try: now,
             pause_us: PAUSES_US.0,
             job: None,
-            first_deadline: after_ms(now, FIRST_CONNECT_MS),
+            first_deadline: now.after_ms(FIRST_CONNECT_MS),
             is_welcome: false,
             is_draining: false,
             goodbye: None,

@@ -47,11 +47,6 @@ pub(crate) const PATIENCE_MS: u64 = 3_600_000;
 /// More events than any fair world has.
 pub(crate) const MAX_EVENTS: u64 = 300_000;
 
-/// The moment so many milliseconds later.
-pub(crate) const fn after_ms(moment: Moment, millis: u64) -> Moment {
-    moment.after(Duration::from_millis(millis))
-}
-
 /// The moment so many microseconds later.
 pub(crate) const fn after_us(moment: Moment, micros: u64) -> Moment {
     moment.after(Duration::from_micros(micros))

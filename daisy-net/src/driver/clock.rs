@@ -1,6 +1,6 @@
 //! Time as the pure machines count it, from a start of its own.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use daisy_sched::Moment;
 
@@ -9,37 +9,34 @@ use daisy_sched::Moment;
 #[derive(Debug)]
 pub(super) struct Clock {
     start: Instant,
-    /// What the suspended clock showed at the start.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    booted: Option<std::time::Duration>,
+    /// What the clock that goes on showed at the start; none where there is no such clock.
+    booted: Option<Duration>,
 }
 
 impl Clock {
     pub(super) fn new() -> Self {
-        Self {
-            start: Instant::now(),
-            #[cfg(any(target_os = "linux", target_os = "android"))]
-            booted: since_boot(),
-        }
+        Self { start: Instant::now(), booted: since_boot() }
     }
 
     pub(super) fn now(&self) -> Moment {
-        #[cfg(any(target_os = "linux", target_os = "android"))]
         let elapsed = match (self.booted, since_boot()) {
             (Some(start), Some(now)) => now.saturating_sub(start),
             _ => self.start.elapsed(),
         };
-        #[cfg(not(any(target_os = "linux", target_os = "android")))]
-        let elapsed = self.start.elapsed();
         Moment::from_micros(u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX))
     }
 }
 
 /// The time since the machine was booted, suspended or not.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn since_boot() -> Option<std::time::Duration> {
+fn since_boot() -> Option<Duration> {
     use nix::time::{ClockId, clock_gettime};
     clock_gettime(ClockId::CLOCK_BOOTTIME).ok().map(Into::into)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const fn since_boot() -> Option<Duration> {
+    None
 }
 
 #[cfg(test)]

@@ -11,8 +11,6 @@
 //! of it. So a worker counts its silence from the last sign of life that it *gave* and that the server has
 //! answered, never from what it reads, which may have been under way, or have waited here, for long.
 
-use core::time::Duration;
-
 use daisy_sched::Moment;
 
 use super::OwnEnd;
@@ -81,7 +79,7 @@ impl Life {
 
     /// Whether a welcome comes so late that nothing may be begun after it.
     pub(super) fn is_stale(&self, now: Moment, welcome: &Welcome) -> bool {
-        welcome.silence_ms > 0 && now >= after_ms(self.hello_at, welcome.silence_ms)
+        welcome.silence_ms > 0 && now >= self.hello_at.after_ms(welcome.silence_ms)
     }
 
     /// The server has answered the hello.
@@ -134,14 +132,14 @@ impl Life {
 
     /// When this worker must have ended unless it hears of its server.
     pub(super) fn must_end_at(&self, welcome: &Welcome) -> Option<Moment> {
-        let silence = |moment| {
+        let silence = |moment: Moment| {
             let is_limited = welcome.silence_ms > 0;
-            is_limited.then(|| after_ms(moment, welcome.silence_ms))
+            is_limited.then(|| moment.after_ms(welcome.silence_ms))
         };
         match self.offline_since {
             _ if self.over_since.is_some() => self.over_since,
             Some(since) if self.is_server_dead => {
-                let end = after_ms(since, welcome.reconnect_ms);
+                let end = since.after_ms(welcome.reconnect_ms);
                 Some(self.greeting_since.and_then(silence).map_or(end, |at| end.min(at)))
             }
             _ => silence(self.alive_at),
@@ -155,10 +153,6 @@ fn reach(own_end: &OwnEnd, seen_as: &str) -> Reach {
         OwnEnd { is_local: true, .. } => Reach::Local,
         OwnEnd { is_local: false, .. } => Reach::Direct,
     }
-}
-
-fn after_ms(moment: Moment, millis: u64) -> Moment {
-    moment.after(Duration::from_millis(millis))
 }
 
 #[cfg(test)]

@@ -239,7 +239,7 @@ impl Switchboard {
         if now < self.next_beat {
             return;
         }
-        self.next_beat = after_ms(now, (self.config.heartbeat_ms / 2).max(1));
+        self.next_beat = now.after_ms((self.config.heartbeat_ms / 2).max(1));
         let keys: Vec<LineKey> = self.lines_of.values().copied().collect();
         for key in keys {
             let Some(line) = self.line_mut(key) else { continue };
@@ -250,7 +250,7 @@ impl Switchboard {
         }
         while let Some(&key) = self.strangers.front() {
             let opened = self.line_mut(key).map(|line| line.opened);
-            if opened.is_some_and(|opened| now < after_ms(opened, Self::HELLO_MS)) {
+            if opened.is_some_and(|opened| now < opened.after_ms(Self::HELLO_MS)) {
                 break;
             }
             self.strangers.pop_front();
@@ -418,8 +418,4 @@ impl Switchboard {
 /// The line of that name, unless it is gone.
 fn find(lines: &mut [Option<Box<Line>>], key: LineKey) -> Option<&mut Line> {
     lines.get_mut(key.slot())?.as_deref_mut().filter(|line| line.key() == key)
-}
-
-fn after_ms(moment: Moment, millis: u64) -> Moment {
-    moment.after(core::time::Duration::from_millis(millis))
 }

@@ -30,7 +30,7 @@ impl Bounds {
 
     /// Whether a worker may still be there at `now`, where its server was gone for good at `gone`.
     pub(crate) fn outlive(pid: usize, gone: Moment, now: Moment) -> Result<(), String> {
-        let limit = timing::after_ms(gone, timing::OUTLIVE_MS);
+        let limit = gone.after_ms(timing::OUTLIVE_MS);
         if now <= limit {
             return Ok(());
         }

@@ -118,7 +118,7 @@ impl Server {
         let beat = self.board.next_deadline();
         let farewell = match self.phase {
             // It looks around ten times a second.
-            Phase::Farewell { .. } => Some(timing::after_ms(self.seen, 100)),
+            Phase::Farewell { .. } => Some(self.seen.after_ms(100)),
             _ => None,
         };
         let at = due.into_iter().chain(beat).chain(farewell).min()?;

@@ -285,15 +285,14 @@ impl Server {
         }
         match self.phase {
             Phase::Running if self.desk.coordinator.is_done() || self.fault.is_some() => {
-                let deadline = timing::after_ms(now, timing::FAREWELL_MS);
+                let deadline = now.after_ms(timing::FAREWELL_MS);
                 self.phase = Phase::Farewell { deadline, is_killing: false };
             }
             Phase::Farewell { deadline, is_killing } => {
                 let has_fault = self.fault.is_some();
                 let is_over = self.desk.children.is_empty()
                     && (self.board.num_workers() == 0 || is_killing || has_fault);
-                if is_over || (is_killing && now > timing::after_ms(deadline, timing::FAREWELL_MS))
-                {
+                if is_over || (is_killing && now > deadline.after_ms(timing::FAREWELL_MS)) {
                     self.phase = Phase::Over;
                     let finished = self.journal.commit().and_then(|()| self.journal.sync());
                     if self.fault.is_none() && finished.is_err() {

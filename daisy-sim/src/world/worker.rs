@@ -173,7 +173,7 @@ impl World {
         let process = &mut self.processes[pid];
         if process.goodbye.is_none() {
             process.session.give_back(now);
-            process.goodbye = Some((timing::after_ms(now, GOODBYE_MS), false));
+            process.goodbye = Some((now.after_ms(GOODBYE_MS), false));
         }
         loop {
             let process = &mut self.processes[pid];
