@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::engine::{
-    Backend, Each, EdgeSelect, End, Mark, NodeSelect, PlacedEdge, Put, Session, graph_store,
+    Backend, Each, EdgeSelect, End, Mark, NodeSelect, PlacedEdge, Put, Run, Session, graph_store,
 };
 use crate::{
     Attribute, Attrs, BlockLease, Count, Edge, GraphError, Node, NodeId, Open, Owner, Position,
@@ -86,20 +86,14 @@ impl Backend for MemoryStore {
         self.is_writable
     }
 
-    fn reading(
-        &self,
-        run: &mut dyn FnMut(&mut dyn Session) -> Result<(), GraphError>,
-    ) -> Result<(), GraphError> {
+    fn reading(&self, run: Run<'_>) -> Result<(), GraphError> {
         match self.database.state() {
             Some(state) => run(&mut Memory(state)),
             None => Ok(()),
         }
     }
 
-    fn writing(
-        &self,
-        run: &mut dyn FnMut(&mut dyn Session) -> Result<(), GraphError>,
-    ) -> Result<(), GraphError> {
+    fn writing(&self, run: Run<'_>) -> Result<(), GraphError> {
         let mut state = self.database.0.write().unwrap_or_else(PoisonError::into_inner);
         let Some(whole) = state.take() else { return Ok(()) };
         // Nothing here fails once something is changed: see the invariant of the engine.

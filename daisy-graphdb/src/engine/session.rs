@@ -8,6 +8,9 @@ use daisy_geometry::Roi;
 use crate::position::Bounds;
 use crate::{BlockLease, Count, Edge, Filter, GraphError, Node, NodeId, Position, Schema};
 
+/// What is done in one transaction.
+pub(crate) type Run<'a> = &'a mut dyn FnMut(&mut dyn Session) -> Result<(), GraphError>;
+
 /// A database that holds a graph.
 pub(crate) trait Backend {
     /// What the graph holds.
@@ -17,23 +20,14 @@ pub(crate) trait Backend {
     fn is_writable(&self) -> bool;
 
     /// Runs something on one consistent snapshot.
-    fn reading(
-        &self,
-        run: &mut dyn FnMut(&mut dyn Session) -> Result<(), GraphError>,
-    ) -> Result<(), GraphError>;
+    fn reading(&self, run: Run<'_>) -> Result<(), GraphError>;
 
     /// Runs something in a transaction, which is committed if it succeeds and rolled back if not.
     /// It may be run again after a conflict with another writer.
-    fn writing(
-        &self,
-        run: &mut dyn FnMut(&mut dyn Session) -> Result<(), GraphError>,
-    ) -> Result<(), GraphError>;
+    fn writing(&self, run: Run<'_>) -> Result<(), GraphError>;
 
     /// The transactions of a bulk load; others than [`writing`](Self::writing) if that is faster.
-    fn loading(
-        &self,
-        run: &mut dyn FnMut(&mut dyn Session) -> Result<(), GraphError>,
-    ) -> Result<(), GraphError> {
+    fn loading(&self, run: Run<'_>) -> Result<(), GraphError> {
         self.writing(run)
     }
 }

@@ -12,7 +12,7 @@ use mongodb::sync::{Client, Database};
 pub use self::layout::Daisy02;
 use self::layout::Layout;
 use self::session::{MongoSession, run};
-use crate::engine::{Backend, Session, graph_store};
+use crate::engine::{Backend, Run, graph_store};
 use crate::{GraphError, Open, Schema, schema_text};
 
 /// The collection of marks, and that of the schema with the id of its document.
@@ -95,10 +95,7 @@ impl MongoStore {
         Ok(Self { database, schema, layout, is_writable: true })
     }
 
-    fn session(
-        &self,
-        run: &mut dyn FnMut(&mut dyn Session) -> Result<(), GraphError>,
-    ) -> Result<(), GraphError> {
+    fn session(&self, run: Run<'_>) -> Result<(), GraphError> {
         let Self { database, layout, schema, .. } = self;
         run(&mut MongoSession { database, layout, schema })
     }
@@ -115,17 +112,11 @@ impl Backend for MongoStore {
         self.is_writable
     }
 
-    fn reading(
-        &self,
-        run: &mut dyn FnMut(&mut dyn Session) -> Result<(), GraphError>,
-    ) -> Result<(), GraphError> {
+    fn reading(&self, run: Run<'_>) -> Result<(), GraphError> {
         self.session(run)
     }
 
-    fn writing(
-        &self,
-        run: &mut dyn FnMut(&mut dyn Session) -> Result<(), GraphError>,
-    ) -> Result<(), GraphError> {
+    fn writing(&self, run: Run<'_>) -> Result<(), GraphError> {
         self.session(run)
     }
 }

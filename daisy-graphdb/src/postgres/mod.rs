@@ -14,7 +14,7 @@ use postgres::{Client, Config, IsolationLevel, NoTls, Statement};
 
 use self::session::PostgresSession;
 use self::tables::Tables;
-use crate::engine::{Backend, Session, graph_store};
+use crate::engine::{Backend, Run, graph_store};
 use crate::sql::quoted;
 use crate::{GraphError, Open, Schema, schema_text};
 
@@ -85,11 +85,7 @@ impl PostgresStore {
     }
 
     /// Runs a transaction, again if the server ends it because of another one.
-    fn transaction(
-        &self,
-        kind: Kind,
-        run: &mut dyn FnMut(&mut dyn Session) -> Result<(), GraphError>,
-    ) -> Result<(), GraphError> {
+    fn transaction(&self, kind: Kind, run: Run<'_>) -> Result<(), GraphError> {
         let mut connection = self.connection()?;
         let mut outcome = self.attempt(&mut connection, kind, run);
         for _ in 1..ATTEMPTS {
@@ -109,7 +105,7 @@ impl PostgresStore {
         &self,
         connection: &mut Connection,
         kind: Kind,
-        run: &mut dyn FnMut(&mut dyn Session) -> Result<(), GraphError>,
+        run: Run<'_>,
     ) -> Result<(), GraphError> {
         let Connection { client, prepared } = connection;
         if prepared.len() > STATEMENTS {
@@ -160,24 +156,15 @@ impl Backend for PostgresStore {
         self.is_writable
     }
 
-    fn reading(
-        &self,
-        run: &mut dyn FnMut(&mut dyn Session) -> Result<(), GraphError>,
-    ) -> Result<(), GraphError> {
+    fn reading(&self, run: Run<'_>) -> Result<(), GraphError> {
         self.transaction(Kind::Read, run)
     }
 
-    fn writing(
-        &self,
-        run: &mut dyn FnMut(&mut dyn Session) -> Result<(), GraphError>,
-    ) -> Result<(), GraphError> {
+    fn writing(&self, run: Run<'_>) -> Result<(), GraphError> {
         self.transaction(Kind::Write, run)
     }
 
-    fn loading(
-        &self,
-        run: &mut dyn FnMut(&mut dyn Session) -> Result<(), GraphError>,
-    ) -> Result<(), GraphError> {
+    fn loading(&self, run: Run<'_>) -> Result<(), GraphError> {
         self.transaction(Kind::Load, run)
     }
 }

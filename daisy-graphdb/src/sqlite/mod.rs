@@ -14,7 +14,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use self::session::{SqliteSession, failed};
 use self::tables::Tables;
-use crate::engine::{Backend, Session, graph_store};
+use crate::engine::{Backend, Run, graph_store};
 use crate::{GraphError, Open, Schema, schema_text};
 
 /// Connections that are kept for later; more are opened when more threads need one.
@@ -165,11 +165,7 @@ impl SqliteStore {
         outcome
     }
 
-    fn transaction(
-        &self,
-        behavior: TransactionBehavior,
-        run: &mut dyn FnMut(&mut dyn Session) -> Result<(), GraphError>,
-    ) -> Result<(), GraphError> {
+    fn transaction(&self, behavior: TransactionBehavior, run: Run<'_>) -> Result<(), GraphError> {
         self.with_connection(|connection| {
             let transaction = Transaction::new_unchecked(connection, behavior)
                 .map_err(failed("begin a transaction"))?;
@@ -191,17 +187,11 @@ impl Backend for SqliteStore {
         self.is_writable
     }
 
-    fn reading(
-        &self,
-        run: &mut dyn FnMut(&mut dyn Session) -> Result<(), GraphError>,
-    ) -> Result<(), GraphError> {
+    fn reading(&self, run: Run<'_>) -> Result<(), GraphError> {
         self.transaction(TransactionBehavior::Deferred, run)
     }
 
-    fn writing(
-        &self,
-        run: &mut dyn FnMut(&mut dyn Session) -> Result<(), GraphError>,
-    ) -> Result<(), GraphError> {
+    fn writing(&self, run: Run<'_>) -> Result<(), GraphError> {
         // Immediate: a transaction that reads first could not become a writer's in turn.
         self.transaction(TransactionBehavior::Immediate, run)
     }
