@@ -7,8 +7,7 @@
 use alloc::vec::Vec;
 use core::{fmt, ops::Range};
 
-use daisy_block::{Axis, ChunkGrid, LayoutError, TaskId};
-use daisy_geometry::{div_ceil, div_floor};
+use daisy_block::{Axis, ChunkGrid, LayoutError, TaskId, chunks_around};
 
 use crate::TaskGraph;
 
@@ -68,7 +67,7 @@ impl core::error::Error for UnorderedTasks {}
 /// Looks for tasks of which blocks may be at one chunk of an array at the same time, one of them writing.
 ///
 /// `claims` are the tasks that declare the array. Pairs of blocks of one task are not looked at: that is
-/// [`shared_chunk`](daisy_block::shared_chunk). Only order along data edges counts, direct or by way of other
+/// [`shared_chunk`](daisy_block::shared_chunk) and its sister for work in place. Only order along data edges counts, direct or by way of other
 /// tasks, not order that follows from conflicts; so the answer errs on the safe side. Cost: pairs of claims times
 /// paths between their tasks (of which 64 are tried) times cells along each axis; an axis of more than 2^18 cells
 /// is right only where each chunk lies within one block of a writing task that the reader waits for directly.
@@ -135,16 +134,6 @@ pub fn unordered_tasks(
 struct Chunks {
     origin: i64,
     shape: i64,
-}
-
-impl Chunks {
-    /// All chunks that an interval meets.
-    fn around(self, interval: &Range<i64>) -> Range<i64> {
-        let border = |chunk: i64| chunk.saturating_mul(self.shape).saturating_add(self.origin);
-        let first = div_floor(interval.start.saturating_sub(self.origin), self.shape);
-        let end = div_ceil(interval.end.saturating_sub(self.origin), self.shape);
-        border(first)..border(end)
-    }
 }
 
 /// One task's blocks at an array.
@@ -215,7 +204,7 @@ impl Side<'_> {
         if claimed.is_empty() {
             return 0..0;
         }
-        let claimed = self.chunks.around(&claimed);
+        let claimed = chunks_around(&claimed, self.chunks.origin, self.chunks.shape);
         match self.access.0 {
             Access::Reads => self.up.reading(&claimed),
             Access::Writes => self.up.written_in(&claimed),

@@ -10,7 +10,7 @@ use crate::{
     Damage, Disk, JournalError, TaskDescription,
     batch::{Batch, number_of},
     frame::kind,
-    replay::replay,
+    replay::{Replayed, replay},
     snapshot::put_runs,
     state::State,
 };
@@ -46,6 +46,15 @@ pub struct ForgottenTask {
     pub done: u64,
     /// How many blocks had failed for good and may be tried again.
     pub failed: u64,
+}
+
+/// Blocks of one task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskBlocks {
+    /// The name of the task.
+    pub name: String,
+    /// The numbers of their cells, as half-open runs.
+    pub cells: Vec<Range<u64>>,
 }
 
 /// Makes the blocks of `task` that write into `roi` undone, all of them without one, and so the
@@ -85,18 +94,9 @@ pub fn forget<D: Disk>(
     roi: Option<&Roi>,
     options: ForgetOptions,
 ) -> Result<Forgotten, JournalError<D::Error>> {
-    let replayed = replay(disk)?;
+    let Plan { replayed, graph, boxes } = plan(disk, task, roi, options)?;
     let (mut state, end, len) = (replayed.state, replayed.end, replayed.len);
-    if let (Some(flaw), Damage::Refuse) = (replayed.flaw, options.damage) {
-        return Err(JournalError::Damaged { offset: end, bytes: len - end, flaw });
-    }
-    let first = first_boxes(&state, task, roi)?;
     let dropped_leases = state.open().len();
-    if dropped_leases > 0 && !options.drop_open_leases {
-        return Err(JournalError::LeasesOpen { open: dropped_leases });
-    }
-    let graph = graph_of(&state).map_err(JournalError::Graph)?;
-    let boxes = closure(&graph, first);
     let before = totals(&state);
     let mut news = put_back_all(&mut state);
     // What is downstream goes first: no prefix of this leaves a block done whose input is not.
@@ -113,6 +113,58 @@ pub fn forget<D: Disk>(
     }
     disk.sync().map_err(JournalError::Disk)?;
     Ok(Forgotten { tasks: compare(&state, &before), dropped_leases })
+}
+
+/// The blocks that [`forget`] would make undone, whether anything is known of them or not.
+///
+/// For what else is kept of blocks elsewhere: take that away first, so that a crash in between leaves too little
+/// done and not too much.
+///
+/// # Errors
+/// Those of [`forget`].
+pub fn blocks_to_forget<D: Disk>(
+    disk: &mut D,
+    task: &str,
+    roi: Option<&Roi>,
+    options: ForgetOptions,
+) -> Result<Vec<TaskBlocks>, JournalError<D::Error>> {
+    let Plan { replayed, graph, boxes } = plan(disk, task, roi, options)?;
+    let tasks = replayed.state.tasks().iter().zip(graph.ids()).zip(&boxes);
+    let runs = tasks.map(|((task, id), boxes)| {
+        let of_box = |cells: &CellBox| graph[id].tiling().runs_in(cells).collect::<Vec<_>>();
+        let cells = boxes.iter().flat_map(of_box).collect();
+        TaskBlocks { name: task.description.name.clone(), cells }
+    });
+    Ok(runs.filter(|blocks| !blocks.cells.is_empty()).collect())
+}
+
+/// What a journal says, and what of it is forgotten together: boxes of cells, in the places of their tasks.
+struct Plan {
+    replayed: Replayed,
+    graph: TaskGraph,
+    boxes: Vec<Vec<CellBox>>,
+}
+
+fn plan<D: Disk>(
+    disk: &mut D,
+    task: &str,
+    roi: Option<&Roi>,
+    options: ForgetOptions,
+) -> Result<Plan, JournalError<D::Error>> {
+    let mut replayed = replay(disk)?;
+    let flaw = replayed.flaw.take();
+    let (state, end, len) = (&replayed.state, replayed.end, replayed.len);
+    if let (Some(flaw), Damage::Refuse) = (flaw, options.damage) {
+        return Err(JournalError::Damaged { offset: end, bytes: len - end, flaw });
+    }
+    let first = first_boxes(state, task, roi)?;
+    let open = state.open().len();
+    if open > 0 && !options.drop_open_leases {
+        return Err(JournalError::LeasesOpen { open });
+    }
+    let graph = graph_of(state).map_err(JournalError::Graph)?;
+    let boxes = closure(&graph, first);
+    Ok(Plan { replayed, graph, boxes })
 }
 
 /// The blocks that are named by the caller, in the place of their task.

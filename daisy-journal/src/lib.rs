@@ -25,7 +25,7 @@ pub use description::{TaskDescription, TaskField};
 pub use disk::Disk;
 pub use error::JournalError;
 pub use flaw::{Flaw, Refusal};
-pub use forget::{ForgetOptions, Forgotten, ForgottenTask, forget};
+pub use forget::{ForgetOptions, Forgotten, ForgottenTask, TaskBlocks, blocks_to_forget, forget};
 pub use frame::{HEADER_BYTES, MAX_PAYLOAD_BYTES, VERSION};
 pub use inspect::{Contents, Tail, TaskContents, inspect};
 pub use journal::Journal;

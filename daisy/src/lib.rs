@@ -38,7 +38,9 @@ pub use report::{
 #[cfg(all(unix, feature = "workers"))]
 pub use run::Server;
 pub use run::{BlockError, Error, RunOptions, run_blockwise};
-pub use task::{BlockOutcome, BlockResult, BoxError, CheckAnswer, Task, TaskBuilder, TaskError};
+pub use task::{
+    BlockOutcome, BlockResult, BoxError, CheckAnswer, Loan, Task, TaskBuilder, TaskError,
+};
 #[cfg(all(unix, feature = "workers"))]
 pub use workers::{BlockGuard, Client, ClientError, Context, ContextError, worker};
 

@@ -166,6 +166,35 @@ pub fn downsample(
 /// Tasks that fill each of several arrays from the one before, the finest one first, which is there; the last one is
 /// returned, with the others upstream. Each has `num_workers` threads.
 ///
+/// The levels of an OME-NGFF image are such arrays (feature `ome`):
+///
+#[cfg_attr(
+    feature = "ome",
+    doc = r#"
+```
+use daisy::{Reduce, arrays::{ArraySpec, Dtype, IfExists, MemoryStore, Multiscale, OmeVersion}, pyramid};
+use std::sync::Arc;
+
+let store = MemoryStore::new();
+let spec = ArraySpec::new([64, 64], Dtype::U8)
+    .voxel_size([4, 4])
+    .axis_names(["y", "x"])
+    .units(["nm", "nm"]);
+let factors = [[2, 2].into(), [4, 4].into()];
+let image = Multiscale::create(store.at("image"), &spec, &factors, OmeVersion::V0_5, IfExists::Error)?;
+let levels: Vec<_> = image.into_levels().into_iter().map(Arc::new).collect();
+levels[0].fill(levels[0].roi(), 7_u8)?;
+assert!(daisy::run_blockwise(&[pyramid(&levels, Reduce::Mean, 2)?])?.is_success());
+
+let image = Multiscale::open(store.at("image"))?;
+let coarse = &image.levels()[2];
+assert_eq!(coarse.voxel_size().as_slice(), [16, 16]);
+assert!(coarse.read::<u8>(coarse.roi())?.iter().all(|&voxel| voxel == 7));
+# Ok::<(), Box<dyn std::error::Error>>(())
+```
+"#
+)]
+///
 /// # Errors
 /// [`PyramidError`]: arrays that follow one another do not go together.
 pub fn pyramid(

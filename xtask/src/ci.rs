@@ -20,7 +20,13 @@ const FEATURES: [(&str, &[&str]); 9] = [
     ("daisy-net", &["", "driver"]),
     ("daisy-array", &["", "ome", "n5", "remote"]),
     ("daisy-graphdb", &["", "sqlite", "postgres", "mongodb", "testkit"]),
-    ("daisy", &["", "progress", "arrays", "graphs", "workers"]),
+    (
+        "daisy",
+        &[
+            "", "progress", "arrays", "graphs", "workers", "ome", "n5", "remote", "postgres",
+            "mongodb",
+        ],
+    ),
 ];
 
 /// Runs every check in order; the last line sums up all tests.

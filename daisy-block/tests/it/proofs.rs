@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use daisy_block::{Coverage, Fit, Stencil, Tiling, shared_chunk};
+use daisy_block::{Coverage, Fit, Stencil, Tiling, shared_chunk, shared_chunk_in_place};
 use daisy_geometry::Coordinate;
 use proptest::prelude::*;
 
@@ -20,14 +20,14 @@ fn conflict(a: &NaiveBlock, b: &NaiveBlock) -> bool {
     meet(&a.read, &b.write) || meet(&b.read, &a.write)
 }
 
-/// The chunks that a block writes, as indices along each axis.
-fn chunks(block: &NaiveBlock, origin: &[i64], shape: &[i64]) -> Vec<(i64, i64)> {
+/// The chunks that a box meets, as indices along each axis.
+fn chunks_of(ends: &[(i64, i64)], origin: &[i64], shape: &[i64]) -> Vec<(i64, i64)> {
     let along = |axis: usize| {
-        let (begin, end) = block.write[axis];
+        let (begin, end) = ends[axis];
         let of = |at: i64| (at - origin[axis]).div_euclid(shape[axis]);
         (of(begin), of(end - 1) + 1)
     };
-    (0..block.write.len()).map(along).collect()
+    (0..ends.len()).map(along).collect()
 }
 
 proptest! {
@@ -60,6 +60,29 @@ proptest! {
     }
 
     #[test]
+    fn work_in_place_agrees_with_comparing_all_pairs(
+        layout in layouts(1..=3),
+        origin in prop::collection::vec(-5_i64..5, 3),
+        shape in prop::collection::vec(1_i64..9, 3),
+        with_conflict in any::<bool>(),
+    ) {
+        let dims = layout.dims();
+        let tiling = Tiling::new(&layout);
+        let stencil = Stencil::new(&tiling);
+        let grid = (Coordinate::from_slice(&origin[..dims]), Coordinate::from_slice(&shape[..dims]));
+        let found = shared_chunk_in_place(&tiling, with_conflict.then_some(&stencil), &grid).unwrap();
+        let all = blocks(&layout);
+        let mut expected = false;
+        for (a, b) in all.iter().flat_map(|a| all.iter().map(move |b| (a, b))) {
+            let chunks = |ends: &[(i64, i64)]| chunks_of(ends, &origin, &shape);
+            let is_shared = meet(&chunks(&a.read), &chunks(&b.write));
+            expected |= a.index != b.index && is_shared && !(with_conflict && conflict(a, b));
+        }
+        prop_assert_eq!(found.is_some(), expected, "{:?}", found);
+        prop_assert!(found.is_none_or(|found| found.reads && found.lacks_conflict != with_conflict));
+    }
+
+    #[test]
     fn shared_chunks_agree_with_comparing_all_pairs(
         layout in layouts(1..=3),
         origin in prop::collection::vec(-5_i64..5, 3),
@@ -76,7 +99,7 @@ proptest! {
         let mut expected = false;
         for (place, a) in all.iter().enumerate() {
             for b in &all[..place] {
-                let chunks = |block| chunks(block, &origin, &shape);
+                let chunks = |block: &NaiveBlock| chunks_of(&block.write, &origin, &shape);
                 expected |= meet(&chunks(a), &chunks(b)) && !(with_conflict && conflict(a, b));
             }
         }

@@ -12,7 +12,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use daisy::{Block, BlockResult, BoxError, Coordinate, Fit, Roi, Task, TaskBuilder};
+use daisy::{Block, BlockResult, BoxError, Coordinate, Fit, Loan, Roi, Task, TaskBuilder};
 use daisy_array::{Array, ArraySpec, Compression, Dtype, IfExists};
 use daisy_graphdb::{
     AttrType, BlockLease, Committed, Edge, EdgesBy, GraphStore, Node, Open, Position, Query,
@@ -108,10 +108,11 @@ impl Segmentation {
         let none = Coordinate::zeros(3);
         let label = self.builder("label", &none, &none)?.upstream(&smooth);
         let label = label.reads(&self.smoothed).writes(&self.fragments);
-        let label = label.process(self.method(Self::label)).build()?;
+        let label = label.process_loan(self.loaned(Self::label)).build()?;
         // One voxel on the high side: every face between two blocks is seen once.
         let stitch = self.builder("stitch", &none, &voxel)?.upstream(&label);
-        let stitch = stitch.reads(&self.fragments).process(self.method(Self::stitch)).build()?;
+        let stitch =
+            stitch.reads(&self.fragments).process_loan(self.loaned(Self::stitch)).build()?;
         let all = self.input.array.roi();
         let merge = Task::builder("merge", all.clone(), all.clone(), all.clone());
         let merge = self
@@ -162,6 +163,18 @@ impl Segmentation {
         move |block| method(&own, block)
     }
 
+    /// The same for one that wants to know which loan of the block it works on.
+    fn loaned<F>(
+        self: &Arc<Self>,
+        method: F,
+    ) -> impl Fn(&Block, Loan) -> BlockResult + Send + Sync + use<F>
+    where
+        F: Fn(&Self, &Block, Loan) -> BlockResult + Send + Sync,
+    {
+        let own = Arc::clone(self);
+        move |block, loan| method(&own, block, loan)
+    }
+
     /// What a block writes within the volume.
     fn inside(&self, block: &Block) -> Roi {
         block.write_roi.intersect(self.input.array.roi())
@@ -175,7 +188,7 @@ impl Segmentation {
         Ok(self.smoothed.write(&write, smoothed.view())?)
     }
 
-    fn label(&self, block: &Block) -> BlockResult {
+    fn label(&self, block: &Block, loan: Loan) -> BlockResult {
         let write = self.inside(block);
         let smoothed = self.smoothed.read::<u8>(&write)?.into_dimensionality::<Ix3>()?;
         let most: u64 = self.settings.block.iter().map(|length| length.unsigned_abs()).product();
@@ -188,10 +201,10 @@ impl Segmentation {
         for id in first..first + count {
             graph.insert_node(Node::new(id, place));
         }
-        self.commit("label", block, &graph, &Write::replace(write))
+        self.commit(&mark("label", block, loan), &graph, &Write::replace(write))
     }
 
-    fn stitch(&self, block: &Block) -> BlockResult {
+    fn stitch(&self, block: &Block, loan: Loan) -> BlockResult {
         let write = self.inside(block);
         let read = write.grow(0, self.input.array.voxel_size());
         let labels = self.fragments.read_or_fill::<u64>(&read, 0)?.into_dimensionality::<Ix3>()?;
@@ -202,14 +215,12 @@ impl Segmentation {
             // The lower id is this block's: it was numbered before those on its high sides.
             graph.insert_edge(Edge::new(low, high));
         }
-        self.commit("stitch", block, &graph, &Write::upsert())
+        self.commit(&mark("stitch", block, loan), &graph, &Write::upsert())
     }
 
     /// Stores a block's part of the graph, unless it is there.
-    fn commit(&self, task: &str, block: &Block, graph: &SubGraph, write: &Write) -> BlockResult {
-        // Whoever runs a block writes the same: it does not matter who was first.
-        let lease = BlockLease { run: "segment", task, block: block.key.cell, lease: 0 };
-        match self.graph.commit_block(&lease, graph, write)? {
+    fn commit(&self, mark: &BlockLease<'_>, graph: &SubGraph, write: &Write) -> BlockResult {
+        match self.graph.commit_block(mark, graph, write)? {
             Committed::Written(_) | Committed::AlreadyDone => Ok(()),
             other => Err(format!("not stored: {other:?}").into()),
         }
@@ -261,6 +272,11 @@ impl Segmentation {
         let labels = self.labels.read::<u64>(roi)?.into_dimensionality::<Ix3>()?;
         Ok(Volumes { input: self.input.read(roi)?, smoothed, labels })
     }
+}
+
+/// The mark that a block's part of the graph is stored; a graph and a journal are of one run.
+fn mark<'a>(task: &'a str, block: &Block, loan: Loan) -> BlockLease<'a> {
+    BlockLease { run: "segment", task, block: block.key.cell, lease: loan.lease }
 }
 
 /// The graph of a run; cells of its index are blocks.

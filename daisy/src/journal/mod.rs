@@ -12,7 +12,9 @@ use daisy_block::{BlockKey, TaskId};
 use daisy_geometry::Roi;
 use daisy_graph::TaskGraph;
 pub use daisy_journal::{Contents, Forgotten, ForgottenTask, JournalError, Tail, TaskContents};
-use daisy_journal::{Damage, ForgetOptions, Journal, JournalOptions, OpenLease, Resumed};
+use daisy_journal::{
+    Damage, ForgetOptions, Journal, JournalOptions, OpenLease, Resumed, TaskBlocks,
+};
 use daisy_sched::{Adopted, Output, Record, Scheduler, WorkerId};
 
 use self::{file::FileDisk, syncer::Syncer};
@@ -255,11 +257,49 @@ pub fn forget(
     roi: Option<&Roi>,
     drop_open_leases: bool,
 ) -> Result<Forgotten, Error> {
-    let path = journal.as_ref();
+    forget_after(journal.as_ref(), task, roi, drop_open_leases, |_| Ok(()))
+}
+
+/// As [`forget`], and the blocks' marks in stores of graphs go too (`commit_block`), so that their results are written
+/// again. What they wrote before stays until then: write with `Write::replace`, and nothing of it is left.
+///
+/// The marks of all runs are removed, before the journal's: if this is interrupted, do it again. Marks are known by
+/// the names of tasks.
+///
+/// # Errors
+/// Those of [`forget`], and [`Error::Graphs`].
+#[cfg(feature = "graphs")]
+pub fn forget_with_marks(
+    journal: impl AsRef<Path>,
+    task: &str,
+    roi: Option<&Roi>,
+    drop_open_leases: bool,
+    stores: &[&dyn daisy_graphdb::GraphStore],
+) -> Result<Forgotten, Error> {
+    forget_after(journal.as_ref(), task, roi, drop_open_leases, |blocks| {
+        for store in stores {
+            for TaskBlocks { name, cells } in blocks {
+                store.forget(name, cells).map_err(Error::Graphs)?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Forgets blocks, after something else was done about them.
+fn forget_after(
+    path: &Path,
+    task: &str,
+    roi: Option<&Roi>,
+    drop_open_leases: bool,
+    first: impl FnOnce(&[TaskBlocks]) -> Result<(), Error>,
+) -> Result<Forgotten, Error> {
     let _lock = RunFile::lock(path)?;
     let mut disk = open_existing(path)?;
+    let wrong = |error| journal_error(path, error);
     let options = ForgetOptions { drop_open_leases, ..ForgetOptions::default() };
-    daisy_journal::forget(&mut disk, task, roi, options).map_err(|error| journal_error(path, error))
+    first(&daisy_journal::blocks_to_forget(&mut disk, task, roi, options).map_err(wrong)?)?;
+    daisy_journal::forget(&mut disk, task, roi, options).map_err(wrong)
 }
 
 /// What a journal says: its tasks and how much of them is done. Also while a run uses it.

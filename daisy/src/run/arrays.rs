@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use daisy_array::ArrayId;
-use daisy_block::{LayoutError, TaskId, shared_chunk};
+use daisy_block::{LayoutError, TaskId, shared_chunk, shared_chunk_in_place};
 use daisy_graph::{Access, TaskGraph, unordered_tasks};
 
 use super::{Error, Pipeline};
@@ -28,7 +28,14 @@ pub(super) fn check(pipeline: &Pipeline, tasks: &TaskGraph) -> Result<(), Error>
         };
         for (task, one) in declared.iter().filter(|(_, one)| one.access == Access::Writes) {
             let node = &tasks[*task];
-            let shared = shared_chunk(node.tiling(), node.stencil(), &one.chunks);
+            let reads = |(other, declared): &(TaskId, &DeclaredArray)| {
+                other == task && declared.access == Access::Reads
+            };
+            let shared = if declared.iter().any(reads) {
+                shared_chunk_in_place(node.tiling(), node.stencil(), &one.chunks)
+            } else {
+                shared_chunk(node.tiling(), node.stencil(), &one.chunks)
+            };
             if let Some(source) = shared.map_err(misfit(*task))? {
                 return Err(Error::SharedChunk {
                     task: name(*task),

@@ -11,7 +11,7 @@ use daisy_geometry::Roi;
 use daisy_sched::Verdict;
 
 use crate::{
-    BoxError, Task,
+    BoxError, Loan, Task,
     task::{MaskFn, ProcessFn},
 };
 
@@ -61,8 +61,8 @@ impl std::error::Error for BlockError {}
 
 /// Calls a block function.
 #[inline]
-pub(crate) fn process(function: &ProcessFn, block: &Block) -> Result<(), BlockError> {
-    match catch_unwind(AssertUnwindSafe(|| function(block))) {
+pub(crate) fn process(function: &ProcessFn, block: &Block, loan: Loan) -> Result<(), BlockError> {
+    match catch_unwind(AssertUnwindSafe(|| function(block, loan))) {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(BlockError::Failed(text_of(&error))),
         Err(panic) => Err(BlockError::Panicked(message_of(panic.as_ref()))),

@@ -25,6 +25,16 @@ pub enum Error {
         /// The name of the task.
         task: String,
     },
+    /// A store of graphs failed.
+    #[cfg(feature = "graphs")]
+    Graphs(daisy_graphdb::GraphError),
+    /// What says which blocks of a task are done failed.
+    BlocksDone {
+        /// The name of the task.
+        task: String,
+        /// Its error.
+        source: crate::BoxError,
+    },
     /// A span of time that makes no sense.
     BadDuration {
         /// The option.
@@ -121,7 +131,13 @@ impl fmt::Display for Error {
                 "blocks of task '{task}' are requested, but it is neither among the tasks to run nor \
                  upstream of one of them; pass it to the run"
             ),
+            Self::BlocksDone { task, source } => write!(
+                f,
+                "which blocks of task '{task}' are done cannot be found out: {source}; nothing was run"
+            ),
             Self::BadDuration { option, problem } => write!(f, "{option}: {problem}"),
+            #[cfg(feature = "graphs")]
+            Self::Graphs(error) => error.fmt(f),
             Self::Thread(error) => write!(
                 f,
                 "a thread could not be started ({error}); use fewer workers or raise the limit of \
@@ -178,6 +194,9 @@ impl fmt::Display for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
+            #[cfg(feature = "graphs")]
+            Self::Graphs(error) => Some(error),
+            Self::BlocksDone { source, .. } => Some(source.as_ref()),
             Self::Task(error) => Some(error),
             Self::Graph(error) => Some(error),
             Self::Scheduler(error) => Some(error),

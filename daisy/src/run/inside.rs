@@ -2,6 +2,7 @@
 //! so nothing of it is ever called.
 
 use std::{
+    collections::BTreeSet,
     convert::Infallible,
     io,
     sync::{Arc, MutexGuard},
@@ -33,12 +34,13 @@ pub(super) struct Children(Infallible);
 pub(crate) struct RunJournal(Infallible);
 
 pub(super) fn prepare(
-    _: &Arc<Pipeline>,
-    scheduler: Scheduler,
+    pipeline: &Arc<Pipeline>,
+    mut scheduler: Scheduler,
     config: CoordinatorConfig,
     _: &RunOptions,
     _: Option<RunFile>,
 ) -> Result<Prepared, Error> {
+    pipeline.take_over_done(&pipeline.blocks_done()?, &mut scheduler, &BTreeSet::new())?;
     let coordinator = Coordinator::new(scheduler, config)?;
     Ok(Prepared { coordinator, journal: None, failed: Vec::new() })
 }

@@ -1,10 +1,12 @@
 //! From task handles to what the machine needs: a graph, and settings by task number.
 
-use std::{collections::BTreeMap, collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, collections::BTreeSet, ops::Range, sync::Arc, time::Duration};
 
 use daisy_block::{Block, BlockKey, TaskId};
 use daisy_graph::TaskGraph;
-use daisy_sched::{CoordinatorConfig, Request, Scheduler, SchedulerOptions, TaskConfig};
+use daisy_sched::{
+    CoordinatorConfig, Request, Scheduler, SchedulerError, SchedulerOptions, TaskConfig,
+};
 
 use super::{Error, RunOptions};
 use crate::{Task, task::Inner};
@@ -78,6 +80,40 @@ impl Pipeline {
             masked: masked.map(|(id, _)| id).collect(),
         };
         Ok(Scheduler::new(self.graph()?, settings)?)
+    }
+
+    /// Takes over what the tasks' stores say is done, but for blocks that are still out: their workers are to
+    /// come back to them.
+    pub(crate) fn take_over_done(
+        &self,
+        done: &[(TaskId, Range<u64>)],
+        scheduler: &mut Scheduler,
+        out: &BTreeSet<BlockKey>,
+    ) -> Result<(), SchedulerError> {
+        for (task, cells) in done {
+            let mut begin = cells.start;
+            let first = BlockKey::new(*task, cells.start);
+            let end = BlockKey::new(*task, cells.end.max(cells.start));
+            for key in out.range(first..end) {
+                scheduler.take_over(*task, begin..key.cell)?;
+                begin = key.cell + 1;
+            }
+            scheduler.take_over(*task, begin..cells.end)?;
+        }
+        Ok(())
+    }
+
+    /// Asks all stores which blocks are done.
+    pub(crate) fn blocks_done(&self) -> Result<Vec<(TaskId, Range<u64>)>, Error> {
+        let mut done = Vec::new();
+        for (id, task) in self.tasks() {
+            for ask in &task.0.done {
+                let name = || task.name().to_owned();
+                let runs = ask().map_err(|source| Error::BlocksDone { task: name(), source })?;
+                done.extend(runs.into_iter().map(|cells| (id, cells)));
+            }
+        }
+        Ok(done)
     }
 
     /// Serial runs have no workers outside this process.

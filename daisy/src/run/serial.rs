@@ -10,7 +10,7 @@ use super::{
     hub::Hub,
     machine::{Machine, Todo},
 };
-use crate::BlockError;
+use crate::{BlockError, Loan};
 
 /// Runs everything; returns when there is nothing more to do.
 pub(super) fn run(hub: &Hub) {
@@ -88,7 +88,7 @@ fn run_block(hub: &Hub, lease: &Lease) {
     }
     let task = hub.pipeline.task(lease.key.task);
     let result = match (hub.pipeline.block(lease.key), &task.0.process) {
-        (Some(block), Some(process)) => call::process(process, &block),
+        (Some(block), Some(process)) => call::process(process, &block, Loan::of(lease)),
         _ => Err(BlockError::Failed(format!("there is no block {}, or no function", lease.key))),
     };
     let time = begin.elapsed();

@@ -17,7 +17,7 @@ use super::{
     seat::{Done, Seat},
     stats::BlockTimes,
 };
-use crate::{Task, task::Inner};
+use crate::{Loan, Task, task::Inner};
 
 /// What a worker has to do next.
 enum Next {
@@ -119,7 +119,7 @@ impl Worker<'_> {
             let text = "the task has no block function".to_owned();
             return Some(Box::new(BlockError::Failed(text)));
         };
-        call::process(process, &block).err().map(Box::new)
+        call::process(process, &block, Loan::of(lease)).err().map(Box::new)
     }
 
     /// Reports, asks for more, and waits until there is something to do.

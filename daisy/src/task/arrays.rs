@@ -59,7 +59,8 @@ impl TaskBuilder {
     }
 
     /// Declares that the blocks read an array, each its read ROI: the run is refused if a block may read a chunk or
-    /// shard while a block of another task writes it, that is unless it waits for all that do.
+    /// shard while a block of another task writes it, that is unless it waits for all that do; or one of the same
+    /// task, if that writes the array too.
     pub fn reads(mut self, array: &Array) -> Self {
         self.arrays.push(DeclaredArray::new(array, Access::Reads));
         self

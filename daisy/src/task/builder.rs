@@ -1,6 +1,6 @@
 //! How a task is put together.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, ops::Range, sync::Arc, time::Duration};
 
 use daisy_block::{Block, Fit, Layout};
 use daisy_geometry::Roi;
@@ -9,7 +9,10 @@ use daisy_sched::Verdict;
 
 use super::{
     Checks, Inner, Task, TaskError, WorkerCommand,
-    functions::{BlockOutcome, CheckAnswer, InitFn, MaskFn, ProcessFn, check_fn, mask_fn},
+    functions::{
+        BlockOutcome, BoxError, CheckAnswer, DoneFn, InitFn, Loan, MaskFn, ProcessFn, check_fn,
+        mask_fn,
+    },
 };
 
 /// The parts of a [`Task`]; each method sets one and says what holds without it.
@@ -27,6 +30,7 @@ pub struct TaskBuilder {
     #[cfg(all(unix, feature = "workers"))]
     wants_context: bool,
     masks: Vec<MaskFn>,
+    done: Vec<DoneFn>,
     read_write_conflict: bool,
     num_workers: u32,
     max_retries: u32,
@@ -59,6 +63,7 @@ impl TaskBuilder {
             #[cfg(all(unix, feature = "workers"))]
             wants_context: false,
             masks: Vec::new(),
+            done: Vec::new(),
             read_write_conflict: true,
             num_workers: 1,
             max_retries: 2,
@@ -94,7 +99,28 @@ impl TaskBuilder {
         F: Fn(&Block) -> R + Send + Sync + 'static,
         R: BlockOutcome,
     {
-        self.process = Some(Arc::new(move |block: &Block| process(block).into_result()));
+        self.process = Some(Arc::new(move |block: &Block, _| process(block).into_result()));
+        self
+    }
+
+    /// As [`process`](Self::process), for a function that wants to know which [`Loan`] of the block it works on:
+    /// to store its lease with what it writes.
+    ///
+    /// ```
+    /// # use daisy::{Roi, Task};
+    /// # let (total, block) = (Roi::new([0], [100])?, Roi::new([0], [10])?);
+    /// let task = Task::builder("count", total, block.clone(), block)
+    ///     .process_loan(|block, loan| println!("{}: lease {}", block.key, loan.lease))
+    ///     .build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn process_loan<F, R>(mut self, process: F) -> Self
+    where
+        F: Fn(&Block, Loan) -> R + Send + Sync + 'static,
+        R: BlockOutcome,
+    {
+        let process = move |block: &Block, loan: Loan| process(block, loan).into_result();
+        self.process = Some(Arc::new(process));
         self
     }
 
@@ -199,6 +225,50 @@ impl TaskBuilder {
         self
     }
 
+    /// Which blocks are done already, by their cells, half-open: asked once, when a run is started; they are
+    /// skipped. None by default. A run is refused where the function fails.
+    ///
+    /// The way to take up what a store of graphs knows: `commit_block` keeps a mark for each block whose result it
+    /// has.
+    #[cfg_attr(
+        feature = "graphs",
+        doc = r#"
+```
+use daisy::{Roi, Task, graphs::{BlockLease, GraphStore, MemoryDatabase, MemoryStore, Open, Schema, Write}, run_blockwise};
+use std::sync::Arc;
+
+let database = MemoryDatabase::new();
+let store = Arc::new(MemoryStore::open(&database, Open::Create(Schema::new([10].into())?))?);
+let (total, block) = (Roi::new([0], [100])?, Roi::new([0], [10])?);
+let task = |run: &'static str| {
+    let (marks, results) = (Arc::clone(&store), Arc::clone(&store));
+    Task::builder("find", total.clone(), block.clone(), block.clone())
+        .blocks_done(move || marks.blocks_done("find", Some(run)))
+        .process_loan(move |block, loan| {
+            let mark = BlockLease { run, task: "find", block: block.key.cell, lease: loan.lease };
+            let graph = results.schema().sub_graph();
+            let write = Write::replace(block.write_roi.clone());
+            results.commit_block(&mark, &graph, &write).map(|_| ())
+        })
+        .build()
+};
+let first = run_blockwise(&[task("monday")?])?;
+assert_eq!(first.tasks[0].counts.completed, 10);
+let again = run_blockwise(&[task("monday")?])?;
+assert_eq!(again.tasks[0].counts.skipped, 10);
+# Ok::<(), Box<dyn std::error::Error>>(())
+```
+"#
+    )]
+    pub fn blocks_done<F, E>(mut self, done: F) -> Self
+    where
+        F: Fn() -> Result<Vec<Range<u64>>, E> + Send + Sync + 'static,
+        E: Into<BoxError>,
+    {
+        self.done.push(Arc::new(move || done().map_err(Into::into)));
+        self
+    }
+
     /// Whether blocks that would touch each other's data wait for one another; true by default.
     pub const fn read_write_conflict(mut self, conflict: bool) -> Self {
         self.read_write_conflict = conflict;
@@ -298,6 +368,7 @@ impl TaskBuilder {
             checks: self.checks,
             init: self.init,
             masks: self.masks,
+            done: self.done,
             num_workers: self.num_workers,
             max_retries: self.max_retries,
             timeout: self.timeout,

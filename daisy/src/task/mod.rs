@@ -14,11 +14,11 @@ use daisy_graph::TaskNode;
 
 #[cfg(feature = "arrays")]
 pub(crate) use self::arrays::DeclaredArray;
-pub(crate) use self::functions::{Checks, InitFn, MaskFn, ProcessFn, WorkerCommand};
+pub(crate) use self::functions::{Checks, DoneFn, InitFn, MaskFn, ProcessFn, WorkerCommand};
 pub use self::{
     builder::TaskBuilder,
     error::TaskError,
-    functions::{BlockOutcome, BlockResult, BoxError, CheckAnswer},
+    functions::{BlockOutcome, BlockResult, BoxError, CheckAnswer, Loan},
 };
 
 /// A block-wise task: ROIs, a function to call for each block, and how to go about it.
@@ -62,6 +62,7 @@ pub(crate) struct Inner {
     pub(crate) checks: Checks,
     pub(crate) init: Option<InitFn>,
     pub(crate) masks: Vec<MaskFn>,
+    pub(crate) done: Vec<DoneFn>,
     pub(crate) num_workers: u32,
     pub(crate) max_retries: u32,
     pub(crate) timeout: Option<Duration>,

@@ -15,6 +15,7 @@ use daisy_net::{
 };
 
 use super::{Context, ContextError, worker};
+use crate::Loan;
 
 /// For how long a first connection is tried.
 const CONNECT: Duration = Duration::from_secs(60);
@@ -137,14 +138,53 @@ impl Client {
         [first].into_iter().chain(rest).map(|grant| self.guard(grant)).collect()
     }
 
+    /// As [`Client::acquire_block`], without a guard: for whose values cannot borrow, in other languages say. Every
+    /// loan has to be [released](Self::release).
+    ///
+    /// # Errors
+    /// [`ClientError::Ended`], as [`Client::acquire_block`].
+    pub fn acquire_loan(&self) -> Result<Option<(Block, Loan)>, ClientError> {
+        let grant = self.inner.next_block(None).map_err(ClientError::Ended)?;
+        let Some(grant) = grant else { return Ok(None) };
+        Ok(Some((self.block(&grant)?, Loan::new(grant.lease, grant.attempt))))
+    }
+
+    /// What became of a block on loan, after how long: nothing, or why the attempt failed.
+    pub fn release(&self, loan: Loan, outcome: Result<(), String>, time: Duration) {
+        let verdict = match outcome {
+            Ok(()) => Verdict::Completed,
+            Err(text) => Verdict::Failed { panicked: false, text },
+        };
+        self.inner.settle(loan.lease, verdict, time);
+    }
+
+    /// Whether the run still counts on this worker for a block on loan: asks the server. False too if it does not
+    /// answer.
+    #[must_use]
+    pub fn is_ours(&self, loan: Loan) -> bool {
+        self.inner.is_open(loan.lease)
+    }
+
     fn guard(&self, grant: Grant) -> Result<BlockGuard<'_>, ClientError> {
+        let block = self.block(&grant)?;
+        Ok(BlockGuard { client: self, block, grant, start: Instant::now(), verdict: None })
+    }
+
+    /// What was lent; given back if there is no such block.
+    fn block(&self, grant: &Grant) -> Result<Block, ClientError> {
         let Some(block) = self.tiling.block(self.task, grant.cell) else {
             let text = format!("the task's layout has no block {}", grant.cell);
             let verdict = Verdict::Failed { panicked: false, text };
             self.inner.settle(grant.lease, verdict, Duration::ZERO);
             return Err(ClientError::NoSuchBlock { cell: grant.cell });
         };
-        Ok(BlockGuard { client: self, block, grant, start: Instant::now(), verdict: None })
+        Ok(block)
+    }
+
+    /// The grid of the task's blocks.
+    #[must_use]
+    pub const fn tiling(&self) -> &Tiling {
+        &self.tiling
     }
 
     pub(super) fn drainer(&self) -> Drainer {

@@ -10,11 +10,12 @@ use std::{
     },
 };
 
+use daisy_block::Block;
 use daisy_net::driver::Ended;
 use signal_hook::{consts::SIGTERM, iterator::Signals, low_level};
 
 use super::{BlockGuard, Client, ClientError, Context};
-use crate::{BlockError, Error, Task, run::call_block};
+use crate::{BlockError, BlockOutcome, Error, Loan, Task, run::call_block, task::ProcessFn};
 
 /// The exit code of a worker that ended because its run is lost to it, or it was told or asked to: nobody's
 /// fault, whether its goodbye arrived or not.
@@ -55,24 +56,47 @@ pub fn serve(tasks: &[Task]) -> Result<(), Error> {
     let pipeline = crate::run::Pipeline::new(tasks);
     let found = pipeline.tasks().find(|(_, task)| task.name() == context.task());
     let task = found.map(|(_, task)| task.clone()).ok_or_else(unknown)?;
-    if task.0.process.is_none() {
-        return Err(unknown());
-    }
-    let code = match work(&context, &task) {
+    let process = task.0.process.clone().ok_or_else(unknown)?;
+    // Whatever statics the program has are torn down as usual.
+    process::exit(work_with(&context, &process))
+}
+
+/// Works for the run of a context until there is nothing more to do, calling a function for each block: what
+/// [`serve`] does for those who have no task at hand. Returns the exit code with which the process should end.
+///
+/// SIGTERM lets the worker finish its block and return.
+///
+/// ```no_run
+/// use daisy::{Context, worker};
+///
+/// let context = Context::from_env()?;
+/// let code = worker::work(&context, |block, _loan| println!("{}", block.write_roi));
+/// # let _ = code;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn work<F, R>(context: &Context, process: F) -> i32
+where
+    F: Fn(&Block, Loan) -> R + Send + Sync + 'static,
+    R: BlockOutcome,
+{
+    let process: ProcessFn =
+        Arc::new(move |block: &Block, loan: Loan| process(block, loan).into_result());
+    work_with(context, &process)
+}
+
+fn work_with(context: &Context, process: &ProcessFn) -> i32 {
+    match work_until_asked(context, process) {
         Ok(true) => EXIT_LOST,
         Ok(false) => 0,
         Err(error) => {
             say(&format!("daisy worker: {error}"));
             exit_code(&error)
         }
-    };
-    // Whatever statics the program has are torn down as usual.
-    process::exit(code)
+    }
 }
 
-/// Runs the blocks that a run has for a task, with the task's own block function; true if the worker was
-/// asked to leave.
-fn work(context: &Context, task: &Task) -> Result<bool, ClientError> {
+/// Runs the blocks that a run has for a task; true if the worker was asked to leave.
+fn work_until_asked(context: &Context, process: &ProcessFn) -> Result<bool, ClientError> {
     let client = Client::with_context(context)?;
     let drainer = client.drainer();
     let was_asked = Arc::new(AtomicBool::new(false));
@@ -89,14 +113,14 @@ fn work(context: &Context, task: &Task) -> Result<bool, ClientError> {
         say("daisy worker: SIGTERM cannot be caught; it ends this process at once");
     }
     while let Some(block) = client.acquire_block()? {
-        run(task, block);
+        run(process, block);
     }
     Ok(was_asked.load(Ordering::SeqCst))
 }
 
-fn run(task: &Task, block: BlockGuard<'_>) {
-    let Some(process) = &task.0.process else { return };
-    match call_block(process, &block) {
+fn run(process: &ProcessFn, block: BlockGuard<'_>) {
+    let loan = Loan::new(block.lease(), block.attempt());
+    match call_block(process, &block, loan) {
         Ok(()) => block.complete(),
         Err(BlockError::Panicked(text)) => block.fail_by_panic(text),
         Err(error) => block.fail(error),

@@ -40,6 +40,20 @@ fn blocks_that_share_chunks_are_refused_and_the_right_shapes_are_named() {
 }
 
 #[test]
+fn work_in_place_is_refused_unless_those_that_read_each_other_wait() {
+    let array = array();
+    let in_place = |context, conflict| {
+        let task = task("in place", 16, context).reads(&array).writes(&array);
+        task.read_write_conflict(conflict).build().unwrap()
+    };
+    let error = run(&[in_place(3, false)]).unwrap_err();
+    assert!(matches!(&error, Error::SharedChunk { source, .. } if source.reads), "{error}");
+    assert!(error.to_string().contains("read_write_conflict"), "{error}");
+    run(&[in_place(3, true)]).unwrap();
+    run(&[in_place(0, false)]).unwrap();
+}
+
+#[test]
 fn two_tasks_that_write_one_array_need_an_order() {
     let array = array();
     let one = task("one", 16, 0).writes(&array).build().unwrap();

@@ -14,6 +14,8 @@ mod checks;
 mod failures;
 #[cfg(unix)]
 mod interrupt;
+#[cfg(all(unix, feature = "workers", feature = "graphs"))]
+mod marks;
 mod options;
 #[cfg(unix)]
 mod output;

@@ -1,6 +1,7 @@
 //! What happens before a run's first block: its journal is opened and what it says is taken over.
 
 use std::{
+    collections::BTreeSet,
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -34,7 +35,9 @@ pub(in crate::run) fn prepare(
     config.silence_ms = outside.silence_ms;
     // Whoever is cut off must have ended itself before its block is lent again.
     config.reconnect_ms = outside.reconnect_ms.max(outside.silence_ms + outside.heartbeat_ms);
+    let done = pipeline.blocks_done()?;
     let (Some(path), Some(run_file)) = (&outside.journal, run_file) else {
+        pipeline.take_over_done(&done, &mut scheduler, &BTreeSet::new())?;
         let coordinator = Coordinator::new(scheduler, config)?;
         return Ok(Prepared { coordinator, journal: None, failed: Vec::new() });
     };
@@ -45,6 +48,8 @@ pub(in crate::run) fn prepare(
     };
     let limit = options.check_timeout.min(Duration::from_millis(outside.silence_ms / 2));
     let look_again = |scheduler: &mut Scheduler, out: &[BlockKey]| {
+        // Nothing was acquired yet.
+        let _taken = pipeline.take_over_done(&done, scheduler, &out.iter().copied().collect());
         recheck::take_over_found(pipeline, scheduler, out, limit);
     };
     let (mut journal, taken_up) =
