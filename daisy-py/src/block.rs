@@ -11,7 +11,7 @@ use std::{
     },
 };
 
-use daisy_block::{BlockKey, BlockStatus, LayoutError, TaskId, Tiling, cantor_number};
+use daisy_block::{BlockStatus, LayoutError, TaskId, Tiling, cantor_number};
 use daisy_geometry::{Coordinate, GeometryError};
 use pyo3::{
     exceptions::{PyTypeError, PyValueError},
@@ -84,14 +84,12 @@ impl Block {
         }
     }
 
-    /// The key of a block that comes from exactly this grid.
+    /// The grid that the block comes from, and its cell there.
     #[inline]
-    pub(crate) fn key_in(&self, other: &Arc<Grid>) -> Option<BlockKey> {
+    pub(crate) fn cell(&self) -> Option<(&Arc<Grid>, u64)> {
         match &self.origin {
-            Origin::Cell { grid, cell } if Arc::ptr_eq(grid, other) => {
-                Some(BlockKey::new(grid.task, *cell))
-            }
-            _ => None,
+            Origin::Cell { grid, cell } => Some((grid, *cell)),
+            Origin::Given { .. } => None,
         }
     }
 
@@ -208,7 +206,7 @@ impl Block {
 
     /// The name of the block's task, or None.
     #[getter]
-    fn task_id(&self, py: Python<'_>) -> Py<PyAny> {
+    pub(crate) fn task_id(&self, py: Python<'_>) -> Py<PyAny> {
         match &self.origin {
             Origin::Cell { grid, .. } => grid.name.clone_ref(py).into_any(),
             Origin::Given { task_id, .. } => task_id.clone_ref(py),
@@ -252,7 +250,7 @@ impl Block {
 
     /// What has become of the block: a BlockStatus, set by whoever holds the block.
     #[getter(status)]
-    fn py_status(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+    pub(crate) fn py_status(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let members = members(py)?.get(usize::from(self.status.load(Ordering::Relaxed)));
         members
             .map(|member| member.clone_ref(py))

@@ -2,6 +2,8 @@
 
 use daisy_block::LayoutError;
 use daisy_geometry::GeometryError;
+use daisy_graph::GraphError;
+use daisy_sched::SchedulerError;
 use pyo3::{
     PyErr,
     exceptions::{PyIndexError, PyOverflowError, PyValueError, PyZeroDivisionError},
@@ -25,4 +27,14 @@ pub(crate) fn layout(error: &LayoutError) -> PyErr {
         LayoutError::IdOverflow => PyOverflowError::new_err(error.to_string()),
         _ => PyValueError::new_err(error.to_string()),
     }
+}
+
+/// What is wrong with how tasks hang together.
+pub(crate) fn graph(error: &GraphError) -> PyErr {
+    PyValueError::new_err(error.to_string())
+}
+
+/// What is wrong with a call to a scheduler.
+pub(crate) fn scheduler(error: &SchedulerError) -> PyErr {
+    PyValueError::new_err(error.to_string())
 }

@@ -3,12 +3,14 @@
 //! Values that scripts hold by the million are Rust inside (`roi`, `block`) and make Python
 //! objects only when asked; `convert` is the one place where Python values become numbers.
 
-#![expect(dead_code, reason = "what schedulers use of blocks comes before the schedulers")]
-
 mod block;
 mod convert;
 mod error;
+mod graph;
 mod roi;
+mod scheduler;
+mod states;
+mod task;
 
 use pyo3::pymodule;
 
@@ -18,5 +20,13 @@ mod _daisy {
     #[pymodule_export]
     use super::block::{Block, restored_block};
     #[pymodule_export]
+    use super::graph::{Blocks, DependencyGraph, TaskBlocks};
+    #[pymodule_export]
     use super::roi::Roi;
+    #[pymodule_export]
+    use super::scheduler::Scheduler;
+    #[pymodule_export]
+    use super::states::{TaskState, TaskStates};
+    #[pymodule_export]
+    use super::task::total_write_roi;
 }

@@ -1,27 +1,27 @@
-"""What the README shows is so."""
+"""What the README and the docstrings show is so."""
 
 import doctest
-import importlib
 import pathlib
 
 import pytest
+
+import daisy
 
 FOLDER = pathlib.Path(__file__).parent.parent
 
 
 def test_the_readme():
-    assert doctest.testfile(str(FOLDER / "README.md"), module_relative=False).failed == 0
+    result = doctest.testfile(str(FOLDER / "README.md"), module_relative=False)
+    assert result.attempted > 0 and result.failed == 0
 
 
-@pytest.mark.parametrize("name", ["daisy._coordinate", "daisy._daisy"])
+@pytest.mark.parametrize("name", daisy.__all__)
 def test_the_docstrings(name):
-    module = importlib.import_module(name)
-    names = {"Block", "Coordinate", "Roi"}
-    import daisy
-
-    finder, runner = doctest.DocTestFinder(), doctest.DocTestRunner()
-    globs = {key: getattr(daisy, key) for key in daisy.__all__}
-    for value in {getattr(module, key) for key in names if hasattr(module, key)}:
-        for test in finder.find(value, globs=globs):
-            runner.run(test)
-    assert runner.failures == 0
+    value = getattr(daisy, name)
+    assert value.__doc__
+    row = daisy.Roi((0,), (10,))
+    names = {key: getattr(daisy, key) for key in daisy.__all__}
+    names["task"] = daisy.Task("t", daisy.Roi((0,), (30,)), row, row, print)
+    runner = doctest.DocTestRunner()
+    for test in doctest.DocTestFinder().find(value, name, globs=names):
+        assert runner.run(test).failed == 0
