@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ def test_a_coordinate_comes_from_anything_that_gives_integers():
     assert Coordinate(3) == Coordinate(np.array(3)) == (3,)
     assert all(type(entry) is int for entry in Coordinate(np.array([1, 2])))
     assert Coordinate(True, 2.0) == (1, 2)
+    assert Coordinate(Fraction(10**30 + 1), Fraction(4, 2)) == (10**30 + 1, 2)
 
 
 @pytest.mark.parametrize("given", [1.5, float("nan"), float("inf"), np.float64(0.5)])

@@ -7,9 +7,12 @@ unpack as tuples do. Integers are of any size; no float is ever involved.
 from __future__ import annotations
 
 import functools
+import math
 import numbers
 import operator
-from typing import Any, Callable, Iterator, Optional
+from typing import Any, Callable, Optional
+
+_Function = Callable[[int, int], int]
 
 
 class Coordinate(tuple):
@@ -88,10 +91,71 @@ class Coordinate(tuple):
     def __abs__(self) -> Coordinate:
         return of_tuple(tuple(None if a is None else abs(a) for a in self))
 
-    def _with(self, other: Any, function: Callable[[int, int], int]) -> Coordinate:
+    def __add__(self, other: Any) -> Coordinate:  # type: ignore[override]
+        return self._before(other, operator.add, "+")
+
+    def __radd__(self, other: Any) -> Coordinate:
+        return self._behind(other, operator.add, operator.add)
+
+    def __sub__(self, other: Any) -> Coordinate:
+        return self._before(other, operator.sub, "-")
+
+    def __rsub__(self, other: Any) -> Coordinate:
+        return self._behind(other, operator.sub, operator.sub)
+
+    def __mul__(self, other: Any) -> Coordinate:  # type: ignore[override]
+        return self._before(other, operator.mul, "*")
+
+    def __rmul__(self, other: Any) -> Coordinate:  # type: ignore[override]
+        return self._behind(other, operator.mul, operator.mul)
+
+    def __truediv__(self, other: Any) -> Coordinate:
+        return self._before(other, _div_trunc, "/")
+
+    def __rtruediv__(self, other: Any) -> Coordinate:
+        return self._behind(other, _div_trunc, operator.truediv)
+
+    def __floordiv__(self, other: Any) -> Coordinate:
+        return self._before(other, operator.floordiv, "//")
+
+    def __rfloordiv__(self, other: Any) -> Coordinate:
+        return self._behind(other, operator.floordiv, operator.floordiv)
+
+    def __mod__(self, other: Any) -> Coordinate:
+        return self._before(other, operator.mod, "%")
+
+    def __rmod__(self, other: Any) -> Coordinate:
+        return self._behind(other, operator.mod, operator.mod)
+
+    def __pow__(self, other: Any) -> Coordinate:
+        return self._before(other, _power, "**")
+
+    def __rpow__(self, other: Any) -> Coordinate:
+        return self._behind(other, _power, operator.pow)
+
+    def _with(self, other: Any, function: _Function) -> Coordinate:
         """``function`` of every entry and the other's; any sequence of integers will do."""
         entries = other if isinstance(other, Coordinate) else _spread(other, len(self))
         return of_tuple(tuple(map(_lifted(function), self, _same_dims(self, entries))))
+
+    def _before(self, other: Any, function: _Function, symbol: str) -> Any:
+        """The operation with what stands on the right."""
+        if isinstance(other, numbers.Number) or _is_coordinate(other):
+            return self._with(other, function)
+        if isinstance(other, (tuple, list)):
+            # Tuples would be put one behind the other, which is hardly ever meant.
+            raise TypeError(
+                f"Coordinate {symbol} {type(other).__name__}: make the right side a Coordinate"
+            )
+        return NotImplemented
+
+    def _behind(self, other: Any, function: _Function, python: Callable[[Any, Any], Any]) -> Any:
+        """The operation with what stands on the left."""
+        if isinstance(other, numbers.Number):
+            return of_tuple(_spread(other, len(self)))._with(self, function)
+        if hasattr(other, "__array__"):
+            return python(other, tuple(self))
+        return NotImplemented
 
 
 def _entry(value: Any) -> Optional[int]:
@@ -104,9 +168,11 @@ def _entry(value: Any) -> Optional[int]:
         pass
     if not isinstance(value, numbers.Real):
         raise TypeError(f"{value!r} is no integer; give integers, or None for an unbounded axis")
-    if value != value or value in (float("inf"), -float("inf")) or int(value) != value:
+    if isinstance(value, numbers.Rational) and value.denominator == 1:
+        return int(value.numerator)
+    if not math.isfinite(value) or float(value) % 1 != 0:
         raise ValueError(f"{value!r} is no integer; round it first")
-    return int(value)
+    return int(float(value))
 
 
 def _spread(value: Any, dims: int) -> tuple:
@@ -127,7 +193,7 @@ def _same_dims(left: tuple, right: tuple) -> tuple:
 
 
 @functools.lru_cache(maxsize=None)
-def _lifted(function: Callable[[int, int], int]) -> Callable[[Any, Any], Optional[int]]:
+def _lifted(function: _Function) -> Callable[[Any, Any], Optional[int]]:
     """The function for entries that may be None."""
     return lambda a, b: None if a is None or b is None else function(a, b)
 
@@ -157,44 +223,5 @@ def _is_coordinate(value: Any) -> bool:
     return isinstance(value, tuple) and hasattr(value, "round_division")
 
 
-def _forward(function: Callable[[int, int], int], symbol: str) -> Callable[..., Any]:
-    def method(self: Coordinate, other: Any) -> Any:
-        if _is_coordinate(other) or isinstance(other, numbers.Number):
-            return self._with(other, function)
-        if isinstance(other, (tuple, list)):
-            # Tuples would be put one behind the other, which is hardly ever meant.
-            raise TypeError(
-                f"Coordinate {symbol} {type(other).__name__}: make the right side a Coordinate"
-            )
-        return NotImplemented
-
-    return method
-
-
-def _backward(function: Callable[[int, int], int], python: Callable[..., Any]) -> Callable[..., Any]:
-    def method(self: Coordinate, other: Any) -> Any:
-        if isinstance(other, numbers.Number):
-            return Coordinate(*_spread(other, len(self)))._with(self, function)
-        if hasattr(other, "__array__"):
-            return python(other, tuple(self))
-        return NotImplemented
-
-    return method
-
-
-def _operators() -> Iterator[tuple[str, str, Callable[[int, int], int], Callable[..., Any]]]:
-    yield "add", "+", operator.add, operator.add
-    yield "sub", "-", operator.sub, operator.sub
-    yield "mul", "*", operator.mul, operator.mul
-    yield "truediv", "/", _div_trunc, operator.truediv
-    yield "floordiv", "//", operator.floordiv, operator.floordiv
-    yield "mod", "%", operator.mod, operator.mod
-    yield "pow", "**", _power, operator.pow
-
-
-for _name, _symbol, _function, _python in _operators():
-    setattr(Coordinate, f"__{_name}__", _forward(_function, _symbol))
-    setattr(Coordinate, f"__r{_name}__", _backward(_function, _python))
-
 #: A coordinate of a tuple of integers and None, unchecked: what Rust makes coordinates with.
-of_tuple = functools.partial(tuple.__new__, Coordinate)
+of_tuple: Callable[[tuple], Coordinate] = functools.partial(tuple.__new__, Coordinate)

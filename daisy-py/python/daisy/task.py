@@ -186,6 +186,7 @@ def _seconds(task: Task, timeout: Any) -> Optional[float]:
         return None
     if not isinstance(timeout, numbers.Real):
         raise TypeError(f"{task}: timeout is {timeout!r}; give seconds, or None for no limit")
+    timeout = timeout if isinstance(timeout, int) else float(timeout)
     if not 0 < timeout <= MAX_TIMEOUT:
         raise ValueError(
             f"{task}: timeout is {timeout}; give more than 0 and at most {MAX_TIMEOUT} seconds, or None"
