@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use crate::{Error, cargo, check, readme, root, servers, tidy};
+use crate::{Error, cargo, check, python, readme, root, servers, tidy};
 
 const DENY: (&str, &str) = ("RUSTDOCFLAGS", "-D warnings");
 
@@ -46,16 +46,23 @@ pub(crate) fn run() -> Result<(), Error> {
         Ok(())
     })?;
     step("tests and doctests", || {
-        tests.add(&mut cargo(&["test", "--workspace", "--all-features", "--no-fail-fast"]))
+        tests.add(
+            &mut cargo(&["test", "--workspace", "--all-features", "--no-fail-fast"]),
+            cargo_summary,
+        )
     })?;
     step("faults on real processes", || {
-        tests.add(&mut cargo(&["test", "--workspace", "--all-features", "--test", "faults"]))
+        tests.add(
+            &mut cargo(&["test", "--workspace", "--all-features", "--test", "faults"]),
+            cargo_summary,
+        )
     })?;
+    step("Python", || python::run(&mut tests, &[]))?;
     step("simulated clusters", || {
         check(&mut cargo(&["run", "--release", "-p", "daisy-sim", "--", "--seeds", "10000"]))
     })?;
     step("fuzz corpora, replayed", || {
-        tests.add(&mut cargo(&["test", "--manifest-path", "fuzz/Cargo.toml"]))
+        tests.add(&mut cargo(&["test", "--manifest-path", "fuzz/Cargo.toml"]), cargo_summary)
     })?;
     step("documentation", || {
         let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--all-features"]);
@@ -72,8 +79,14 @@ pub(crate) fn run() -> Result<(), Error> {
         Ok(())
     })?;
     step("commands of the README", || readme::run(&root()))?;
-    println!("\n{} passed, {} failed, {} skipped", tests.passed, tests.failed, tests.skipped);
-    if tests.failed > 0 { Err("tests failed".into()) } else { Ok(()) }
+    tests.report()
+}
+
+/// Runs the tests of the Python module only.
+pub(crate) fn run_python(arguments: &[String]) -> Result<(), Error> {
+    let mut tests = Tests::default();
+    python::run(&mut tests, arguments)?;
+    tests.report()
 }
 
 fn step(name: &str, action: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
@@ -84,34 +97,66 @@ fn step(name: &str, action: impl FnOnce() -> Result<(), Error>) -> Result<(), Er
     Ok(())
 }
 
-/// The sums over all test binaries.
+/// The counts in the last line of a test binary, as `ok. 4 passed; 0 failed; 1 ignored`.
+fn cargo_summary(line: &str) -> Option<&str> {
+    line.strip_prefix("test result: ")
+}
+
+/// The sums over all test binaries, and over pytest.
 #[derive(Default)]
-struct Tests {
+pub(crate) struct Tests {
     passed: u64,
     failed: u64,
     skipped: u64,
 }
 
 impl Tests {
-    /// Runs `cargo test`, passing its output on and adding up its summaries.
-    fn add(&mut self, command: &mut Command) -> Result<(), Error> {
+    /// Runs tests, passing their output on and adding up the counts in the lines that are summaries.
+    pub(crate) fn add(
+        &mut self,
+        command: &mut Command,
+        summary: fn(&str) -> Option<&str>,
+    ) -> Result<(), Error> {
         let mut child = command.stdout(Stdio::piped()).spawn()?;
         let output = child.stdout.take().ok_or("no output")?;
         for line in BufReader::new(output).lines() {
             let line = line?;
             println!("{line}");
-            if let Some(summary) = line.strip_prefix("test result: ") {
-                let count = |what: &str| -> u64 {
-                    let found =
-                        summary.split([';', '.']).find_map(|part| part.trim().strip_suffix(what));
-                    found.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
-                };
-                self.passed += count("passed");
-                self.failed += count("failed");
-                self.skipped += count("ignored");
+            if let Some(summary) = summary(&line) {
+                self.passed += count(summary, "passed");
+                self.failed += count(summary, "failed") + count(summary, "error");
+                self.skipped += count(summary, "ignored") + count(summary, "skipped");
             }
         }
         let status = child.wait()?;
         if status.success() { Ok(()) } else { Err(format!("{command:?}: {status}").into()) }
+    }
+
+    /// The line that sums up all tests.
+    fn report(&self) -> Result<(), Error> {
+        println!("\n{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped);
+        if self.failed > 0 { Err("tests failed".into()) } else { Ok(()) }
+    }
+}
+
+/// The number before a word in a summary, 0 if it is not there.
+fn count(summary: &str, what: &str) -> u64 {
+    let mut parts = summary.split([';', '.', ',']).map(|part| part.trim().trim_end_matches('s'));
+    let found = parts.find_map(|part| part.strip_suffix(what));
+    found.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn summaries_of_cargo_and_of_pytest_are_counted() {
+        let cargo = cargo_summary("test result: FAILED. 4 passed; 1 failed; 2 ignored; 0 measured");
+        let counts =
+            |summary| ["passed", "failed", "ignored", "skipped"].map(|what| count(summary, what));
+        assert_eq!(cargo.map(counts), Some([4, 1, 2, 0]));
+        assert_eq!(counts("2 failed, 41 passed, 3 skipped, 1 warning"), [41, 2, 0, 3]);
+        assert_eq!(count("2 errors", "error"), 2);
     }
 }

@@ -1,8 +1,9 @@
-//! `cargo xtask ci | tidy | bench SUITE ... | fuzz [SECONDS]`
+//! `cargo xtask ci | tidy | python [OPTION ...] | bench SUITE ... | fuzz [SECONDS]`
 //!
 //! `ci` is the one definition of green: it is the test command of the README and what `.ci/run` calls.
 
 mod ci;
+mod python;
 mod readme;
 mod servers;
 mod tidy;
@@ -15,7 +16,8 @@ use std::{
 
 type Error = Box<dyn std::error::Error>;
 
-const USAGE: &str = "cargo xtask ci | tidy | bench SUITE [OPTION...] | fuzz [SECONDS]";
+const USAGE: &str =
+    "cargo xtask ci | tidy | python [OPTION...] | bench SUITE [OPTION...] | fuzz [SECONDS]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -33,6 +35,7 @@ fn run(arguments: &[String]) -> Result<(), Error> {
     match command.as_str() {
         "ci" => ci::run(),
         "tidy" => tidy::run(&root()),
+        "python" => ci::run_python(rest),
         "bench" => {
             let mut bench = cargo(&["run", "--profile", "bench", "--package", "daisy-bench"]);
             check(bench.args(["--quiet", "--"]).args(rest))

@@ -11,7 +11,7 @@ use crate::Error;
 const MAX_LINES: usize = 500;
 
 /// Crates from the lowest to the highest, and what each may depend on.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("daisy-geometry", &[]),
     ("daisy-block", &["daisy-geometry"]),
     ("daisy-graph", &["daisy-block", "daisy-geometry"]),
@@ -31,6 +31,18 @@ const ARROWS: [(&str, &[&str]); 10] = [
             "daisy-geometry",
             "daisy-array",
             "daisy-graphdb",
+        ],
+    ),
+    (
+        "daisy-py",
+        &[
+            "daisy",
+            "daisy-array",
+            "daisy-graphdb",
+            "daisy-sched",
+            "daisy-graph",
+            "daisy-block",
+            "daisy-geometry",
         ],
     ),
     (

@@ -1,0 +1,32 @@
+//! The Python module `daisy`, its part in Rust: `daisy._daisy`.
+//!
+//! Values that scripts hold by the million are Rust inside (`roi`, `block`) and make Python
+//! objects only when asked; `convert` is the one place where Python values become numbers.
+
+mod block;
+mod convert;
+mod error;
+mod graph;
+mod roi;
+mod scheduler;
+mod states;
+mod task;
+
+use pyo3::pymodule;
+
+/// The part of the package `daisy` that is written in Rust.
+#[pymodule]
+mod _daisy {
+    #[pymodule_export]
+    use super::block::{Block, restored_block};
+    #[pymodule_export]
+    use super::graph::{Blocks, DependencyGraph, TaskBlocks};
+    #[pymodule_export]
+    use super::roi::Roi;
+    #[pymodule_export]
+    use super::scheduler::Scheduler;
+    #[pymodule_export]
+    use super::states::{TaskState, TaskStates};
+    #[pymodule_export]
+    use super::task::total_write_roi;
+}

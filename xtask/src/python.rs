@@ -1,0 +1,81 @@
+//! The Python module and its tests, in a virtual environment under the target folder.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::{Error, check, ci::Tests, root};
+
+/// What installs Python on Debian and its kin.
+const INSTALL: &str = "apt-get update -q && \
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends python3 python3-venv";
+
+/// Succeeds with a Python that is new enough and can make virtual environments.
+const IS_FIT: &str = "import ensurepip, sys; sys.exit(sys.version_info < (3, 10))";
+
+/// Installs the module as its README says and runs pytest, with further arguments for that.
+///
+/// The build is a release build in the target folder of the workspace, so that what others have built there
+/// is not built again. Environments that tests make themselves, of other versions of daisy, are kept there too.
+pub(crate) fn run(tests: &mut Tests, arguments: &[String]) -> Result<(), Error> {
+    if !ensure() {
+        println!(
+            "SKIPPED: no Python 3.10 with venv, so nothing about daisy-py is tested; run\n  {INSTALL}"
+        );
+        return Ok(());
+    }
+    let folder = target().join("python");
+    fs::create_dir_all(&folder)?;
+    let venv = folder.join("daisy");
+    if !venv.join("bin/pytest").exists() {
+        check(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
+    }
+    let python = venv.join("bin/python");
+    let mut install = Command::new(&python);
+    install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+    install.arg("./daisy-py[test]").env("CARGO_TARGET_DIR", target());
+    check(install.current_dir(root()))?;
+    let mut pytest = Command::new(&python);
+    pytest.args(["-m", "pytest", "--quiet", "--color=no", "-rs", "-p", "no:cacheprovider"]);
+    pytest.args(["daisy-py"]).args(arguments).env("DAISY_VENVS", &folder).current_dir(root());
+    tests.add(&mut pytest, pytest_summary)
+}
+
+/// The counts in the last line of pytest, as `1 failed, 41 passed, 2 skipped in 3.21s`.
+fn pytest_summary(line: &str) -> Option<&str> {
+    let (counts, time) = line.trim_matches(['=', ' ']).rsplit_once(" in ")?;
+    let is_time = time.split_once('s').is_some_and(|(time, _)| time.parse::<f64>().is_ok());
+    is_time.then_some(counts)
+}
+
+/// Whether there is a Python, installed on the way if this is root on Debian.
+fn ensure() -> bool {
+    let is_fit = || {
+        let check = Command::new("python3").args(["-c", IS_FIT]).status();
+        check.is_ok_and(|status| status.success())
+    };
+    let is_root = || Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n");
+    is_fit() || is_root() && Command::new("sh").args(["-c", INSTALL]).status().is_ok() && is_fit()
+}
+
+/// The target folder of the workspace.
+fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| root().join("target"), |folder| root().join(Path::new(&folder)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_of_pytest_is_found_with_and_without_its_frame() {
+        let line = "2 failed, 41 passed, 1 skipped, 1 warning in 3.21s";
+        let counts = Some("2 failed, 41 passed, 1 skipped, 1 warning");
+        assert_eq!(pytest_summary(line), counts);
+        assert_eq!(pytest_summary(&format!("===== {line} (0:01:00) =====")), counts);
+        assert_eq!(pytest_summary("SKIPPED [1] tests/test_oracle.py:9: not in 1.x"), None);
+    }
+}
