@@ -84,6 +84,13 @@ impl Block {
         }
     }
 
+    /// The same for a block that is handed to somebody who is to process it.
+    pub(crate) fn lent(grid: Arc<Grid>, cell: u64) -> Self {
+        let block = Self::at(grid, cell);
+        block.status.store(1, Ordering::Relaxed);
+        block
+    }
+
     /// The grid that the block comes from, and its cell there.
     #[inline]
     pub(crate) fn cell(&self) -> Option<(&Arc<Grid>, u64)> {

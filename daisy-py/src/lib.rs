@@ -4,10 +4,12 @@
 //! objects only when asked; `convert` is the one place where Python values become numbers.
 
 mod block;
+mod client;
 mod convert;
 mod error;
 mod graph;
 mod roi;
+mod run;
 mod scheduler;
 mod states;
 mod task;
@@ -20,9 +22,13 @@ mod _daisy {
     #[pymodule_export]
     use super::block::{Block, restored_block};
     #[pymodule_export]
+    use super::client::Connection;
+    #[pymodule_export]
     use super::graph::{Blocks, DependencyGraph, TaskBlocks};
     #[pymodule_export]
     use super::roi::Roi;
+    #[pymodule_export]
+    use super::run::{run, work};
     #[pymodule_export]
     use super::scheduler::Scheduler;
     #[pymodule_export]

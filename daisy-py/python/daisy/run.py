@@ -1,0 +1,187 @@
+"""Runs: all blocks of some tasks, in the right order."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import sys
+import tempfile
+from typing import Any, Iterable, Mapping, Optional, Union
+
+from . import _daisy
+from ._progress import Bars
+from ._roi import Roi
+from ._worker import packed
+from .report import FinalState, Report
+from .task import Task
+
+_logs: Optional[pathlib.Path] = pathlib.Path("daisy_logs")
+
+
+def set_log_basedir(path: Union[None, str, os.PathLike]) -> None:
+    """In which folder workers leave what they print, one file each, by task; ``daisy_logs`` by default.
+
+    With None, the files go to a temporary folder that the run removes.
+    """
+    global _logs
+    _logs = None if path is None else pathlib.Path(path)
+
+
+def get_worker_log_basename(worker: int, task_id: Optional[str] = None) -> Optional[pathlib.Path]:
+    """The path of a worker's file without its ending; None if files are not kept."""
+    if _logs is None:
+        return None
+    return (_logs if task_id is None else _logs / task_id) / f"worker_{worker}"
+
+
+def run_blockwise(
+    tasks: Iterable[Task],
+    multiprocessing: bool = True,
+    *,
+    journal: Union[None, str, os.PathLike] = None,
+    request: Any = None,
+    order: str = "sweep",
+    host: Optional[str] = None,
+    key_file: Union[None, str, os.PathLike] = None,
+    report: bool = False,
+    resources: Optional[Mapping[str, int]] = None,
+    count_all_orphans: bool = True,
+    progress: bool = True,
+) -> Union[bool, Report]:
+    """Runs tasks and everything upstream of them.
+
+    Args:
+        tasks: the last tasks; those upstream of them are found.
+        multiprocessing: whether blocks run in worker processes, ``num_workers`` for each task. Without, they
+            run one after the other in this thread, for debugging; retries are made, time limits are not kept.
+        journal: a file that remembers what is done: a run that is started again with the same journal goes
+            on where the last one ended, however that was.
+        request: which blocks are wanted, with all that they need: a mapping from tasks (or their names) to ROIs,
+            or a list of such pairs; ``"everything"`` for all blocks of all tasks. By default all blocks of
+            the tasks that nothing is downstream of.
+        order: in which order blocks are handed out: ``"sweep"`` moves a thin front through the volume, ``"level"``
+            is that of daisy 1.x, ``"morton"`` keeps to neighbourhoods.
+        host: where the run listens, for workers on other machines: ``"host"`` or ``"host:port"``. By default
+            only this machine reaches it.
+        key_file: where to write the context for workers that somebody else starts, readable by its owner only.
+        report: whether to return a :class:`Report` rather than True or False.
+        resources: how much there is of what tasks need, as ``{"gpu": 2}``.
+        count_all_orphans: whether blocks that can never run are all found and counted.
+        progress: whether bars are shown, on a terminal or in a notebook.
+
+    Returns True if every block was completed or found done; or the report.
+
+    Raises KeyboardInterrupt after the first Ctrl-C, once the run has ended in good order; TypeError and
+    ValueError for tasks that do not go together, and RuntimeError if the run cannot be started or cannot go on.
+    """
+    server = (Server if multiprocessing else SerialServer)(
+        journal=journal,
+        request=request,
+        order=order,
+        host=host,
+        key_file=key_file,
+        resources=resources,
+        count_all_orphans=count_all_orphans,
+        progress=progress,
+    )
+    server.run_blockwise(tasks)
+    assert server.report is not None
+    return server.report if report else bool(server.report)
+
+
+class Server:
+    """Runs tasks with worker processes. The keywords are those of :func:`run_blockwise`."""
+
+    def __init__(
+        self,
+        *,
+        journal: Union[None, str, os.PathLike] = None,
+        request: Any = None,
+        order: str = "sweep",
+        host: Optional[str] = None,
+        key_file: Union[None, str, os.PathLike] = None,
+        resources: Optional[Mapping[str, int]] = None,
+        count_all_orphans: bool = True,
+        progress: bool = True,
+    ) -> None:
+        #: What came of the last run.
+        self.report: Optional[Report] = None
+        self._progress = progress
+        self._settings = {
+            "order": order,
+            "request": [] if request in (None, "everything") else _pairs(request),
+            "everything": isinstance(request, str) and request == "everything",
+            "resources": list((resources or {}).items()),
+            "journal": None if journal is None else os.fspath(journal),
+            "listen": None if host is None else _address(host),
+            "key_file": None if key_file is None else os.fspath(key_file),
+            "count_all_orphans": count_all_orphans,
+        }
+
+    def run_blockwise(self, tasks: Iterable[Task]) -> dict[str, FinalState]:
+        """Runs tasks and everything upstream of them; the final counts of each, by its name."""
+        tasks = [tasks] if isinstance(tasks, Task) else list(tasks)
+        with tempfile.TemporaryDirectory(prefix="daisy-") as folder:
+            settings = dict(self._settings)
+            settings["commands"] = self._commands(tasks, pathlib.Path(folder))
+            settings["logs"] = str(_logs or folder)
+            settings["progress"] = Bars() if self._progress else None
+            self.report = Report(_daisy.run(tasks, settings))
+        return self.report.states
+
+    def _commands(self, tasks: list[Task], folder: pathlib.Path) -> Optional[dict[str, list[str]]]:
+        """What starts the workers of each task."""
+        commands = {}
+        for place, task in enumerate(_with_upstream(tasks)):
+            file = folder / f"{place}.pickle"
+            file.write_bytes(packed(task))
+            commands[task.task_id] = [sys.executable, "-m", "daisy._worker", str(file)]
+        return commands
+
+
+class SerialServer(Server):
+    """Runs everything on the calling thread, one block at a time, for debugging.
+
+    The keywords are those of :func:`run_blockwise`.
+    """
+
+    def _commands(self, tasks: list[Task], folder: pathlib.Path) -> None:
+        for task in _with_upstream(tasks):
+            if task.is_worker_function:
+                raise ValueError(
+                    f"{task}: process_function takes no block, so it needs a process of its own; run with "
+                    "multiprocessing=True, or give it a block"
+                )
+
+
+def _with_upstream(tasks: list[Task]) -> list[Task]:
+    """These tasks and everything upstream of them, each once."""
+    found: dict[int, Task] = {}
+    open_tasks = list(tasks)
+    while open_tasks:
+        task = open_tasks.pop()
+        if not isinstance(task, Task):
+            raise TypeError(f"{task!r} is no task; give a list of daisy.Task")
+        if id(task) not in found:
+            found[id(task)] = task
+            open_tasks.extend(task.upstream_tasks)
+    return list(found.values())
+
+
+def _pairs(request: Any) -> list[tuple[str, Roi]]:
+    pairs = request.items() if isinstance(request, Mapping) else request
+    try:
+        return [(getattr(task, "task_id", task), roi) for task, roi in pairs]
+    except (TypeError, ValueError):
+        raise TypeError(
+            f'request is {request!r}; give a mapping from tasks to ROIs, pairs of them, or "everything"'
+        ) from None
+
+
+def _address(host: str) -> str:
+    if host.startswith("unix:"):
+        return host
+    name, colon, port = host.rpartition(":")
+    if colon and port.isdigit() and (":" not in name or name.endswith("]")):
+        return host
+    return f"[{host}]:0" if ":" in host and not host.startswith("[") else f"{host}:0"

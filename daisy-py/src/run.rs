@@ -1,0 +1,365 @@
+//! Runs: Python tasks as tasks of the facade, whose blocks run in worker processes or, serially, on the calling
+//! thread. The interpreter is never held while a run waits.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use daisy::{
+    BlockResult, BoxError, Counts, ObservedTask, Observer, Order, RunOptions, RunReport,
+    TaskBuilder, TaskNode, Verdict, worker,
+};
+use pyo3::{
+    exceptions::{PyKeyboardInterrupt, PyRuntimeError, PyValueError},
+    prelude::*,
+    sync::PyOnceLock,
+    types::{PyDict, PyList, PyString},
+};
+
+use crate::{
+    block::{Block, Grid},
+    convert,
+    task::{Tasks, layout_of},
+};
+
+/// What is chosen for a run; the names are those of `daisy.run_blockwise`.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct Settings<'py> {
+    /// What starts the workers of each task, by its name; without one, everything runs on the calling thread.
+    commands: Option<Bound<'py, PyDict>>,
+    order: String,
+    /// Pairs of a task's name and a ROI; nothing for all of the last tasks.
+    request: Vec<(String, Bound<'py, PyAny>)>,
+    everything: bool,
+    resources: Vec<(String, u64)>,
+    journal: Option<PathBuf>,
+    listen: Option<String>,
+    key_file: Option<PathBuf>,
+    logs: Option<PathBuf>,
+    count_all_orphans: bool,
+    /// Has `start`, `update` and `close`.
+    progress: Option<Py<PyAny>>,
+}
+
+/// Runs tasks and everything upstream of them; the report as JSON.
+#[pyfunction]
+pub(crate) fn run(
+    py: Python<'_>,
+    tasks: &Bound<'_, PyAny>,
+    settings: Settings<'_>,
+) -> PyResult<String> {
+    let interrupt = Arc::default();
+    let tasks = Tasks::collect(tasks)?;
+    let handles = handles(py, &tasks, settings.commands.as_ref(), &interrupt)?;
+    let mut options = RunOptions::new()
+        .order(order(&settings.order)?)
+        .request_everything(settings.everything)
+        .serial(settings.commands.is_none())
+        .count_all_orphans(settings.count_all_orphans)
+        .handle_interrupt(true);
+    for (name, roi) in &settings.request {
+        let place = tasks.find(PyString::new(py, name).as_any())?;
+        options = options.request(&handles[place], convert::roi(roi, "the ROI of a request")?);
+    }
+    for (name, total) in settings.resources {
+        options = options.resource(name, total);
+    }
+    if let Some(path) = settings.journal {
+        options = options.journal(path);
+    }
+    if let Some(address) = settings.listen {
+        options = options.listen(address);
+    }
+    if let Some(path) = settings.key_file {
+        options = options.connection_file(path);
+    }
+    if let Some(folder) = settings.logs {
+        options = options.logs(folder);
+    }
+    if let Some(progress) = settings.progress {
+        options = options.observer(Watcher { progress });
+    }
+    let report = py.detach(|| options.run(&handles));
+    if let Some(error) = interrupt.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        return Err(error);
+    }
+    // Ctrl-C was noted by Python too, which raises KeyboardInterrupt here.
+    py.check_signals()?;
+    Ok(report.map_err(|error| PyRuntimeError::new_err(error.to_string()))?.to_json())
+}
+
+/// The KeyboardInterrupt that was raised in a function of the user.
+type Interrupt = Arc<Mutex<Option<PyErr>>>;
+
+fn order(name: &str) -> PyResult<Order> {
+    match name {
+        "sweep" => Ok(Order::Sweep),
+        "level" => Ok(Order::Level),
+        "morton" => Ok(Order::Morton),
+        _ => Err(PyValueError::new_err(format!(
+            "unknown order {name:?}; use one of: sweep, level, morton"
+        ))),
+    }
+}
+
+/// The tasks, each in the place of its entry.
+fn handles(
+    py: Python<'_>,
+    tasks: &Tasks,
+    commands: Option<&Bound<'_, PyDict>>,
+    interrupt: &Interrupt,
+) -> PyResult<Vec<daisy::Task>> {
+    let mut handles: Vec<Option<daisy::Task>> = vec![None; tasks.entries.len()];
+    for id in tasks.graph.topological_order() {
+        let entry = &tasks.entries[id.index()];
+        let task = entry.task.bind(py);
+        let builder = builder(task, &tasks.graph[id], commands.is_none())?;
+        let builder = functions(builder, task, &entry.grid, commands.is_none())?;
+        let builder = match commands {
+            Some(commands) => {
+                let command = commands.get_item(&entry.grid.name)?;
+                let words: Vec<String> = command.map_or(Ok(Vec::new()), |words| words.extract())?;
+                builder.worker_command(words)
+            }
+            None => {
+                let function = Function::new(&task.getattr("process_function")?, &entry.grid);
+                let interrupt = Arc::clone(interrupt);
+                builder.process(move |block| function.process(block, Some(&interrupt)))
+            }
+        };
+        let upstream = tasks.graph.upstream(id).iter();
+        let upstream = upstream.filter_map(|up| handles[up.index()].as_ref());
+        let built = builder.upstream_tasks(upstream).build();
+        let built = built.map_err(|error| PyValueError::new_err(error.to_string()))?;
+        handles[id.index()] = Some(built);
+    }
+    Ok(handles.into_iter().flatten().collect())
+}
+
+/// Everything but functions.
+fn builder(task: &Bound<'_, PyAny>, node: &TaskNode, is_serial: bool) -> PyResult<TaskBuilder> {
+    let layout = node.layout();
+    let mut builder = daisy::Task::builder(
+        node.name(),
+        layout.total_roi().clone(),
+        layout.read_roi().clone(),
+        layout.write_roi().clone(),
+    )
+    .fit(layout.fit())
+    .read_write_conflict(task.getattr("read_write_conflict")?.is_truthy()?)
+    .num_workers(task.getattr("num_workers")?.extract()?)
+    .max_retries(task.getattr("max_retries")?.extract()?);
+    if is_serial {
+        builder = builder.num_workers(1);
+    }
+    if let Some(seconds) = task.getattr("timeout")?.extract::<Option<f64>>()? {
+        let limit = Duration::try_from_secs_f64(seconds);
+        builder = builder.timeout(limit.map_err(|error| PyValueError::new_err(error.to_string()))?);
+    }
+    if let Some(most) = task.getattr("max_failed_blocks")?.extract()? {
+        builder = builder.max_failed_blocks(most);
+    }
+    for need in task.getattr("resources")?.cast::<PyDict>()?.items().iter() {
+        let (name, amount): (String, u64) = need.extract()?;
+        builder = builder.resource(name, amount);
+    }
+    Ok(builder)
+}
+
+/// The functions that are called in this process.
+fn functions(
+    mut builder: TaskBuilder,
+    task: &Bound<'_, PyAny>,
+    grid: &Arc<Grid>,
+    is_serial: bool,
+) -> PyResult<TaskBuilder> {
+    let check = task.getattr("check_function")?;
+    if let Ok((before, after)) = check.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>() {
+        let (before, after) = (Function::new(&before, grid), Function::new(&after, grid));
+        builder =
+            builder.check_pair(move |block| before.check(block), move |block| after.check(block));
+    } else if !check.is_none() {
+        let before = Function::new(&check, grid);
+        builder = builder.check(move |block| before.check(block));
+    }
+    let mask = task.getattr("mask")?;
+    if !mask.is_none() {
+        let mask = Function::new(&mask, grid);
+        builder = builder.mask(move |roi| mask.mask(roi));
+    }
+    let init = task.getattr("init_callback_fn")?;
+    if !init.is_none() {
+        let init = Function::new(&init, grid);
+        builder = if is_serial {
+            builder.init(move || init.init(None))
+        } else {
+            builder.init_with_context(move |context| init.init(Some(context)))
+        };
+    }
+    Ok(builder)
+}
+
+/// A Python function of the blocks of a task.
+struct Function {
+    function: Py<PyAny>,
+    grid: Arc<Grid>,
+}
+
+impl Function {
+    fn new(function: &Bound<'_, PyAny>, grid: &Arc<Grid>) -> Self {
+        Self { function: function.clone().unbind(), grid: Arc::clone(grid) }
+    }
+
+    /// Calls a block function; what it raises is the error, with its traceback.
+    fn process(&self, block: &daisy::Block, interrupt: Option<&Interrupt>) -> BlockResult {
+        Python::attach(|py| {
+            let own = Block::lent(Arc::clone(&self.grid), block.key.cell);
+            let own = Bound::new(py, own).map_err(text)?;
+            match self.function.call1(py, (&own,)) {
+                Ok(_) if own.get().status() == daisy::BlockStatus::Failed => {
+                    Err("the function set the block's status to FAILED".into())
+                }
+                Ok(_) => Ok(()),
+                Err(error) => {
+                    let described = described(py, &error, &own);
+                    if error.is_instance_of::<PyKeyboardInterrupt>(py)
+                        && let Some(interrupt) = interrupt
+                    {
+                        let mut first = interrupt.lock().unwrap_or_else(PoisonError::into_inner);
+                        first.get_or_insert(error);
+                    }
+                    Err(described.into())
+                }
+            }
+        })
+    }
+
+    fn check(&self, block: &daisy::Block) -> Result<bool, BoxError> {
+        Python::attach(|py| {
+            let own = Block::at(Arc::clone(&self.grid), block.key.cell);
+            let answer = self.function.call1(py, (own,)).and_then(|answer| answer.is_truthy(py));
+            answer.map_err(text)
+        })
+    }
+
+    /// True: nothing is to be done there. False: everything is. None: it depends.
+    fn mask(&self, roi: &daisy::Roi) -> Result<Verdict, BoxError> {
+        Python::attach(|py| {
+            let answer = self.function.call1(py, (crate::roi::Roi::from(roi.clone()),));
+            let answer = answer.map_err(text)?;
+            if answer.is_none(py) {
+                return Ok(Verdict::Part);
+            }
+            Ok(if answer.is_truthy(py).map_err(text)? { Verdict::All } else { Verdict::None })
+        })
+    }
+
+    fn init(&self, context: Option<&str>) -> BlockResult {
+        static OF_TEXT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        Python::attach(|py| {
+            let of_text = OF_TEXT.import(py, "daisy.context", "of_text").map_err(text)?;
+            let context = of_text.call1((context,)).map_err(text)?;
+            self.function.call1(py, (context,)).map(|_| ()).map_err(text)
+        })
+    }
+}
+
+/// An exception as an error; its text has the traceback.
+fn text(error: PyErr) -> BoxError {
+    Python::attach(|py| described(py, &error, py.None().bind(py)).into())
+}
+
+/// The text of an exception with its traceback; it is logged too if a block function raised it.
+fn described(py: Python<'_>, error: &PyErr, block: &Bound<'_, PyAny>) -> String {
+    static DESCRIBE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let describe = DESCRIBE.import(py, "daisy._errors", "describe");
+    let raised = (error.value(py), error.traceback(py), block);
+    let described = describe.and_then(|describe| describe.call1(raised));
+    described
+        .and_then(|described| described.extract())
+        .unwrap_or_else(|_| format!("{} (its text cannot be had)", error.get_type(py)))
+}
+
+/// Works at the blocks of a run, in a worker process: the exit code with which it should end.
+#[pyfunction]
+pub(crate) fn work(
+    py: Python<'_>,
+    context: &str,
+    function: &Bound<'_, PyAny>,
+    task: (Bound<'_, PyString>, Bound<'_, PyAny>, Bound<'_, PyAny>, Bound<'_, PyAny>, String),
+) -> PyResult<i32> {
+    let (name, total, read, write, fit) = task;
+    let grid = grid(&name, &total, [(&read, "read_roi"), (&write, "write_roi")], &fit)?;
+    let context = parsed(context)?;
+    let function = Function::new(function, &grid);
+    Ok(py.detach(move || worker::work(&context, move |block, _| function.process(block, None))))
+}
+
+/// A context from its text.
+pub(crate) fn parsed(context: &str) -> PyResult<daisy::Context> {
+    let wrong = |error: daisy::ContextError| PyValueError::new_err(error.to_string());
+    context.parse().map_err(wrong)
+}
+
+fn grid(
+    name: &Bound<'_, PyString>,
+    total: &Bound<'_, PyAny>,
+    block: [(&Bound<'_, PyAny>, &str); 2],
+    fit: &str,
+) -> PyResult<Arc<Grid>> {
+    let layout = layout_of(&name.to_string(), convert::roi(total, "total_roi")?, block, fit)?;
+    let tiling = daisy::Tiling::new(&layout);
+    Ok(Arc::new(Grid { name: name.clone().unbind(), task: daisy::TaskId::new(0), tiling }))
+}
+
+/// Tells a Python object how far a run is.
+struct Watcher {
+    progress: Py<PyAny>,
+}
+
+impl Watcher {
+    /// Calls a method; a progress bar that breaks does not break the run.
+    fn call<'py>(
+        &self,
+        py: Python<'py>,
+        method: &str,
+        rows: Vec<impl IntoPyObject<'py>>,
+    ) -> PyResult<()> {
+        self.progress.call_method1(py, method, (PyList::new(py, rows)?,)).map(|_| ())
+    }
+
+    fn tell(&self, tell: impl FnOnce(Python<'_>) -> PyResult<()>) {
+        Python::attach(|py| {
+            if let Err(error) = tell(py) {
+                error.write_unraisable(py, Some(self.progress.bind(py)));
+            }
+        });
+    }
+}
+
+impl Observer for Watcher {
+    fn wants_blocks(&self) -> bool {
+        false
+    }
+
+    fn run_started(&mut self, tasks: &[ObservedTask]) {
+        let rows = tasks.iter().map(|task| (task.name.clone(), task.num_blocks)).collect();
+        self.tell(|py| self.call(py, "start", rows));
+    }
+
+    fn progress(&mut self, counts: &[Counts]) {
+        let row = |counts: &Counts| {
+            let Counts { completed, skipped, failed, orphaned, processing, .. } = counts;
+            (completed + skipped, *failed, *orphaned, *processing)
+        };
+        let rows = counts.iter().map(row).collect();
+        self.tell(|py| self.call(py, "update", rows));
+    }
+
+    fn run_ended(&mut self, _: &RunReport) {
+        self.tell(|py| self.progress.call_method0(py, "close").map(|_| ()));
+    }
+}

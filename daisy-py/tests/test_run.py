@@ -1,0 +1,451 @@
+"""Runs: worker processes, serial runs, failures, resuming, interrupts."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+import pytest
+
+import daisy
+from daisy import BlockStatus, Client, Context, Report, Roi, Task, run_blockwise
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def line(name, function, blocks=10, **more):
+    """A task of so many blocks of 10, without context."""
+    return Task(name, Roi((0,), (10 * blocks,)), Roi((0,), (10,)), Roi((0,), (10,)), function, **more)
+
+
+def touch(folder):
+    """A block function that leaves one more file for a block each time it is called."""
+
+    def function(block):
+        name, number = block.block_id
+        with open(pathlib.Path(folder) / f"{name}-{number}", "a") as file:
+            file.write(f"{os.getpid()}\n")
+
+    return function
+
+
+def calls(folder, name):
+    """How often the function was called for each block."""
+    found = sorted(pathlib.Path(folder).glob(f"{name}-*"), key=lambda path: int(path.name.split("-")[1]))
+    return [len(path.read_text().splitlines()) for path in found]
+
+
+@pytest.mark.parametrize("multiprocessing", [True, False])
+def test_every_block_is_processed_once_and_in_order(tmp_path, multiprocessing):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    first = line("first", touch(folder), num_workers=2)
+
+    def reads_first(block):
+        assert (folder / f"first-{block.block_id[1]}").exists()
+        touch(folder)(block)
+
+    second = line("second", reads_first, num_workers=2, upstream_tasks=[first])
+    assert run_blockwise([second], multiprocessing) is True
+    assert calls(folder, "first") == calls(folder, "second") == [1] * 10
+
+
+def test_blocks_run_in_worker_processes_and_not_in_one_interpreter_each(tmp_path):
+    assert run_blockwise([line("a", touch(tmp_path), blocks=50, num_workers=2)])
+    pids = {path.read_text() for path in tmp_path.glob("a-*")}
+    assert 1 <= len(pids) <= 2
+    assert f"{os.getpid()}\n" not in pids
+
+
+def test_an_exception_comes_back_with_its_traceback():
+    def helper():
+        raise ValueError("three is bad")
+
+    def function(block):
+        if block.block_id[1] == 3:
+            helper()
+
+    report = run_blockwise([line("a", function, max_retries=1)], report=True)
+    assert isinstance(report, Report) and not report and report.outcome == "failed"
+    (failure,) = report.failures
+    assert failure.block_id == ("a", 3)
+    assert failure.write_roi == Roi((30,), (10,))
+    assert failure.attempts == 2
+    assert "in helper" in failure.error and failure.error.endswith("ValueError: three is bad")
+    state = report.states["a"]
+    assert (state.completed_count, state.failed_count, state.total_block_count) == (9, 1, 10)
+    assert state.is_done()
+
+
+def test_a_long_traceback_keeps_its_end():
+    def function(block):
+        raise ValueError("x" * 10_000 + "end")
+
+    report = run_blockwise([line("a", function, blocks=1, max_retries=0)], report=True)
+    assert report.failures[0].error.endswith("xend")
+
+
+@pytest.mark.parametrize("multiprocessing", [True, False])
+def test_a_function_may_say_that_it_failed(multiprocessing):
+    def function(block):
+        assert block.status == BlockStatus.PROCESSING
+        if block.block_id[1] < 2:
+            block.state = BlockStatus.FAILED
+
+    report = run_blockwise([line("a", function, max_retries=0)], multiprocessing, report=True)
+    assert report.states["a"].failed_count == 2
+
+
+def test_what_waits_for_a_failed_block_is_orphaned_and_nothing_else():
+    def function(block):
+        if block.block_id[1] == 0:
+            raise RuntimeError
+
+    first = line("first", function, max_retries=0)
+    second = line("second", print, upstream_tasks=[first])
+    states = daisy.Server(progress=False).run_blockwise([second])
+    assert (states["second"].orphaned_count, states["second"].completed_count) == (1, 9)
+
+
+def test_a_dead_worker_costs_its_block_one_attempt(tmp_path):
+    def function(block):
+        touch(tmp_path)(block)
+        if block.block_id[1] == 4 and len(calls(tmp_path, "a")) and calls_of_4() == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def calls_of_4():
+        return len((tmp_path / "a-4").read_text().splitlines())
+
+    report = run_blockwise([line("a", function)], report=True)
+    assert report
+    assert report.json["tasks"][0]["failed_attempts"] == 1
+    assert calls(tmp_path, "a")[4] == 2
+
+
+def test_a_worker_that_exits_at_once_ends_its_task_with_what_it_said():
+    def function():
+        print("no licence", flush=True)
+        sys.exit(3)
+
+    report = run_blockwise([line("a", function)], report=True)
+    assert not report
+    assert "exit code 3" in report.endings["a"] and "no licence" in report.endings["a"]
+
+
+def test_a_worker_function_acquires_blocks_itself(tmp_path):
+    def function():
+        client = Client()
+        assert client.task_id == client.context["task_id"] == "a"
+        while True:
+            with client.acquire_block() as block:
+                if block is None:
+                    break
+                assert client.attempt(block) in (1, 2) and client.lease(block) > 0
+                assert client.still_ours(block)
+                touch(tmp_path)(block)
+                if block.block_id[1] == 3 and client.attempt(block) == 1:
+                    raise ValueError("is logged, and the loop goes on")
+                block.state = BlockStatus.SUCCESS
+
+    report = run_blockwise([line("a", function, num_workers=2)], report=True)
+    assert report
+    assert calls(tmp_path, "a") == [1, 1, 1, 2, 1, 1, 1, 1, 1, 1]
+
+
+def test_a_worker_function_may_start_another_program(tmp_path):
+    script = tmp_path / "worker.py"
+    script.write_text(
+        textwrap.dedent(
+            """
+            import daisy
+            client = daisy.Client()
+            while (block := client.next_block()) is not None:
+                client.release_block(block)
+            """
+        )
+    )
+
+    def function():
+        subprocess.run([sys.executable, str(script)], check=True)
+
+    assert run_blockwise([line("a", function, num_workers=2)])
+
+
+def test_a_block_is_released_once():
+    def function():
+        client = Client()
+        block = client.next_block()
+        client.release_block(block)
+        with pytest.raises(ValueError, match="not lent"):
+            client.release_block(block)
+        while (block := client.next_block()) is not None:
+            client.release_block(block)
+
+    assert run_blockwise([line("a", function)])
+
+
+def test_a_client_says_that_it_does_not_survive_a_fork():
+    def function():
+        client = Client()
+        child = os.fork()
+        if child == 0:
+            try:
+                client.next_block()
+            except RuntimeError:
+                os._exit(7)
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+        while (block := client.next_block()) is not None:
+            client.release_block(block)
+
+    assert run_blockwise([line("a", function)])
+
+
+def test_a_client_needs_a_context(monkeypatch):
+    monkeypatch.delenv("DAISY_CONTEXT", raising=False)
+    with pytest.raises(RuntimeError, match="DAISY_CONTEXT"):
+        Client()
+    with pytest.raises(ValueError):
+        Client("what is this")
+
+
+@pytest.mark.parametrize("multiprocessing", [True, False])
+def test_what_a_check_finds_done_is_skipped(tmp_path, multiprocessing):
+    task = line("a", touch(tmp_path), check_function=lambda block: block.block_id[1] < 4)
+    report = run_blockwise([task], multiprocessing, report=True)
+    assert report
+    assert (report.states["a"].skipped_count, report.states["a"].completed_count) == (4, 10)
+    assert calls(tmp_path, "a") == [1] * 6
+
+
+def test_the_second_of_a_pair_of_checks_judges_the_block():
+    checks = (lambda block: False, lambda block: block.block_id[1] != 2)
+    report = run_blockwise([line("a", print, max_retries=0, check_function=checks)], report=True)
+    assert [failure.block_id for failure in report.failures] == [("a", 2)]
+
+
+def test_a_check_that_raises_is_counted_and_the_block_runs(tmp_path):
+    def check(block):
+        raise KeyError("no such file")
+
+    task = line("a", touch(tmp_path), check_function=check)
+    report = run_blockwise([task], report=True)
+    assert report and calls(tmp_path, "a") == [1] * 10
+    assert "no such file" in report.json["tasks"][0]["first_check_error"]
+
+
+def test_a_mask_answers_for_boxes_of_blocks(tmp_path):
+    asked = []
+
+    def mask(roi):
+        asked.append(roi)
+        if roi.end[0] <= 50:
+            return True
+        return False if roi.begin[0] >= 50 else None
+
+    report = run_blockwise([line("a", touch(tmp_path), mask=mask)], report=True)
+    assert report.states["a"].skipped_count == 5
+    assert len(asked) < 10
+
+
+@pytest.mark.parametrize("multiprocessing", [True, False])
+def test_the_init_callback_comes_first_and_knows_where_the_run_is(multiprocessing):
+    contexts = []
+    task = line("a", lambda block: None, init_callback_fn=contexts.append)
+    assert run_blockwise([task], multiprocessing)
+    (context,) = contexts
+    assert isinstance(context, Context)
+    if multiprocessing:
+        assert context["task_id"] == "a"
+        assert context["hostname"] == "127.0.0.1" and context["port"] > 0
+
+
+def test_workers_may_come_from_outside(tmp_path):
+    def work(context):
+        def loop():
+            client = Client(context.to_env())
+            while (block := client.next_block()) is not None:
+                touch(tmp_path)(block)
+                client.release_block(block)
+
+        threading.Thread(target=loop).start()
+
+    task = line("a", print, num_workers=0, init_callback_fn=work)
+    assert run_blockwise([task])
+    assert calls(tmp_path, "a") == [1] * 10
+
+
+def test_a_failing_init_callback_ends_its_task():
+    def init(context):
+        raise OSError("no disk")
+
+    report = run_blockwise([line("a", print, init_callback_fn=init)], report=True)
+    assert not report and "no disk" in report.endings["a"]
+
+
+def test_a_request_is_expanded_to_what_it_needs(tmp_path):
+    first = line("first", touch(tmp_path))
+    second = line("second", touch(tmp_path), upstream_tasks=[first])
+    assert run_blockwise([second], request={second: Roi((25,), (10,))})
+    assert sorted(path.name for path in tmp_path.glob("*-*")) == [
+        "first-2",
+        "first-3",
+        "second-2",
+        "second-3",
+    ]
+    with pytest.raises(KeyError, match="third"):
+        run_blockwise([second], request=[("third", Roi((0,), (1,)))])
+
+
+def test_a_block_past_its_time_limit_fails_and_its_worker_is_replaced(tmp_path):
+    def function(block):
+        touch(tmp_path)(block)
+        if block.block_id[1] == 1 and len((tmp_path / "a-1").read_text().splitlines()) == 1:
+            time.sleep(60)
+
+    begin = time.monotonic()
+    report = run_blockwise([line("a", function, blocks=3, timeout=0.5)], report=True)
+    assert report and report.json["tasks"][0]["timeouts"] == 1
+    assert time.monotonic() - begin < 30
+
+
+def test_resources_bound_what_runs_at_a_time():
+    task = line("a", lambda block: None, num_workers=2, resources={"gpu": 1})
+    assert run_blockwise([task], resources={"gpu": 1})
+    with pytest.raises(RuntimeError, match="gpu"):
+        run_blockwise([task])
+
+
+def test_too_many_failed_blocks_end_a_task():
+    def function(block):
+        raise ValueError
+
+    task = line("a", function, blocks=100, max_retries=0, max_failed_blocks=3)
+    report = run_blockwise([task], report=True)
+    assert report.endings == {"a": "too_many_failed_blocks"}
+
+
+def test_a_function_that_cannot_be_sent_says_what_to_do():
+    lock = threading.Lock()
+    with pytest.raises(TypeError, match="multiprocessing=False"):
+        run_blockwise([line("a", lambda block: lock)])
+    assert run_blockwise([line("a", lambda block: lock)], multiprocessing=False)
+
+
+def test_tasks_that_do_not_go_together_are_refused():
+    with pytest.raises(ValueError, match="'a'"):
+        run_blockwise([line("a", print), line("a", print)])
+    one = line("one", print)
+    two = line("two", print, upstream_tasks=[one])
+    one.upstream_tasks.append(two)
+    with pytest.raises(ValueError, match="cycle|upstream"):
+        run_blockwise([two])
+    with pytest.raises(TypeError, match="no task"):
+        run_blockwise(["a"])
+    with pytest.raises(ValueError, match="order"):
+        run_blockwise([line("a", print)], order="random")
+    with pytest.raises(ValueError, match="process of its own"):
+        run_blockwise([line("a", lambda: None)], multiprocessing=False)
+
+
+def test_what_workers_print_stands_in_files(tmp_path):
+    daisy.set_log_basedir(tmp_path / "logs")
+    try:
+        assert run_blockwise([line("a", lambda block: print("hello", block.block_id[1]))])
+        assert daisy.get_worker_log_basename(0, "a").parent == tmp_path / "logs" / "a"
+    finally:
+        daisy.set_log_basedir("daisy_logs")
+    text = "".join(path.read_text() for path in (tmp_path / "logs").rglob("*") if path.is_file())
+    assert text.count("hello") == 10
+
+
+def test_a_context_survives_any_text():
+    context = Context(hostname="::1", port=4711, task_id="ä : = % \n", worker_id=3)
+    back = Context.from_text(context.to_env())
+    assert (back["task_id"], back["worker_id"]) == ("ä : = % \n", 3)
+    assert (back["hostname"], back["port"]) == ("::1", 4711)
+    assert "secret" not in repr(Context(key="secret"))
+
+
+SCRIPT = """
+import os, pathlib, sys, time
+import daisy
+from daisy import Roi, Task
+
+def function(block):
+    number = block.block_id[1]
+    with open(f"a-{number}", "a") as file:
+        file.write(f"{os.getpid()}\\n")
+    time.sleep(float(sys.argv[1]))
+
+task = Task("a", Roi((0,), (200,)), Roi((0,), (10,)), Roi((0,), (10,)), function, num_workers=2)
+report = daisy.run_blockwise([task], report=True, **eval(sys.argv[2]))
+print(report.states["a"].completed_count, report.states["a"].skipped_count)
+"""
+
+
+def start(tmp_path, seconds, options="{}"):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    command = [sys.executable, str(script), str(seconds), options]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_until(condition):
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def is_gone(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    # What has ended and was not taken away yet.
+    return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")")[1].split()[0] == "Z"
+
+
+def worker_pids(tmp_path):
+    return {int(pid) for path in tmp_path.glob("a-*") for pid in path.read_text().split()}
+
+
+def test_ctrl_c_is_a_keyboard_interrupt_and_leaves_no_worker(tmp_path):
+    run = start(tmp_path, 60)
+    wait_until(lambda: len(worker_pids(tmp_path)) == 2)
+    run.send_signal(signal.SIGINT)
+    _, errors = run.communicate(timeout=30)
+    assert run.returncode != 0 and "KeyboardInterrupt" in errors
+    assert all(map(is_gone, worker_pids(tmp_path)))
+
+
+def test_ctrl_c_in_a_serial_run_is_a_keyboard_interrupt(tmp_path):
+    run = start(tmp_path, 60, "{'multiprocessing': False}")
+    wait_until(lambda: worker_pids(tmp_path))
+    run.send_signal(signal.SIGINT)
+    _, errors = run.communicate(timeout=30)
+    assert run.returncode != 0 and "KeyboardInterrupt" in errors
+    assert len(list(tmp_path.glob("a-*"))) <= 2
+
+
+def test_a_run_that_was_killed_goes_on_where_it_was(tmp_path):
+    options = "{'journal': 'run.journal'}"
+    run = start(tmp_path, 0.2, options)
+    wait_until(lambda: len(list(tmp_path.glob("a-*"))) >= 8)
+    run.kill()
+    run.communicate(timeout=30)
+    again = start(tmp_path, 0, options)
+    out, errors = again.communicate(timeout=120)
+    assert out.split()[0] == "20", errors
+    assert int(out.split()[1]) >= 4
+    assert all(count <= 2 for count in calls(tmp_path, "a"))
+    assert len(calls(tmp_path, "a")) == 20
+    wait_until(lambda: all(map(is_gone, worker_pids(tmp_path))))
