@@ -238,7 +238,8 @@ impl Block {
     #[setter(read_roi)]
     fn set_read_roi(&self, read_roi: &Bound<'_, PyAny>) -> PyResult<()> {
         let roi = own(read_roi, "read_roi")?;
-        self.rois().read = Some(roi);
+        // The old one is let go of after the lock.
+        let _old = self.rois().read.replace(roi);
         Ok(())
     }
 
@@ -251,7 +252,8 @@ impl Block {
     #[setter(write_roi)]
     fn set_write_roi(&self, write_roi: &Bound<'_, PyAny>) -> PyResult<()> {
         let roi = own(write_roi, "write_roi")?;
-        self.rois().write = Some(roi);
+        // The old one is let go of after the lock.
+        let _old = self.rois().write.replace(roi);
         Ok(())
     }
 
