@@ -207,7 +207,7 @@ pub(super) fn attrs(
     places: &[usize],
     document: &Document,
 ) -> Result<Attrs, GraphError> {
-    let mut attrs = Attrs::new();
+    let mut attrs = Attrs::with_capacity(places.len());
     for (attribute, field) in places.iter().filter_map(|place| fields.get(*place)) {
         match document.get(field) {
             None | Some(Bson::Null) => {}

@@ -7,10 +7,10 @@ use rusqlite::{CachedStatement, Connection, ErrorCode, Row, params_from_iter};
 
 use super::marks;
 use super::rows::{Param, attrs, bind, bind_position, position};
-use super::tables::{Tables, names};
+use super::tables::Tables;
 use crate::engine::{Each, EdgeSelect, End, Mark, NodeSelect, PlacedEdge, Put, Session};
 use crate::position::Bounds;
-use crate::sql::{Column, Statement};
+use crate::sql::{Column, Statement, chosen, wanted};
 use crate::{BlockLease, Count, Edge, Filter, GraphError, Node, NodeId, Position, Schema, Value};
 
 /// The ranges of cells that are looked at for one ROI.
@@ -94,9 +94,8 @@ impl<'a> SqliteSession<'a> {
     /// A selection of edges, to which a condition is appended.
     fn select_edges(&self, select: &EdgeSelect<'_>) -> Statement {
         let Tables { edges, u, v, edge_columns, .. } = self.tables;
-        let mut columns = vec![&**u, v];
-        columns.extend(names(edge_columns, &select.attrs));
-        Statement::new('?', format!("SELECT {} FROM {edges} WHERE ", columns.join(", ")))
+        let wanted = wanted([&**u, v], &chosen(edge_columns, &select.attrs));
+        Statement::new('?', format!("SELECT {wanted} FROM {edges} WHERE "))
             .filter(select.filter, edge_columns)
     }
 
@@ -109,8 +108,7 @@ impl<'a> SqliteSession<'a> {
         mut each: impl FnMut(Edge),
     ) -> Result<(), GraphError> {
         let more: Vec<_> = more.iter().copied().map(Value::I64).collect();
-        let columns: Vec<_> =
-            select.attrs.iter().filter_map(|place| self.tables.edge_columns.get(*place)).collect();
+        let columns = chosen(&self.tables.edge_columns, &select.attrs);
         let mut prepared = self.prepare(&statement.text)?;
         let params = params_from_iter(statement.params.iter().chain(&more).map(Param));
         let mut rows = prepared.query(params).map_err(failed("read edges"))?;
@@ -193,12 +191,9 @@ impl Session for SqliteSession<'_> {
         each: Each<'_>,
     ) -> Result<(), GraphError> {
         let tables = self.tables;
-        let mut wanted = vec!["id"];
-        wanted.extend(tables.positions.iter().map(String::as_str));
-        wanted.extend(names(&tables.node_columns, &select.attrs));
-        let columns: Vec<_> =
-            select.attrs.iter().filter_map(|place| tables.node_columns.get(*place)).collect();
-        let wanted = wanted.join(", ");
+        let columns = chosen(&tables.node_columns, &select.attrs);
+        let place = ["id"].into_iter().chain(tables.positions.iter().map(String::as_str));
+        let wanted = wanted(place, &columns);
         let mut batch = Vec::new();
         for (bounds, ranges) in self.aims(select) {
             let mut statement = tables.select_nodes(&wanted, &bounds, select.filter);
@@ -444,8 +439,7 @@ impl Session for SqliteSession<'_> {
     }
 
     fn set_node_attrs(&mut self, nodes: &[&Node], attrs: &[usize]) -> Result<(), GraphError> {
-        let columns: Vec<_> =
-            attrs.iter().filter_map(|place| self.tables.node_columns.get(*place)).collect();
+        let columns = chosen(&self.tables.node_columns, attrs);
         let text = Self::update_text(&self.tables.nodes, &columns, &["id"]);
         let rows = nodes.iter().map(|node| (&node.attrs, vec![node.id.to_bits()]));
         self.update(&text, &columns, rows)
@@ -457,7 +451,7 @@ impl Session for SqliteSession<'_> {
         attrs: &[usize],
     ) -> Result<(), GraphError> {
         let Tables { edges: table, u, v, edge_columns, .. } = self.tables;
-        let columns: Vec<_> = attrs.iter().filter_map(|place| edge_columns.get(*place)).collect();
+        let columns = chosen(edge_columns, attrs);
         let text = Self::update_text(table, &columns, &[v, u]);
         let rows = edges.iter().map(|((u, v), edge)| (&edge.attrs, vec![v.to_bits(), u.to_bits()]));
         self.update(&text, &columns, rows)

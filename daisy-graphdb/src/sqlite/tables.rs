@@ -129,12 +129,6 @@ pub(super) const MARKS: &str = "CREATE TABLE IF NOT EXISTS daisy_blocks (
        task TEXT NOT NULL, run TEXT NOT NULL, block INTEGER NOT NULL, lease INTEGER NOT NULL,
        done INTEGER NOT NULL, PRIMARY KEY (task, run, block)) WITHOUT ROWID;";
 
-/// The names of some columns.
-pub(super) fn names<'a>(columns: &'a [Column], places: &'a [usize]) -> Vec<&'a str> {
-    let chosen = places.iter().filter_map(|place| columns.get(*place));
-    chosen.flat_map(|column| &column.names).map(String::as_str).collect()
-}
-
 fn declared(columns: &[Column]) -> String {
     let declare = |column: &Column| {
         let kind = kind(&column.attribute);
