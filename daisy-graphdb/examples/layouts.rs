@@ -61,12 +61,36 @@ fn main() -> Outcome {
     if let Some(cluster) = cluster::cluster() {
         let ours = PostgresStore::open(&cluster.config(), "ours", Open::Create(schema()?))?;
         measure(&ours, "PostgreSQL, daisy", &mut table)?;
+        bare_on_postgres(&cluster.config(), &mut table)?;
         funlib_on_postgres(&cluster.config(), &mut table)?;
         let name = cluster::Cluster::fresh_name();
         let fresh = PostgresStore::open(&cluster.config(), &name, Open::Create(schema()?))?;
         four_writers(&fresh, "PostgreSQL, daisy", &mut table)?;
     }
     table.print();
+    Ok(())
+}
+
+/// What no layout can be faster than: as many rows, side by side in a table that holds nothing else,
+/// through the same driver, and nothing made of them.
+#[cfg(feature = "postgres")]
+fn bare_on_postgres(config: &str, table: &mut Table) -> Outcome {
+    let mut client = postgres::Client::connect(config, postgres::NoTls)?;
+    for (count, what) in [(62, "62 nodes"), (4_000, "4,000 nodes")] {
+        client.batch_execute(&format!(
+            "CREATE TABLE bare_{count} AS SELECT id, p0, p1, p2, score FROM ours.nodes LIMIT {count}"
+        ))?;
+        let select = client.prepare(&format!("SELECT * FROM bare_{count}"))?;
+        let mut times = Vec::new();
+        for _ in 0..QUESTIONS {
+            let start = Instant::now();
+            std::hint::black_box(client.query(&select, &[])?);
+            times.push(start.elapsed());
+        }
+        times.sort_unstable();
+        let name = "PostgreSQL, bare SELECT of as many rows";
+        table.time(name, &format!("ROI of {what}"), times[QUESTIONS / 2]);
+    }
     Ok(())
 }
 

@@ -6,9 +6,10 @@
 //!
 //! The index of a cell along an axis is biased by half its range and cut off at its ends, so that
 //! keys are ordered as cells in row-major order and every position has one: beyond the range, the
-//! cells at the border hold everything. Keys only say where to look. Whoever looks compares
-//! positions.
+//! cells at the border hold everything. Keys say where to look. Whoever looks compares positions,
+//! along those axes where a cell may reach beyond what is looked for.
 
+use std::cmp::Ordering;
 use std::ops::RangeInclusive;
 
 use daisy_geometry::{Coordinate, Roi, checked_div_floor};
@@ -34,6 +35,14 @@ use crate::position::MAX_DIMS;
 pub struct CellGrid {
     origin: Coordinate,
     size: Coordinate,
+}
+
+/// A range of keys, and along which axes the positions in its cells need not be compared: the
+/// cells lie inside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stretch {
+    pub(crate) keys: RangeInclusive<i64>,
+    pub(crate) is_inside: [bool; MAX_DIMS],
 }
 
 /// The first and the last cell along each axis, biased.
@@ -74,6 +83,11 @@ impl CellGrid {
     /// and others where the exact ranges are more than `most`. Costs O(ranges).
     #[must_use]
     pub fn ranges(&self, roi: &Roi, most: usize) -> Vec<RangeInclusive<i64>> {
+        self.stretches(roi, most).into_iter().map(|stretch| stretch.keys).collect()
+    }
+
+    /// [`ranges`](Self::ranges), and what need not be compared in each.
+    pub(crate) fn stretches(&self, roi: &Roi, most: usize) -> Vec<Stretch> {
         let Some(cells) = self.cell_box(roi) else { return Vec::new() };
         // Each cell of the first `split` axes has one range along the axis behind them; axes
         // behind that which are not covered in full make the range longer than need be.
@@ -89,16 +103,38 @@ impl CellGrid {
         };
         let (first, last) = (behind(true), behind(false));
         let shift = self.bits() * u32::try_from(self.dims() - split).unwrap_or(0);
-        let place = |prefix: i64| prefix.checked_shl(shift).unwrap_or(0);
-        let mut ranges: Vec<RangeInclusive<i64>> = Vec::new();
-        for prefix in self.prefixes(&cells, split) {
-            let (begin, end) = (place(prefix) | first, place(prefix) | last);
-            match ranges.last_mut() {
-                Some(range) if range.end() + 1 == begin => *range = *range.start()..=end,
-                _ => ranges.push(begin..=end),
-            }
+        let stretch = |prefix: i64| {
+            let place = prefix.checked_shl(shift).unwrap_or(0);
+            let is_inside = std::array::from_fn(|axis| {
+                let behind = u32::try_from(split.saturating_sub(axis + 1)).unwrap_or(0);
+                let index = (prefix >> (self.bits() * behind)) & self.last_index();
+                let (first, last) = cells.get(axis).copied().unwrap_or_default();
+                match axis.cmp(&split) {
+                    Ordering::Less => self.is_inside(roi, axis, (index, index)),
+                    Ordering::Equal => self.is_inside(roi, axis, (first, last)),
+                    Ordering::Greater => is_unbounded(roi, axis),
+                }
+            });
+            Stretch { keys: place | first..=place | last, is_inside }
+        };
+        self.prefixes(&cells, split).into_iter().map(stretch).collect()
+    }
+
+    /// Whether all positions in some cells along an axis are inside a ROI along that.
+    fn is_inside(&self, roi: &Roi, axis: usize, (first, last): (i64, i64)) -> bool {
+        if is_unbounded(roi, axis) {
+            return true;
         }
-        ranges
+        // The cells at the border hold everything beyond.
+        let is_border = first == 0 || last == self.last_index();
+        let size = i128::from(self.size.get(axis).unwrap_or(1).max(1));
+        let line = |index: i64| {
+            let cell = i128::from(index) - (1_i128 << (self.bits() - 1));
+            i128::from(self.origin.get(axis).unwrap_or(0)) + cell * size
+        };
+        let begins = roi.begin_at(axis).is_none_or(|begin| i128::from(begin) <= line(first));
+        let ends = roi.end_at(axis).is_none_or(|end| line(last) + size <= i128::from(end));
+        !is_border && begins && ends
     }
 
     fn dims(&self) -> usize {
@@ -153,6 +189,10 @@ impl CellGrid {
     }
 }
 
+fn is_unbounded(roi: &Roi, axis: usize) -> bool {
+    roi.begin_at(axis).is_none() && roi.end_at(axis).is_none()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -199,6 +239,24 @@ mod tests {
             let is_held = |cell: &i64| fewer.iter().any(|range| range.contains(cell));
             assert!(cells.iter().all(is_held));
         }
+    }
+
+    #[test]
+    fn what_lies_in_cells_that_are_inside_is_not_compared() {
+        let inside = |roi: [Option<(i64, i64)>; 3]| -> Vec<[bool; 3]> {
+            let stretches = grid(3, 10).stretches(&Roi::from_axes(roi).unwrap(), 100);
+            stretches.iter().map(|stretch| [0, 1, 2].map(|axis| stretch.is_inside[axis])).collect()
+        };
+        let (cut, whole, all) = (Some((-15, 30)), Some((-10, 20)), None);
+        let along_0 = [false, true, true, false]; // -20 .. -10 and 10 .. 20 are cut
+        let expected = |axis_1, axis_2| along_0.map(|axis_0| [axis_0, axis_1, axis_2]);
+        assert_eq!(inside([cut, Some((0, 10)), cut]), expected(true, false));
+        assert_eq!(inside([cut, Some((0, 10)), whole]), expected(true, true));
+        assert_eq!(inside([cut, whole, all]), expected(true, true));
+        assert_eq!(inside([cut, cut, all]), expected(false, true));
+        // The cells at the border hold what lies beyond.
+        let far = Some((-Roi::LIMIT, Roi::LIMIT + 1));
+        assert_eq!(inside([far, far, far]), [[false; 3]]);
     }
 
     #[test]

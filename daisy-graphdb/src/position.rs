@@ -39,6 +39,7 @@ impl Position {
     ///
     /// [`GraphError::PositionDims`] if there are none or more than [`MAX_DIMS`],
     /// [`GraphError::PositionNotFinite`] if one is infinite or not a number.
+    #[inline]
     pub fn new(axes: impl AsRef<[f64]>) -> Result<Self, GraphError> {
         let given = axes.as_ref();
         if given.is_empty() || given.len() > MAX_DIMS {
@@ -126,6 +127,17 @@ impl Bounds {
             *end = roi.end_at(axis).map_or(*end, at_least);
         }
         bounds
+    }
+
+    /// The same, and unbounded along some axes.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn unbounded_along(mut self, axes: &[bool; MAX_DIMS]) -> Self {
+        for ((begin, end), is_unbounded) in self.begin.iter_mut().zip(&mut self.end).zip(axes) {
+            if *is_unbounded {
+                (*begin, *end) = (f64::NEG_INFINITY, f64::INFINITY);
+            }
+        }
+        self
     }
 
     /// Whether no position is inside.

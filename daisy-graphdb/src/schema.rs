@@ -5,6 +5,8 @@ use std::{fmt, ops::RangeInclusive, sync::Arc};
 use daisy_block::Layout;
 use daisy_geometry::{Coordinate, Roi};
 
+#[cfg(feature = "sqlite")]
+use crate::cell::Stretch;
 use crate::position::MAX_DIMS;
 use crate::{AttrType, CellGrid, GraphError, SubGraph, Value};
 
@@ -266,6 +268,12 @@ impl Schema {
     /// that is unbounded along an axis has the cells of that.
     pub(crate) fn ranges(&self, roi: &Roi, most: usize) -> Vec<RangeInclusive<i64>> {
         self.grid().ranges(&roi.intersect(&self.total_roi), most)
+    }
+
+    /// As [`ranges`](Self::ranges), with what need not be compared in each.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn stretches(&self, roi: &Roi, most: usize) -> Vec<Stretch> {
+        self.grid().stretches(&roi.intersect(&self.total_roi), most)
     }
 
     /// The cells in which nodes of a ROI can be, if they are few.

@@ -31,6 +31,20 @@ impl Column {
     }
 }
 
+/// The columns of the attributes at some places of the schema.
+pub(crate) fn chosen<'a>(columns: &'a [Column], places: &[usize]) -> Vec<&'a Column> {
+    places.iter().filter_map(|place| columns.get(*place)).collect()
+}
+
+/// What is selected: the columns that come first, and those of attributes.
+pub(crate) fn wanted<'a>(
+    first: impl IntoIterator<Item = &'a str>,
+    attributes: &[&'a Column],
+) -> String {
+    let names = attributes.iter().flat_map(|column| &column.names).map(String::as_str);
+    first.into_iter().chain(names).collect::<Vec<_>>().join(", ")
+}
+
 /// A name between quotes, whatever it holds.
 pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))

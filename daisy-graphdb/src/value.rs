@@ -200,6 +200,12 @@ impl Attrs {
         Self::default()
     }
 
+    /// No attributes, and room for some.
+    #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mongodb"))]
+    pub(crate) fn with_capacity(count: usize) -> Self {
+        Self(Vec::with_capacity(count))
+    }
+
     /// These attributes and one more.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {

@@ -7,7 +7,7 @@ use daisy_geometry::Roi;
 use super::session::{Backend, EdgeSelect, End, NodeSelect, Session};
 use crate::position::Bounds;
 use crate::query::chosen;
-use crate::{Edge, EdgesBy, Filter, GraphError, Node, NodeId, Owner, Query, Schema, SubGraph};
+use crate::{Edge, EdgesBy, Filter, GraphError, Node, NodeId, Owner, Query, SubGraph};
 
 /// [`GraphStore::read`](crate::GraphStore::read).
 pub(crate) fn read(store: &impl Backend, query: &Query) -> Result<SubGraph, GraphError> {
@@ -41,7 +41,7 @@ pub(crate) fn stream(
     store.reading(&mut |session| {
         session.node_batches(&ask.nodes, batch.max(1), &mut |session, nodes| {
             let edges = ask.edges_of(session, &nodes)?;
-            each(assemble(schema, nodes, edges))
+            each(SubGraph::of(schema.is_directed(), nodes, edges))
         })
     })
 }
@@ -133,15 +133,4 @@ impl Ask<'_> {
         }
         Ok(inside)
     }
-}
-
-fn assemble(schema: &Schema, nodes: Vec<Node>, edges: Vec<Edge>) -> SubGraph {
-    let mut graph = schema.sub_graph();
-    for node in nodes {
-        graph.insert_node(node);
-    }
-    for edge in edges {
-        graph.insert_edge(edge);
-    }
-    graph
 }

@@ -82,8 +82,13 @@ impl Layout {
 
     /// Attributes are fields of their own names, so those must be possible ones.
     pub(super) fn daisy_0_2(names: &Daisy02, schema: &Schema) -> Result<Self, GraphError> {
-        let is_possible = |name: &str| !name.starts_with('$') && !name.contains('.');
-        let fields = |attributes: &[Attribute]| -> Result<Vec<_>, GraphError> {
+        let [u, v] = names.endpoints.clone();
+        let node_keys: Vec<&str> =
+            ["_id", "id"].into_iter().chain(names.position.iter().map(String::as_str)).collect();
+        let edge_keys = ["_id", &u, &v];
+        let fields = |attributes: &[Attribute], keys: &[&str]| -> Result<Vec<_>, GraphError> {
+            let is_possible =
+                |name: &str| !name.starts_with('$') && !name.contains('.') && !keys.contains(&name);
             if !attributes.iter().all(|attribute| is_possible(&attribute.name)) {
                 return Err(GraphError::NotInThisLayout { what: "attributes with such names" });
             }
@@ -93,7 +98,8 @@ impl Layout {
             let (expected, found) = (schema.dims(), names.position.len());
             return Err(GraphError::PositionDims { expected, found });
         }
-        let [u, v] = names.endpoints.clone();
+        let (node_fields, edge_fields) =
+            (fields(schema.node_attrs(), &node_keys)?, fields(schema.edge_attrs(), &edge_keys)?);
         Ok(Self {
             nodes: names.nodes.clone(),
             edges: names.edges.clone(),
@@ -101,8 +107,8 @@ impl Layout {
             v,
             position: names.position.clone(),
             has_cells: false,
-            node_fields: fields(schema.node_attrs())?,
-            edge_fields: fields(schema.edge_attrs())?,
+            node_fields,
+            edge_fields,
         })
     }
 
@@ -201,7 +207,7 @@ pub(super) fn attrs(
     places: &[usize],
     document: &Document,
 ) -> Result<Attrs, GraphError> {
-    let mut attrs = Attrs::new();
+    let mut attrs = Attrs::with_capacity(places.len());
     for (attribute, field) in places.iter().filter_map(|place| fields.get(*place)) {
         match document.get(field) {
             None | Some(Bson::Null) => {}
@@ -253,14 +259,20 @@ fn value(attr_type: AttrType, stored: &Bson) -> Result<Value, GraphError> {
     })
 }
 
-/// A whole number; drivers of other languages store small ones as `Int32`.
+/// A whole number; drivers of other languages store small ones as `Int32`, and Python's `2.0` as
+/// such.
+#[expect(clippy::cast_possible_truncation, reason = "checked to be whole")]
 pub(super) fn whole(stored: &Bson) -> Result<i64, GraphError> {
     match stored {
         Bson::Int64(value) => Ok(*value),
         Bson::Int32(value) => Ok((*value).into()),
+        Bson::Double(value) if value.fract() == 0.0 && value.abs() < MAX_WHOLE => Ok(*value as i64),
         other => Err(corrupt(other)),
     }
 }
+
+/// Whole numbers that a real one is taken for: up to 2^53, all of them are numbers of both kinds.
+const MAX_WHOLE: f64 = 9_007_199_254_740_992.0;
 
 #[expect(clippy::cast_precision_loss, reason = "whole numbers that other programs stored")]
 fn number(stored: &Bson) -> Result<f64, GraphError> {

@@ -7,11 +7,12 @@ mod session;
 use std::fmt;
 
 use mongodb::bson::{Document, doc};
+use mongodb::options::{DatabaseOptions, ReadPreference, SelectionCriteria};
 use mongodb::sync::{Client, Database};
 
 pub use self::layout::Daisy02;
 use self::layout::Layout;
-use self::session::{MongoSession, run};
+use self::session::{DUPLICATE, MongoSession, change, run, write_error};
 use crate::engine::{Backend, Run, graph_store};
 use crate::{GraphError, Open, Schema, schema_text};
 
@@ -25,7 +26,16 @@ const META: (&str, &str) = ("meta", "daisy");
 /// the result of a block is written *at least* once. Its mark comes last, so a block that is marked
 /// as done is whole; one that is not is written again with
 /// [`Write::replace`](crate::Write::replace), which removes what is left of the first time. For
-/// results that count exactly once, use SQLite or PostgreSQL.
+/// results that count exactly once, use SQLite or PostgreSQL. A read sees parts of writes that go
+/// on meanwhile; two writers who write an undirected edge in both orders at the same moment may
+/// leave both, of which a read gives one.
+///
+/// The address says how (`tls=true` for an encrypted connection) and what an acknowledged write
+/// has survived (`w=majority&journal=true`). Reads go to the primary, and writes are always
+/// acknowledged, whatever it says. Addresses that begin with `mongodb+srv` are not supported.
+///
+/// **No real server has been run with this so far**, only a stand-in of its tests which follows
+/// the manual of MongoDB; see the README of the crate.
 ///
 /// ```no_run
 /// use daisy_geometry::Coordinate;
@@ -138,7 +148,10 @@ fn failed(doing: &'static str) -> impl FnOnce(mongodb::error::Error) -> GraphErr
 
 fn connect(uri: &str, name: &str) -> Result<Database, GraphError> {
     let client = Client::with_uri_str(uri).map_err(failed("understand the address"))?;
-    Ok(client.database(name))
+    // Writes look at what is stored, so reads must see what was written, whatever the address says.
+    let primary = SelectionCriteria::ReadPreference(ReadPreference::Primary);
+    let options = DatabaseOptions::builder().selection_criteria(primary).build();
+    Ok(client.database_with_options(name, options))
 }
 
 /// Makes indexes and writes the schema, unless there is one. Any number may do so at once.
@@ -168,9 +181,15 @@ fn create(database: &Database, schema: &Schema) -> Result<(), GraphError> {
     }
     let set = doc! { "$setOnInsert": { "schema": schema_text::write(schema) } };
     let update = doc! { "q": { "_id": id }, "u": set, "upsert": true };
-    // Of two that do so at once, one may be told that the id exists: then it does.
     let command = doc! { "update": meta, "updates": [update] };
-    database.run_command(command).run().map(drop).map_err(failed("write the schema"))
+    let reply = change(database, "write the schema", command)?;
+    match write_error(&reply) {
+        // Of two that do so at once, one may be told that the id exists: then it does.
+        Some(error) if !matches!(error.get_i32("code"), Ok(DUPLICATE)) => {
+            Err(GraphError::database("write the schema", error.to_string()))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn read_meta(database: &Database) -> Result<Option<Document>, GraphError> {

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use mongodb::bson::{Bson, Document, doc};
+use mongodb::bson::{self, Bson, Document, doc};
+use mongodb::options::Acknowledgment;
 use mongodb::sync::{Collection, Database};
 
 use super::failed;
@@ -22,7 +23,10 @@ const MANY: usize = 1_000;
 const BYTES: usize = 1 << 22;
 
 /// The error code of a key that exists.
-const DUPLICATE: i32 = 11_000;
+pub(super) const DUPLICATE: i32 = 11_000;
+
+/// How often a change is tried in which others were faster to insert the same.
+const ATTEMPTS: usize = 20;
 
 /// One call.
 pub(super) struct MongoSession<'a> {
@@ -31,21 +35,42 @@ pub(super) struct MongoSession<'a> {
     pub(super) schema: &'a Schema,
 }
 
-/// Runs a command that must succeed as a whole.
+/// Runs a command that changes something and must succeed as a whole.
 pub(super) fn run(
     database: &Database,
     doing: &'static str,
     command: Document,
 ) -> Result<Document, GraphError> {
-    let reply = database.run_command(command).run().map_err(failed(doing))?;
+    let reply = change(database, doing, command)?;
     match write_error(&reply) {
         None => Ok(reply),
         Some(error) => Err(GraphError::database(doing, error.to_string())),
     }
 }
 
+/// Runs a command that changes something; some of it may have failed. The driver neither adds the
+/// write concern of the address to a command that it has not made, nor looks for that one's errors.
+pub(super) fn change(
+    database: &Database,
+    doing: &'static str,
+    mut command: Document,
+) -> Result<Document, GraphError> {
+    let concern = database.write_concern();
+    // Changes that nobody acknowledges cannot be counted.
+    if let Some(concern) = concern.filter(|concern| concern.w != Some(Acknowledgment::Nodes(0))) {
+        let concern = bson::serialize_to_bson(concern);
+        let concern = concern.map_err(|error| GraphError::database(doing, error))?;
+        command.insert("writeConcern", concern);
+    }
+    let reply = database.run_command(command).run().map_err(failed(doing))?;
+    match reply.get_document("writeConcernError") {
+        Ok(error) => Err(GraphError::database(doing, error.to_string())),
+        Err(_) => Ok(reply),
+    }
+}
+
 /// The first change that failed.
-fn write_error(reply: &Document) -> Option<&Document> {
+pub(super) fn write_error(reply: &Document) -> Option<&Document> {
     reply.get_array("writeErrors").ok()?.first()?.as_document()
 }
 
@@ -88,7 +113,7 @@ impl MongoSession<'_> {
 
     fn count(&self, collection: &str, filter: Document, limit: i64) -> Result<u64, GraphError> {
         let command = doc! { "count": collection, "query": filter, "limit": limit };
-        let reply = run(self.database, "count", command)?;
+        let reply = self.database.run_command(command).run().map_err(failed("count"))?;
         whole(reply.get("n").unwrap_or(&Bson::Null)).map(i64::cast_unsigned)
     }
 
@@ -112,24 +137,32 @@ impl MongoSession<'_> {
         put: Put,
         exists: impl Fn(usize) -> GraphError,
     ) -> Result<(), GraphError> {
-        let command = match put {
-            Put::Insert => {
-                let new: Vec<_> = documents.map(|(_, document)| document).collect();
-                doc! { "insert": collection, "documents": new }
-            }
-            Put::Upsert => {
-                let update = |(name, document)| doc! { "q": name, "u": document, "upsert": true };
-                let updates: Vec<_> = documents.map(update).collect();
-                doc! { "update": collection, "updates": updates }
-            }
+        let (command, list) = match put {
+            Put::Insert => ("insert", "documents"),
+            Put::Upsert => ("update", "updates"),
         };
-        let reply = self.database.run_command(command).run().map_err(failed("write"))?;
-        let Some(error) = write_error(&reply) else { return Ok(()) };
-        let place = error.get_i32("index").ok().and_then(|index| usize::try_from(index).ok());
-        Err(match (put, error.get_i32("code"), place) {
-            (Put::Insert, Ok(DUPLICATE), Some(place)) => exists(place),
-            _ => GraphError::database("write", error.to_string()),
-        })
+        let mut changes: Vec<Document> = match put {
+            Put::Insert => documents.map(|(_, document)| document).collect(),
+            Put::Upsert => documents
+                .map(|(name, document)| doc! { "q": name, "u": document, "upsert": true })
+                .collect(),
+        };
+        for _ in 0..changes.len() + ATTEMPTS {
+            let command = doc! { command: collection, list: changes.clone() };
+            let reply = change(self.database, "write", command)?;
+            let Some(error) = write_error(&reply) else { return Ok(()) };
+            let place = error.get_i32("index").ok().and_then(|index| usize::try_from(index).ok());
+            match (put, error.get_i32("code"), place) {
+                (Put::Insert, Ok(DUPLICATE), Some(place)) => return Err(exists(place)),
+                // Of two who upsert the same at once, one may be told that it exists: now it does.
+                // Changes are made in order, so those before it are done.
+                (Put::Upsert, Ok(DUPLICATE), Some(place)) if place < changes.len() => {
+                    changes.drain(..place);
+                }
+                _ => return Err(GraphError::database("write", error.to_string())),
+            }
+        }
+        Err(GraphError::database("write", "others write the same all the time"))
     }
 
     /// Sets some attributes of documents, or takes them away.
@@ -376,18 +409,26 @@ impl Session for MongoSession<'_> {
 
     fn set_mark(&mut self, block: &BlockLease<'_>, is_done: bool) -> Result<bool, GraphError> {
         // In one step. If a mark is there that this must not change, the query does not find it,
-        // and inserting another one under its id fails.
+        // and inserting another one under its id fails. So it does if somebody else makes the mark
+        // at this very moment; then there is one that may be changed the next time.
         let lease = ordered(block.lease);
         let may = doc! { "_id": key(block), "done": { "$ne": true }, "lease": { "$lte": lease } };
         let set = doc! { "$set": { "lease": lease, "done": is_done } };
         let update = doc! { "q": may, "u": set, "upsert": true };
         let command = doc! { "update": "daisy_blocks", "updates": [update] };
-        let reply = self.database.run_command(command).run().map_err(failed("mark a block"))?;
-        match write_error(&reply) {
-            None => Ok(true),
-            Some(error) if matches!(error.get_i32("code"), Ok(DUPLICATE)) => Ok(false),
-            Some(error) => Err(GraphError::database("mark a block", error.to_string())),
+        for _ in 0..ATTEMPTS {
+            let reply = change(self.database, "mark a block", command.clone())?;
+            match write_error(&reply) {
+                None => return Ok(true),
+                Some(error) if matches!(error.get_i32("code"), Ok(DUPLICATE)) => {}
+                Some(error) => return Err(GraphError::database("mark a block", error.to_string())),
+            }
+            let mark = self.mark(block)?;
+            if mark.is_some_and(|mark| mark.is_done || mark.lease > block.lease) {
+                return Ok(false);
+            }
         }
+        Err(GraphError::database("mark a block", "others change its mark all the time"))
     }
 
     fn done(&mut self, task: &str, run: Option<&str>) -> Result<Vec<u64>, GraphError> {

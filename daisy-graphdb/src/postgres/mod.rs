@@ -31,8 +31,11 @@ const ATTEMPTS: usize = 20;
 ///
 /// Threads, processes and machines may have it open at once. Reads are snapshots; writers of the
 /// same nodes wait for each other, and a transaction that the server ends because two writers
-/// would wait for each other is run again. Connections are not encrypted: use a Unix socket, a
-/// tunnel or a network that is yours.
+/// would wait for each other is run again.
+///
+/// **Connections are not encrypted**, and there is no feature for it yet: a server that insists on
+/// TLS refuses them, and `sslmode=require` is an error. Use a Unix socket, a tunnel or a network
+/// that is yours.
 ///
 /// ```no_run
 /// use daisy_geometry::Coordinate;

@@ -120,12 +120,8 @@ pub(super) fn position(row: &Row, first: usize, dims: usize) -> Result<Position,
 }
 
 /// The attributes in the columns from `first` on.
-pub(super) fn attrs<'a>(
-    row: &Row,
-    first: usize,
-    columns: impl IntoIterator<Item = &'a Column>,
-) -> Result<Attrs, GraphError> {
-    let mut attrs = Attrs::new();
+pub(super) fn attrs(row: &Row, first: usize, columns: &[&Column]) -> Result<Attrs, GraphError> {
+    let mut attrs = Attrs::with_capacity(columns.len());
     for (place, column) in (first..).zip(columns) {
         if let Some(value) = value(row, place, column.attribute.attr_type)? {
             attrs.push(&column.attribute.name, value);

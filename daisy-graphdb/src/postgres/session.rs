@@ -10,11 +10,11 @@ use postgres::{Row, Transaction};
 use super::failed;
 use super::given::Given;
 use super::rows::{Param, attrs, copy_type, position};
-use super::tables::{Tables, names};
+use super::tables::Tables;
 use crate::engine::{Each, EdgeSelect, End, Mark, NodeSelect, PlacedEdge, Put, Session};
 use crate::names::signed_runs;
 use crate::parts::parts;
-use crate::sql::{Column, Statement};
+use crate::sql::{Column, Statement, chosen, wanted};
 use crate::{
     Attrs, BlockLease, Count, Edge, Filter, GraphError, Node, NodeId, Owner, Position, Schema,
     Value,
@@ -93,7 +93,7 @@ impl PostgresSession<'_> {
         Ok(Node {
             id: id(row, 0)?,
             position: position(row, 1, dims)?,
-            attrs: attrs(row, 1 + dims, columns.iter().copied())?,
+            attrs: attrs(row, 1 + dims, columns)?,
         })
     }
 
@@ -135,7 +135,7 @@ impl PostgresSession<'_> {
             Owner::Nodes => (nodes, node_columns),
             Owner::Edges => (edges, edge_columns),
         };
-        let columns: Vec<_> = places.iter().filter_map(|place| columns.get(*place)).collect();
+        let columns = chosen(columns, places);
         let mut given = Given::default();
         for (name, keys) in keys {
             given.push(name, ("bigint", ""), Box::new(keys.clone()));
@@ -176,12 +176,9 @@ impl Session for PostgresSession<'_> {
         each: Each<'_>,
     ) -> Result<(), GraphError> {
         let tables = self.tables;
-        let mut wanted = vec!["id"];
-        wanted.extend(tables.positions.iter().map(String::as_str));
-        wanted.extend(names(&tables.node_columns, &select.attrs));
-        let columns: Vec<_> =
-            select.attrs.iter().filter_map(|place| tables.node_columns.get(*place)).collect();
-        let text = format!("SELECT {} FROM {} WHERE ", wanted.join(", "), tables.nodes);
+        let columns = chosen(&tables.node_columns, &select.attrs);
+        let place = ["id"].into_iter().chain(tables.positions.iter().map(String::as_str));
+        let text = format!("SELECT {} FROM {} WHERE ", wanted(place, &columns), tables.nodes);
         let statement = self.selects(Statement::new('$', text), select);
         let prepared = self.prepare(&statement.text)?;
         let params: Vec<_> = statement.params.iter().map(Param).collect();
@@ -236,12 +233,10 @@ impl Session for PostgresSession<'_> {
         select: &EdgeSelect<'_>,
     ) -> Result<Vec<Edge>, GraphError> {
         let Tables { edges: table, edge_columns, .. } = self.tables;
-        let mut wanted = vec!["u", "v"];
-        wanted.extend(names(edge_columns, &select.attrs));
-        let columns: Vec<_> =
-            select.attrs.iter().filter_map(|place| edge_columns.get(*place)).collect();
+        let columns = chosen(edge_columns, &select.attrs);
+        let wanted = wanted(["u", "v"], &columns);
         let end = if end == End::First { "u" } else { "v" };
-        let text = format!("SELECT {} FROM {table} WHERE {end} = ANY(", wanted.join(", "));
+        let text = format!("SELECT {wanted} FROM {table} WHERE {end} = ANY(");
         let mut edges = Vec::new();
         for nodes in nodes.chunks(ROWS) {
             let statement = Statement::new('$', text.clone())
@@ -250,7 +245,7 @@ impl Session for PostgresSession<'_> {
                 .filter(select.filter, edge_columns);
             for row in self.ask("read edges", &statement)? {
                 let (u, v) = pair(&row)?;
-                edges.push(Edge { u, v, attrs: attrs(&row, 2, columns.iter().copied())? });
+                edges.push(Edge { u, v, attrs: attrs(&row, 2, &columns)? });
             }
         }
         Ok(edges)

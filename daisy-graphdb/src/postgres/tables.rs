@@ -97,12 +97,6 @@ fn upsert(target: &str, set: &[&str]) -> String {
     format!(" ON CONFLICT {target} DO UPDATE SET {}", set.join(", "))
 }
 
-/// The names of some columns.
-pub(super) fn names<'a>(columns: &'a [Column], places: &'a [usize]) -> Vec<&'a str> {
-    let chosen = places.iter().filter_map(|place| columns.get(*place));
-    chosen.flat_map(|column| &column.names).map(String::as_str).collect()
-}
-
 /// The type of a column. Text is compared by its bytes, as everywhere.
 pub(super) fn kind(attr_type: AttrType) -> &'static str {
     match attr_type {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use self::session::{SqliteSession, failed};
@@ -68,8 +69,18 @@ impl Default for SqliteOptions {
 /// local disk; use PostgreSQL for several machines.
 ///
 /// A file of funlib.persistence (`x.db` beside `x-meta.json`) is opened as it is, for reading and
-/// writing, and stays one. Its index helps along the first axis only, and it has none for second
-/// endpoints. Marks of blocks go to a table of their own, which funlib does not look at.
+/// writing, and stays one; none is made here. Its index helps along the first axis only, and it has
+/// none for second endpoints. What to know when both programs write into one file:
+///
+/// - funlib never replaces a node or an edge that is there, and keeps undirected edges under the
+///   smaller id. Here endpoints are stored as given: funlib reads such an edge like any other, but
+///   does not find it if it is to update it.
+/// - Ids from 2^63 on are negative numbers there. Whole numbers of NumPy that funlib was given as
+///   attributes are bytes in its file, which it gives back as such; here they are an error that
+///   names the attribute.
+/// - Marks of blocks go to a table of their own, which funlib does not look at, and which stays
+///   when funlib makes the graph anew with mode `w`: [`forget`](crate::GraphStore::forget) them
+///   then.
 ///
 /// ```
 /// use daisy_geometry::{Coordinate, Roi};
@@ -213,6 +224,8 @@ fn connect(
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(Duration::from_millis(options.busy_timeout_ms.into()))?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        // Else a quoted name that is no column, in a file of another program, would be a text.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;
         let synchronous = match options.durability {
             Durability::Process => "NORMAL",
             Durability::Power => "FULL",

@@ -82,24 +82,26 @@ pub(super) fn position(row: &Row<'_>, first: usize, dims: usize) -> Result<Posit
 }
 
 /// The attributes in the columns from `first` on.
-pub(super) fn attrs<'a>(
-    row: &Row<'_>,
-    first: usize,
-    columns: impl IntoIterator<Item = &'a Column>,
-) -> Result<Attrs, GraphError> {
-    let mut attrs = Attrs::new();
+pub(super) fn attrs(row: &Row<'_>, first: usize, columns: &[&Column]) -> Result<Attrs, GraphError> {
+    let mut attrs = Attrs::with_capacity(columns.len());
     let mut place = first;
     for found in columns {
-        if !matches!(column(row, place)?, ValueRef::Null) {
-            attrs.push(&found.attribute.name, value(row, place, found)?);
+        let stored = column(row, place)?;
+        if !matches!(stored, ValueRef::Null) {
+            let name = &found.attribute.name;
+            attrs.push(name, value(row, (place, stored), found).map_err(naming(name))?);
         }
         place += found.names.len();
     }
     Ok(attrs)
 }
 
-fn value(row: &Row<'_>, place: usize, found: &Column) -> Result<Value, GraphError> {
-    let stored = column(row, place)?;
+/// The value whose first column is at a place.
+fn value(
+    row: &Row<'_>,
+    (place, stored): (usize, ValueRef<'_>),
+    found: &Column,
+) -> Result<Value, GraphError> {
     let spread = found.names.len() > 1;
     Ok(match found.attribute.attr_type {
         AttrType::Bool => Value::Bool(whole(stored)? != 0),
@@ -135,18 +137,25 @@ fn value(row: &Row<'_>, place: usize, found: &Column) -> Result<Value, GraphErro
     })
 }
 
+#[inline]
 fn column<'a>(row: &'a Row<'_>, place: usize) -> Result<ValueRef<'a>, GraphError> {
     row.get_ref(place).map_err(|error| GraphError::database("read a row", error))
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "checked to be whole")]
 fn whole(stored: ValueRef<'_>) -> Result<i64, GraphError> {
     match stored {
         ValueRef::Integer(value) => Ok(value),
+        // Columns of other programs have no type: Python's `2.0` is kept as such.
+        ValueRef::Real(value) if value.fract() == 0.0 && value.abs() < MAX_WHOLE => {
+            Ok(value as i64)
+        }
         other => Err(corrupt(other)),
     }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "whole numbers in files of other programs")]
+#[inline]
 fn number(stored: ValueRef<'_>) -> Result<f64, GraphError> {
     match stored {
         ValueRef::Real(value) => Ok(value),
@@ -161,6 +170,19 @@ fn words(stored: ValueRef<'_>, len: u32) -> Result<impl Iterator<Item = [u8; 8]>
             Ok(bytes.as_chunks::<8>().0.to_vec().into_iter())
         }
         other => Err(corrupt(other)),
+    }
+}
+
+/// Whole numbers that a real one is taken for: up to 2^53, all of them are numbers of both kinds.
+const MAX_WHOLE: f64 = 9_007_199_254_740_992.0;
+
+/// Says which attribute has the value that does not fit.
+fn naming(name: &str) -> impl FnOnce(GraphError) -> GraphError {
+    move |error| match error {
+        GraphError::Corrupt { what } => {
+            GraphError::Corrupt { what: format!("{what} the attribute {name:?}") }
+        }
+        other => other,
     }
 }
 

@@ -7,9 +7,10 @@ use rusqlite::{CachedStatement, Connection, ErrorCode, Row, params_from_iter};
 
 use super::marks;
 use super::rows::{Param, attrs, bind, bind_position, position};
-use super::tables::{Tables, names};
+use super::tables::Tables;
 use crate::engine::{Each, EdgeSelect, End, Mark, NodeSelect, PlacedEdge, Put, Session};
-use crate::sql::{Column, Statement};
+use crate::position::Bounds;
+use crate::sql::{Column, Statement, chosen, wanted};
 use crate::{BlockLease, Count, Edge, Filter, GraphError, Node, NodeId, Position, Schema, Value};
 
 /// The ranges of cells that are looked at for one ROI.
@@ -40,9 +41,21 @@ impl<'a> SqliteSession<'a> {
         self.connection.prepare_cached(text).map_err(failed("prepare a statement"))
     }
 
-    /// The ranges of cells to look at; one that stands for all where there are no cells.
-    fn ranges(&self, select: &NodeSelect<'_>) -> Vec<RangeInclusive<i64>> {
-        if self.tables.has_cells { self.schema.ranges(select.roi, MAX_RANGES) } else { vec![0..=0] }
+    /// The ranges of cells to look at, by the positions that are left to compare; where there are
+    /// no cells, one that stands for all.
+    fn aims(&self, select: &NodeSelect<'_>) -> Vec<(Bounds, Vec<RangeInclusive<i64>>)> {
+        if !self.tables.has_cells {
+            return vec![(select.bounds, vec![0..=0])];
+        }
+        let mut aims: Vec<(Bounds, Vec<_>)> = Vec::new();
+        for stretch in self.schema.stretches(select.roi, MAX_RANGES) {
+            let bounds = select.bounds.unbounded_along(&stretch.is_inside);
+            match aims.iter_mut().find(|(other, _)| *other == bounds) {
+                Some((_, ranges)) => ranges.push(stretch.keys),
+                None => aims.push((bounds, vec![stretch.keys])),
+            }
+        }
+        aims
     }
 
     /// The parameters of a statement for one range.
@@ -74,16 +87,15 @@ impl<'a> SqliteSession<'a> {
         Ok(Node {
             id: NodeId::from_bits(id),
             position: position(row, 1, dims)?,
-            attrs: attrs(row, 1 + dims, columns.iter().copied())?,
+            attrs: attrs(row, 1 + dims, columns)?,
         })
     }
 
     /// A selection of edges, to which a condition is appended.
     fn select_edges(&self, select: &EdgeSelect<'_>) -> Statement {
         let Tables { edges, u, v, edge_columns, .. } = self.tables;
-        let mut columns = vec![&**u, v];
-        columns.extend(names(edge_columns, &select.attrs));
-        Statement::new('?', format!("SELECT {} FROM {edges} WHERE ", columns.join(", ")))
+        let wanted = wanted([&**u, v], &chosen(edge_columns, &select.attrs));
+        Statement::new('?', format!("SELECT {wanted} FROM {edges} WHERE "))
             .filter(select.filter, edge_columns)
     }
 
@@ -96,14 +108,13 @@ impl<'a> SqliteSession<'a> {
         mut each: impl FnMut(Edge),
     ) -> Result<(), GraphError> {
         let more: Vec<_> = more.iter().copied().map(Value::I64).collect();
-        let columns: Vec<_> =
-            select.attrs.iter().filter_map(|place| self.tables.edge_columns.get(*place)).collect();
+        let columns = chosen(&self.tables.edge_columns, &select.attrs);
         let mut prepared = self.prepare(&statement.text)?;
         let params = params_from_iter(statement.params.iter().chain(&more).map(Param));
         let mut rows = prepared.query(params).map_err(failed("read edges"))?;
         while let Some(row) = rows.next().map_err(failed("read edges"))? {
             let end = |place| row.get(place).map(NodeId::from_bits).map_err(failed("read edges"));
-            each(Edge { u: end(0)?, v: end(1)?, attrs: attrs(row, 2, columns.iter().copied())? });
+            each(Edge { u: end(0)?, v: end(1)?, attrs: attrs(row, 2, &columns)? });
         }
         Ok(())
     }
@@ -180,22 +191,22 @@ impl Session for SqliteSession<'_> {
         each: Each<'_>,
     ) -> Result<(), GraphError> {
         let tables = self.tables;
-        let mut wanted = vec!["id"];
-        wanted.extend(tables.positions.iter().map(String::as_str));
-        wanted.extend(names(&tables.node_columns, &select.attrs));
-        let columns: Vec<_> =
-            select.attrs.iter().filter_map(|place| tables.node_columns.get(*place)).collect();
-        let mut statement = tables.select_nodes(&wanted.join(", "), &select.bounds, select.filter);
+        let columns = chosen(&tables.node_columns, &select.attrs);
+        let place = ["id"].into_iter().chain(tables.positions.iter().map(String::as_str));
+        let wanted = wanted(place, &columns);
         let mut batch = Vec::new();
-        for range in self.ranges(select) {
-            self.aim(&mut statement, &range);
+        for (bounds, ranges) in self.aims(select) {
+            let mut statement = tables.select_nodes(&wanted, &bounds, select.filter);
             let mut prepared = self.prepare(&statement.text)?;
-            let params = params_from_iter(statement.params.iter().map(Param));
-            let mut rows = prepared.query(params).map_err(failed("read nodes"))?;
-            while let Some(row) = rows.next().map_err(failed("read nodes"))? {
-                batch.push(self.node(row, &columns)?);
-                if batch.len() >= limit {
-                    each(self, std::mem::take(&mut batch))?;
+            for range in ranges {
+                self.aim(&mut statement, &range);
+                let params = params_from_iter(statement.params.iter().map(Param));
+                let mut rows = prepared.query(params).map_err(failed("read nodes"))?;
+                while let Some(row) = rows.next().map_err(failed("read nodes"))? {
+                    batch.push(self.node(row, &columns)?);
+                    if batch.len() >= limit {
+                        each(self, std::mem::take(&mut batch))?;
+                    }
                 }
             }
         }
@@ -258,14 +269,16 @@ impl Session for SqliteSession<'_> {
     }
 
     fn count_nodes(&mut self, select: &NodeSelect<'_>) -> Result<u64, GraphError> {
-        let mut statement = self.tables.select_nodes("COUNT(*)", &select.bounds, select.filter);
-        let mut prepared = self.prepare(&statement.text)?;
         let mut count = 0;
-        for range in self.ranges(select) {
-            self.aim(&mut statement, &range);
-            let params = params_from_iter(statement.params.iter().map(Param));
-            let found = prepared.query_row(params, |row| row.get::<_, i64>(0));
-            count += found.map_err(failed("count nodes"))?.cast_unsigned();
+        for (bounds, ranges) in self.aims(select) {
+            let mut statement = self.tables.select_nodes("COUNT(*)", &bounds, select.filter);
+            let mut prepared = self.prepare(&statement.text)?;
+            for range in ranges {
+                self.aim(&mut statement, &range);
+                let params = params_from_iter(statement.params.iter().map(Param));
+                let found = prepared.query_row(params, |row| row.get::<_, i64>(0));
+                count += found.map_err(failed("count nodes"))?.cast_unsigned();
+            }
         }
         Ok(count)
     }
@@ -274,16 +287,19 @@ impl Session for SqliteSession<'_> {
         let Tables { nodes, edges, u, has_cells, .. } = self.tables;
         let cell =
             if *has_cells { format!("{edges}.u_cell = {nodes}.cell AND ") } else { String::new() };
-        let mut statement =
-            self.tables.select_nodes("1", &select.bounds, &Filter::All).push(&format!(
-                " AND EXISTS (SELECT 1 FROM {edges} WHERE {cell}{edges}.{u} = {nodes}.id) LIMIT 1"
-            ));
-        let mut prepared = self.prepare(&statement.text)?;
-        for range in self.ranges(select) {
-            self.aim(&mut statement, &range);
-            let params = params_from_iter(statement.params.iter().map(Param));
-            if prepared.exists(params).map_err(failed("look for edges"))? {
-                return Ok(true);
+        let owned = format!(
+            " AND EXISTS (SELECT 1 FROM {edges} WHERE {cell}{edges}.{u} = {nodes}.id) LIMIT 1"
+        );
+        for (bounds, ranges) in self.aims(select) {
+            let statement = self.tables.select_nodes("1", &bounds, &Filter::All);
+            let mut statement = statement.push(&owned);
+            let mut prepared = self.prepare(&statement.text)?;
+            for range in ranges {
+                self.aim(&mut statement, &range);
+                let params = params_from_iter(statement.params.iter().map(Param));
+                if prepared.exists(params).map_err(failed("look for edges"))? {
+                    return Ok(true);
+                }
             }
         }
         Ok(false)
@@ -322,17 +338,17 @@ impl Session for SqliteSession<'_> {
 
     fn delete_nodes(&mut self, select: &NodeSelect<'_>) -> Result<Count, GraphError> {
         let Tables { nodes, edges, u, has_cells, .. } = self.tables;
-        let ranges = self.ranges(select);
         let (owner, key) = if *has_cells { ("(u_cell, u)", "cell, id") } else { (&**u, "id") };
-        let owned = Statement::new(
-            '?',
-            format!("DELETE FROM {edges} WHERE {owner} IN (SELECT {key} FROM {nodes} WHERE "),
-        );
-        let owned = self.tables.inside(owned, &select.bounds).push(")");
-        let gone = Statement::new('?', format!("DELETE FROM {nodes} WHERE "));
-        let gone = self.tables.inside(gone, &select.bounds);
-        let edges = self.execute_in(owned, &ranges)?;
-        Ok(Count { nodes: self.execute_in(gone, &ranges)?, edges })
+        let owned =
+            format!("DELETE FROM {edges} WHERE {owner} IN (SELECT {key} FROM {nodes} WHERE ");
+        let gone = format!("DELETE FROM {nodes} WHERE ");
+        let mut count = Count::default();
+        for (bounds, ranges) in self.aims(select) {
+            let inside = |text: &str| self.tables.inside(Statement::new('?', text), &bounds);
+            count.edges += self.execute_in(inside(&owned).push(")"), &ranges)?;
+            count.nodes += self.execute_in(inside(&gone), &ranges)?;
+        }
+        Ok(count)
     }
 
     fn delete_edges(&mut self, pairs: &[(NodeId, NodeId)]) -> Result<(), GraphError> {
@@ -423,8 +439,7 @@ impl Session for SqliteSession<'_> {
     }
 
     fn set_node_attrs(&mut self, nodes: &[&Node], attrs: &[usize]) -> Result<(), GraphError> {
-        let columns: Vec<_> =
-            attrs.iter().filter_map(|place| self.tables.node_columns.get(*place)).collect();
+        let columns = chosen(&self.tables.node_columns, attrs);
         let text = Self::update_text(&self.tables.nodes, &columns, &["id"]);
         let rows = nodes.iter().map(|node| (&node.attrs, vec![node.id.to_bits()]));
         self.update(&text, &columns, rows)
@@ -436,7 +451,7 @@ impl Session for SqliteSession<'_> {
         attrs: &[usize],
     ) -> Result<(), GraphError> {
         let Tables { edges: table, u, v, edge_columns, .. } = self.tables;
-        let columns: Vec<_> = attrs.iter().filter_map(|place| edge_columns.get(*place)).collect();
+        let columns = chosen(edge_columns, attrs);
         let text = Self::update_text(table, &columns, &[v, u]);
         let rows = edges.iter().map(|((u, v), edge)| (&edge.attrs, vec![v.to_bits(), u.to_bits()]));
         self.update(&text, &columns, rows)

@@ -12,7 +12,7 @@
 
 use crate::position::Bounds;
 use crate::sql::{Column, Statement};
-use crate::{AttrType, Attribute, Filter, Schema};
+use crate::{AttrType, Attribute, Filter, Schema, Value};
 
 /// Where nodes and edges are.
 #[derive(Clone, Debug)]
@@ -76,13 +76,21 @@ impl Tables {
 
     /// Appends the test for cells, if there are any, and positions.
     pub(super) fn inside(&self, statement: Statement, bounds: &Bounds) -> Statement {
-        let statement = if self.has_cells {
-            let statement = statement.push("cell BETWEEN ").bind(0_i64.into());
-            statement.push(" AND ").bind(0_i64.into()).push(" AND ")
-        } else {
-            statement
+        if !self.has_cells {
+            return statement.inside(&self.positions, bounds);
+        }
+        let between = |statement: Statement, name: &str, first: Value, last: Value| {
+            statement.push(name).push(" BETWEEN ").bind(first).push(" AND ").bind(last)
         };
-        statement.inside(&self.positions, bounds)
+        let statement = between(statement, "cell", Value::I64(0), Value::I64(0));
+        // Here all positions are `f64`s, so the last one inside is that before the end. A row's
+        // column is decoded once for this, and twice for two comparisons.
+        let axes = self.positions.iter().zip(bounds.axes());
+        let bounded = axes.filter(|(_, bounds)| *bounds != (f64::NEG_INFINITY, f64::INFINITY));
+        bounded.fold(statement, |statement, (name, (begin, end))| {
+            let (first, last) = (Value::F64(begin), Value::F64(end.next_down()));
+            between(statement.push(" AND "), name, first, last)
+        })
     }
 
     /// An insertion of a node or edge, with all columns as parameters in the order of
@@ -120,12 +128,6 @@ impl Tables {
 pub(super) const MARKS: &str = "CREATE TABLE IF NOT EXISTS daisy_blocks (
        task TEXT NOT NULL, run TEXT NOT NULL, block INTEGER NOT NULL, lease INTEGER NOT NULL,
        done INTEGER NOT NULL, PRIMARY KEY (task, run, block)) WITHOUT ROWID;";
-
-/// The names of some columns.
-pub(super) fn names<'a>(columns: &'a [Column], places: &'a [usize]) -> Vec<&'a str> {
-    let chosen = places.iter().filter_map(|place| columns.get(*place));
-    chosen.flat_map(|column| &column.names).map(String::as_str).collect()
-}
 
 fn declared(columns: &[Column]) -> String {
     let declare = |column: &Column| {

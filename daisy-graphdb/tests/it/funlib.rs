@@ -167,3 +167,12 @@ fn metadata_that_are_code_are_refused_and_not_run() {
     assert!(matches!(error, GraphError::NotAGraph { .. }), "{error}");
     assert!(!trap.exists());
 }
+
+#[test]
+fn an_attribute_without_a_column_is_an_error_and_not_its_name() {
+    let file = File::new();
+    let more = META.replace("\"name\": \"str\"", "\"name\": \"str\", \"nobody\": \"str\"");
+    fs::write(file.0.path().join("graph-meta.json"), more).unwrap();
+    let error = file.open().read(&Query::new(Roi::unbounded(3))).unwrap_err();
+    assert!(error.to_string().contains("no such column"), "{error}");
+}

@@ -6,6 +6,8 @@
 mod cluster;
 #[cfg(feature = "sqlite")]
 mod funlib;
+#[cfg(feature = "sqlite")]
+mod interop;
 mod memory;
 #[cfg(feature = "mongodb")]
 mod mongo;
@@ -15,6 +17,10 @@ mod mongo_fake;
 mod postgres;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mongodb"))]
 mod processes;
+/// One environment for the tests of all crates.
+#[cfg(feature = "sqlite")]
+#[path = "../../../daisy-array/tests/it/python.rs"]
+mod python;
 mod questions;
 #[cfg(feature = "sqlite")]
 mod sqlite;

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use daisy_geometry::{Coordinate, Roi};
 use daisy_graphdb::testkit::Database;
 use daisy_graphdb::{
-    AttrType, Committed, Count, Daisy02, Edge, EdgesBy, Filter, GraphError, GraphStore, MongoStore,
-    Node, NodeId, Open, Position, Query, Schema, Write,
+    AttrType, Begun, Committed, Count, Daisy02, Edge, EdgesBy, Filter, GraphError, GraphStore,
+    MongoStore, Node, NodeId, Open, Position, Query, Schema, Write,
 };
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::sync::Client;
@@ -70,7 +70,7 @@ fn old(is_split: bool) -> Place {
         node
     };
     let nodes = [
-        node(1, [0.into(), 0.into()], doc! { "score": 1, "name": "O'Brien" }),
+        node(1, [0.into(), 0.into()], doc! { "score": 1, "name": "O'Brien", "count": 2.0 }),
         node(-1, [5.5.into(), 5.into()], doc! { "score": 0.5 }),
         node(3, [50_i64.into(), 50.into()], doc! { "unknown": true }),
     ];
@@ -92,6 +92,7 @@ fn schema() -> Schema {
     let schema = schema.total_roi(Roi::new([0, 0], [100, 100]).unwrap()).unwrap();
     let schema = schema.node_attr("score", AttrType::F64).unwrap();
     let schema = schema.node_attr("name", AttrType::Text).unwrap();
+    let schema = schema.node_attr("count", AttrType::I64).unwrap();
     schema.edge_attr("weight", AttrType::F64).unwrap()
 }
 
@@ -108,6 +109,7 @@ fn collections_of_daisy_0_2_are_read_and_written_in_their_own_form() {
         let read = store.read(&Query::new(slab.clone()).edges_by(EdgesBy::EitherEnd)).unwrap();
         let position = |y, x| Position::new([y, x]).unwrap();
         let one = Node::new(1, position(0.0, 0.0)).with("score", 1.0).with("name", "O'Brien");
+        let one = one.with("count", 2_i64); // Python's 2.0
         assert_eq!(read.node(NodeId(1)), Some(&one));
         let last = Node::new(u64::MAX, position(5.5, 5.0)).with("score", 0.5);
         assert_eq!(read.node(NodeId(u64::MAX)), Some(&last)); // -1 is the u64 of the same bits
@@ -136,10 +138,88 @@ fn collections_of_daisy_0_2_are_not_taken_for_others() {
     let open =
         |schema| MongoStore::open_daisy_0_2(&place.uri, &place.name, &Daisy02::default(), schema);
     assert!(matches!(open(schema().directed()), Err(GraphError::SchemaDiffers { .. })));
+    for name in ["id", "_id", "position", "a.b"] {
+        let taken = schema().node_attr(name, AttrType::I64).unwrap();
+        assert!(matches!(open(taken), Err(GraphError::NotInThisLayout { .. })), "{name}");
+    }
     let empty = Place::new();
     let missing =
         MongoStore::open_daisy_0_2(&empty.uri, &empty.name, &Daisy02::default(), schema());
     assert!(matches!(missing, Err(GraphError::NotFound { .. })));
+}
+
+/// A store on a stand-in of its own, which can be told to fail.
+fn failing(options: &str) -> (Fake, Result<MongoStore, GraphError>) {
+    let fake = Fake::start();
+    let store = MongoStore::open(&format!("{}/{options}", fake.uri()), "d", Open::Create(schema()));
+    (fake, store)
+}
+
+/// What a server says to one of two who insert the same at once.
+fn was_faster() -> Document {
+    doc! { "writeErrors": [{ "index": 0, "code": 11_000, "errmsg": "E11000 duplicate key" }] }
+}
+
+fn two_nodes(store: &MongoStore) -> daisy_graphdb::SubGraph {
+    let mut graph = store.schema().sub_graph();
+    for id in [1, 2] {
+        graph.insert_node(Node::new(id, Position::new([1.0, 1.0]).unwrap()));
+    }
+    graph
+}
+
+#[test]
+fn who_upserts_what_somebody_else_inserts_at_the_same_moment_tries_again() {
+    let (fake, store) = failing("");
+    let store = store.unwrap();
+    fake.plant("update", was_faster());
+    store.write(&two_nodes(&store), &Write::upsert()).unwrap();
+    assert_eq!(store.count_nodes(&Roi::unbounded(2), &Filter::All).unwrap(), 2);
+    fake.plant("insert", was_faster());
+    let mut graph = store.schema().sub_graph();
+    graph.insert_node(Node::new(3, Position::new([1.0, 1.0]).unwrap()));
+    let error = store.write(&graph, &Write::insert_only()).unwrap_err();
+    assert!(matches!(error, GraphError::NodeExists { id: NodeId(3) }), "{error}");
+}
+
+#[test]
+fn a_mark_that_somebody_else_makes_at_the_same_moment_is_not_taken_for_ones_own() {
+    let (fake, store) = failing("");
+    let store = store.unwrap();
+    fake.plant("update", was_faster());
+    assert_eq!(store.begin_block(&processes::lease(1, 5)).unwrap(), Begun::Begun);
+    let empty = store.schema().sub_graph();
+    let commit = |lease| store.commit_block(&processes::lease(1, lease), &empty, &Write::upsert());
+    assert_eq!(commit(3).unwrap(), Committed::StaleLease { stored: 5 });
+    fake.plant("update", was_faster());
+    assert!(matches!(commit(5).unwrap(), Committed::Written(_)));
+    assert_eq!(store.blocks_done("t", None).unwrap(), vec![1..2]);
+    assert_eq!(commit(9).unwrap(), Committed::AlreadyDone);
+}
+
+#[test]
+fn a_write_that_the_other_members_of_a_set_have_not_confirmed_is_an_error() {
+    let (fake, store) = failing("");
+    let store = store.unwrap();
+    let late = doc! { "code": 64, "errmsg": "waiting for replication timed out" };
+    fake.plant("update", doc! { "writeConcernError": late });
+    let error = store.write(&two_nodes(&store), &Write::upsert()).unwrap_err();
+    assert!(error.to_string().contains("waiting for replication"), "{error}");
+}
+
+#[test]
+fn the_write_concern_of_the_address_holds_for_every_change_and_for_nothing_else() {
+    // A server on its own refuses to wait for others.
+    let (_fake, store) = failing("?w=2");
+    let error = store.unwrap_err();
+    assert!(error.to_string().contains("not replicated"), "{error}");
+    for options in ["?w=1&journal=true&wtimeoutMS=1000", "?w=0", "?w=majority"] {
+        let (_fake, store) = failing(options);
+        let store = store.unwrap();
+        store.write(&two_nodes(&store), &Write::upsert()).unwrap();
+        assert_eq!(store.count_nodes(&Roi::unbounded(2), &Filter::All).unwrap(), 2);
+        assert_eq!(store.delete(&Roi::unbounded(2)).unwrap(), Count { nodes: 2, edges: 0 });
+    }
 }
 
 #[test]

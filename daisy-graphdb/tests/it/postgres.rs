@@ -71,3 +71,11 @@ fn a_server_that_is_not_there_is_an_error_with_its_cause() {
     assert!(matches!(error, GraphError::Database { .. }));
     assert!(error.to_string().starts_with("cannot connect to the server: "), "{error}");
 }
+
+#[test]
+fn a_connection_that_must_be_encrypted_is_refused_and_not_made_in_the_clear() {
+    let Some(namespace) = Namespace::new() else { return };
+    let config = format!("{} sslmode=require", namespace.config);
+    let error = PostgresStore::open(&config, &namespace.name, Open::Read).unwrap_err();
+    assert!(error.to_string().starts_with("cannot connect to the server: "), "{error}");
+}

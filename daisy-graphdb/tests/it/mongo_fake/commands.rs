@@ -16,6 +16,8 @@ pub(super) struct State {
     collections: BTreeMap<String, Collection>,
     cursors: BTreeMap<i64, (String, Vec<Document>)>,
     next_cursor: i64,
+    /// What the next command of a name is answered.
+    planted: Vec<(String, Document)>,
 }
 
 #[derive(Default)]
@@ -31,10 +33,24 @@ type Refused = (i32, String);
 const DUPLICATE: i32 = 11_000;
 
 impl State {
+    /// Lets the next command of a name fail in part: what is given is added to its reply. With
+    /// `writeErrors`, it is all that happens.
+    pub(super) fn plant(&mut self, command: &str, reply: Document) {
+        self.planted.push((command.into(), reply));
+    }
+
     /// Runs a command; the reply says what is wrong with it.
     pub(super) fn run(&mut self, command: &Document) -> Document {
-        match self.dispatch(command) {
+        let is_meant = |(name, _): &(String, Document)| command.contains_key(name);
+        let planted = self.planted.iter().position(is_meant);
+        let planted = planted.map(|place| self.planted.remove(place).1).unwrap_or_default();
+        let outcome = match planted.contains_key("writeErrors") {
+            true => Ok(doc! { "n": 0, "nModified": 0 }),
+            false => self.dispatch(command),
+        };
+        match outcome {
             Ok(mut reply) => {
+                reply.extend(planted);
                 reply.insert("ok", 1.0);
                 reply
             }
@@ -46,6 +62,14 @@ impl State {
         let Some((name, target)) = command.iter().next() else { return Err(bad("no command")) };
         let database = command.get_str("$db").unwrap_or_default();
         let namespace = format!("{database}.{}", target.as_str().unwrap_or_default());
+        if let Ok(concern) = command.get_document("writeConcern") {
+            if !["insert", "update", "delete", "createIndexes"].contains(&name.as_str()) {
+                return Err((72, "Command does not support writeConcern".into()));
+            }
+            if number(concern, "w").is_some_and(|w| w > 1) {
+                return Err(bad("cannot use 'w' > 1 when a host is not replicated"));
+            }
+        }
         match name.as_str() {
             "hello" | "isMaster" | "ismaster" => Ok(doc! {
                 "ismaster": true, "isWritablePrimary": true, "helloOk": true,

@@ -19,6 +19,7 @@ use self::commands::State;
 /// A server; its threads end with the process.
 pub(crate) struct Fake {
     address: String,
+    state: Arc<Mutex<State>>,
 }
 
 impl Fake {
@@ -27,14 +28,20 @@ impl Fake {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let state = Arc::new(Mutex::new(State::default()));
+        let shared = Arc::clone(&state);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let state = Arc::clone(&state);
+                let state = Arc::clone(&shared);
                 // The end of a connection is no error.
                 thread::spawn(move || serve(stream, &state));
             }
         });
-        Self { address }
+        Self { address, state }
+    }
+
+    /// Lets the next command of a name fail in part; see [`State::plant`].
+    pub(crate) fn plant(&self, command: &str, reply: Document) {
+        self.state.lock().unwrap().plant(command, reply);
     }
 
     /// How it is reached.
