@@ -4,6 +4,7 @@
 use std::{
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
+    thread,
     time::Duration,
 };
 
@@ -23,6 +24,9 @@ use crate::{
     convert,
     task::{Tasks, layout_of},
 };
+
+/// What it takes at most until a signal is heard by all.
+const SIGNAL_TIME: Duration = Duration::from_millis(200);
 
 /// What is chosen for a run; the names are those of `daisy.run_blockwise`.
 #[derive(FromPyObject)]
@@ -228,8 +232,12 @@ impl Function {
                     if error.is_instance_of::<PyKeyboardInterrupt>(py)
                         && let Some(interrupt) = interrupt
                     {
-                        let mut first = interrupt.lock().unwrap_or_else(PoisonError::into_inner);
-                        first.get_or_insert(error);
+                        interrupt
+                            .lock()
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .get_or_insert(error);
+                        // The thread that hears of the same Ctrl-C ends the run; not one more block is begun.
+                        py.detach(|| thread::sleep(SIGNAL_TIME));
                     }
                     Err(described.into())
                 }

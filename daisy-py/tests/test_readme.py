@@ -10,7 +10,8 @@ import daisy
 FOLDER = pathlib.Path(__file__).parent.parent
 
 
-def test_the_readme():
+def test_the_readme(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     result = doctest.testfile(str(FOLDER / "README.md"), module_relative=False)
     assert result.attempted > 0 and result.failed == 0
 

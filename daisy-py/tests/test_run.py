@@ -114,19 +114,18 @@ def test_what_waits_for_a_failed_block_is_orphaned_and_nothing_else():
     assert (states["second"].orphaned_count, states["second"].completed_count) == (1, 9)
 
 
-def test_a_dead_worker_costs_its_block_one_attempt(tmp_path):
+def test_a_dead_worker_costs_its_block_an_attempt_and_no_other(tmp_path):
     def function(block):
         touch(tmp_path)(block)
-        if block.block_id[1] == 4 and len(calls(tmp_path, "a")) and calls_of_4() == 1:
+        if block.block_id[1] == 4:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def calls_of_4():
-        return len((tmp_path / "a-4").read_text().splitlines())
-
-    report = run_blockwise([line("a", function)], report=True)
-    assert report
-    assert report.json["tasks"][0]["failed_attempts"] == 1
-    assert calls(tmp_path, "a")[4] == 2
+    report = run_blockwise([line("a", function, max_retries=1)], report=True)
+    (failure,) = report.failures
+    assert failure.block_id == ("a", 4) and failure.attempts == 2
+    assert "SIGKILL" in failure.error
+    # The first time, other blocks may have been at the worker too: then none is charged.
+    assert calls(tmp_path, "a")[4] in (2, 3)
 
 
 def test_a_worker_that_exits_at_once_ends_its_task_with_what_it_said():

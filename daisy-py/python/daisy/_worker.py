@@ -1,6 +1,6 @@
 """What a worker process of a run does: ``python -m daisy._worker FILE``.
 
-The file holds, pickled, where Python looks for modules, and the task's function. A function of a block is called
+The file holds, pickled, where Python looks for modules, the arguments of the script, and the task's function. A function of a block is called
 for each block; one without arguments is called once, and acquires blocks itself.
 """
 
@@ -33,15 +33,14 @@ def packed(task: Any) -> bytes:
             f"{task}: process_function cannot be sent to worker processes ({error}); let it open files, locks "
             "and connections itself rather than hold them, or run with multiprocessing=False"
         ) from error
-    return pickle.dumps((sys.path, task.is_worker_function, layout, function))
+    return pickle.dumps((sys.path, sys.argv, task.is_worker_function, layout, function))
 
 
 def main(path: str) -> int:
     """Works until there is nothing more to do; the exit code."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
     with open(path, "rb") as file:
-        sys_path, is_worker_function, layout, function = pickle.load(file)
-    sys.path[:] = sys_path
+        sys.path[:], sys.argv[:], is_worker_function, layout, function = pickle.load(file)
     importlib.invalidate_caches()
     function = pickle.loads(function)
     if is_worker_function:
