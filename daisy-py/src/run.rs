@@ -237,7 +237,7 @@ impl Function {
                             .unwrap_or_else(PoisonError::into_inner)
                             .get_or_insert(error);
                         // The thread that hears of the same Ctrl-C ends the run; not one more block is begun.
-                        py.detach(|| thread::sleep(SIGNAL_TIME));
+                        py.detach(|| thread::park_timeout(SIGNAL_TIME));
                     }
                     Err(described.into())
                 }
