@@ -230,9 +230,13 @@ impl Side<'_> {
             })
     }
 
-    /// Whether each chunk lies within one cell upstream.
+    /// Whether each chunk lies within one cell upstream; a cut cell leaves part of its last chunk to nobody.
     fn is_aligned(&self) -> bool {
         let Chunks { origin, shape } = self.chunks;
+        let last = self.up.write(self.up.num_cells() - 1);
+        if last.end - last.start != self.up.step() {
+            return false;
+        }
         let begin = i128::from(self.up.write(0).start) - i128::from(origin);
         self.up.step() % shape == 0 && begin % i128::from(shape) == 0
     }
