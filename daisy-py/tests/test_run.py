@@ -25,6 +25,10 @@ def line(name, function, blocks=10, **more):
     return Task(name, Roi((0,), (10 * blocks,)), Roi((0,), (10,)), Roi((0,), (10,)), function, **more)
 
 
+def nothing(block):
+    """A block function."""
+
+
 def touch(folder):
     """A block function that leaves one more file for a block each time it is called."""
 
@@ -109,7 +113,7 @@ def test_what_waits_for_a_failed_block_is_orphaned_and_nothing_else():
             raise RuntimeError
 
     first = line("first", function, max_retries=0)
-    second = line("second", print, upstream_tasks=[first])
+    second = line("second", nothing, upstream_tasks=[first])
     states = daisy.Server(progress=False).run_blockwise([second])
     assert (states["second"].orphaned_count, states["second"].completed_count) == (1, 9)
 
@@ -226,7 +230,7 @@ def test_what_a_check_finds_done_is_skipped(tmp_path, multiprocessing):
 
 def test_the_second_of_a_pair_of_checks_judges_the_block():
     checks = (lambda block: False, lambda block: block.block_id[1] != 2)
-    report = run_blockwise([line("a", print, max_retries=0, check_function=checks)], report=True)
+    report = run_blockwise([line("a", nothing, max_retries=0, check_function=checks)], report=True)
     assert [failure.block_id for failure in report.failures] == [("a", 2)]
 
 
@@ -276,7 +280,7 @@ def test_workers_may_come_from_outside(tmp_path):
 
         threading.Thread(target=loop).start()
 
-    task = line("a", print, num_workers=0, init_callback_fn=work)
+    task = line("a", nothing, num_workers=0, init_callback_fn=work)
     assert run_blockwise([task])
     assert calls(tmp_path, "a") == [1] * 10
 
@@ -285,7 +289,7 @@ def test_a_failing_init_callback_ends_its_task():
     def init(context):
         raise OSError("no disk")
 
-    report = run_blockwise([line("a", print, init_callback_fn=init)], report=True)
+    report = run_blockwise([line("a", nothing, init_callback_fn=init)], report=True)
     assert not report and "no disk" in report.endings["a"]
 
 
@@ -340,16 +344,16 @@ def test_a_function_that_cannot_be_sent_says_what_to_do():
 
 def test_tasks_that_do_not_go_together_are_refused():
     with pytest.raises(ValueError, match="'a'"):
-        run_blockwise([line("a", print), line("a", print)])
-    one = line("one", print)
-    two = line("two", print, upstream_tasks=[one])
+        run_blockwise([line("a", nothing), line("a", nothing)])
+    one = line("one", nothing)
+    two = line("two", nothing, upstream_tasks=[one])
     one.upstream_tasks.append(two)
     with pytest.raises(ValueError, match="cycle|upstream"):
         run_blockwise([two])
     with pytest.raises(TypeError, match="no task"):
         run_blockwise(["a"])
     with pytest.raises(ValueError, match="order"):
-        run_blockwise([line("a", print)], order="random")
+        run_blockwise([line("a", nothing)], order="random")
     with pytest.raises(ValueError, match="process of its own"):
         run_blockwise([line("a", lambda: None)], multiprocessing=False)
 

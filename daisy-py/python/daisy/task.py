@@ -139,7 +139,7 @@ def _takes_no_block(task: Task, function: Any) -> bool:
             "arguments that acquires blocks itself"
         )
     try:
-        parameters = list(inspect.signature(function).parameters.values())
+        parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
         # Some functions written in C do not say.
         return False
@@ -151,8 +151,7 @@ def _takes_no_block(task: Task, function: Any) -> bool:
             f"{task}: process_function needs {len(needed) + len(named)} arguments; give a function of one "
             "block, or one without arguments that acquires blocks itself"
         )
-    # `*args` takes a block too.
-    return not places and all(p.kind is not p.VAR_POSITIONAL for p in parameters)
+    return not places
 
 
 def _checks(task: Task, check: Any) -> Any:
