@@ -230,7 +230,9 @@ impl Mayhem {
         let numbers = numbers.chunks(8).map(|bytes| u64::from_le_bytes(bytes.try_into().unwrap()));
         assert!(numbers.eq((0..plan.blocks).map(roles::last_number)), "the result is wrong");
         let handed_in = self.handed_in_later(&history);
-        assert!(handed_in > 0, "no worker outlived its server");
+        // In a short run it may happen that nobody had anything to hand in later: adoption has tests of its own.
+        let is_long = plan.blocks >= 55 * 60;
+        assert!(handed_in > 0 || !is_long, "no worker outlived its server");
         self.stage.until_no_workers();
         eprintln!(
             "mayhem: {:?}, {} blocks in {} executions, {handed_in} handed in to a later server, over \
