@@ -105,19 +105,7 @@ pub fn shared_chunk(
     conflicts: Option<&Stencil>,
     chunks: &impl ChunkGrid,
 ) -> Result<Option<SharedChunk>, LayoutError> {
-    let (origin, shape) = grid_of(tiling, chunks)?;
-    let dims = tiling.dims();
-    if tiling.num_cells() < 2 {
-        return Ok(None);
-    }
-    let span = |axis: usize| {
-        let (origin, shape) = (i128::from(origin[axis]), i128::from(shape[axis]));
-        let widest = widest_sharing(&tiling.axes()[axis], origin, shape);
-        -widest..widest
-    };
-    let spans: Spans = (0..dims).map(span).collect();
-    let axis = offending_axis(&spans, conflicts);
-    Ok(axis.map(|axis| describe(tiling, axis, &(origin, shape), conflicts.is_none(), false)))
+    prove(tiling, conflicts, chunks, false)
 }
 
 /// The same for blocks that work in place: each reads its read ROI of the array that it writes.
@@ -144,14 +132,31 @@ pub fn shared_chunk_in_place(
     conflicts: Option<&Stencil>,
     chunks: &impl ChunkGrid,
 ) -> Result<Option<SharedChunk>, LayoutError> {
+    prove(tiling, conflicts, chunks, true)
+}
+
+/// Both proofs: of blocks that only write, and of those that read the array as well.
+fn prove(
+    tiling: &Tiling,
+    conflicts: Option<&Stencil>,
+    chunks: &impl ChunkGrid,
+    reads: bool,
+) -> Result<Option<SharedChunk>, LayoutError> {
     let grid = grid_of(tiling, chunks)?;
     if tiling.num_cells() < 2 {
         return Ok(None);
     }
-    let span = |axis: usize| reads_of_written(&tiling.axes()[axis], grid.0[axis], grid.1[axis]);
+    let span = |axis: usize| {
+        let (along, origin, shape) = (&tiling.axes()[axis], grid.0[axis], grid.1[axis]);
+        if reads {
+            return reads_of_written(along, origin, shape);
+        }
+        let widest = widest_sharing(along, i128::from(origin), i128::from(shape));
+        -widest..widest
+    };
     let spans: Spans = (0..tiling.dims()).map(span).collect();
     let axis = offending_axis(&spans, conflicts);
-    Ok(axis.map(|axis| describe(tiling, axis, &grid, conflicts.is_none(), true)))
+    Ok(axis.map(|axis| describe(tiling, axis, &grid, conflicts.is_none(), reads)))
 }
 
 /// Origin and shape of the chunks.

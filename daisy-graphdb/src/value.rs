@@ -162,6 +162,15 @@ macro_rules! from {
 from!(bool => Bool, i64 => I64, u64 => U64, f64 => F64, &str => Text, String => Text);
 from!(&[u8] => Bytes, Vec<u8> => Bytes, Vec<i64> => I64s, Vec<u64> => U64s, Vec<f64> => F64s);
 
+/// The whole number that another program, Python say, stored as a real one. Up to 2^53 all of them are numbers of
+/// both kinds.
+#[cfg(any(feature = "sqlite", feature = "mongodb"))]
+#[expect(clippy::cast_possible_truncation, reason = "checked to be whole")]
+pub(crate) fn whole_number(stored: f64) -> Option<i64> {
+    const MAX: f64 = 9_007_199_254_740_992.0;
+    (stored.fract() == 0.0 && stored.abs() < MAX).then_some(stored as i64)
+}
+
 impl<const N: usize> From<[i64; N]> for Value {
     fn from(values: [i64; N]) -> Self {
         Self::I64s(values.into())

@@ -17,6 +17,7 @@ use pyo3::{
 use crate::{
     block::{Block, Grid},
     run::parsed,
+    task::cell_of,
 };
 
 /// The connection of a worker to its run.
@@ -44,16 +45,8 @@ impl Connection {
         ))
     }
 
-    /// The cell of a block of the task.
-    fn cell(&self, block: &Block, py: Python<'_>) -> PyResult<u64> {
-        match block.cell() {
-            Some((grid, cell)) if Arc::ptr_eq(grid, &self.grid) => Ok(cell),
-            _ => crate::task::cell_of(&self.grid, block, py),
-        }
-    }
-
     fn loan(&self, block: &Block, py: Python<'_>) -> PyResult<Loan> {
-        let cell = self.cell(block, py)?;
+        let cell = cell_of(&self.grid, block, py)?;
         self.loans().get(&cell).map(|(loan, _)| *loan).ok_or_else(|| not_lent(cell))
     }
 }
@@ -109,7 +102,7 @@ impl Connection {
     fn hand_in(&self, block: &Bound<'_, Block>, error: Option<String>) -> PyResult<()> {
         self.check_process()?;
         let py = block.py();
-        let cell = self.cell(block.get(), py)?;
+        let cell = cell_of(&self.grid, block.get(), py)?;
         let (loan, start) = self.loans().remove(&cell).ok_or_else(|| not_lent(cell))?;
         let outcome = error.map_or(Ok(()), Err);
         py.detach(|| self.client.release(loan, outcome, start.elapsed()));

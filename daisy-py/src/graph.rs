@@ -342,11 +342,7 @@ impl TaskBlocks {
 
     /// The cell of a block, which is known by what it writes.
     fn locate(&self, block: &Bound<'_, PyAny>) -> PyResult<u64> {
-        let block = the_block(block)?;
-        match block.get().cell() {
-            Some((grid, cell)) if Arc::ptr_eq(grid, &self.grid) => Ok(cell),
-            _ => task::cell_of(&self.grid, block.get(), block.py()),
-        }
+        task::cell_of(&self.grid, the_block(block)?.get(), block.py())
     }
 }
 

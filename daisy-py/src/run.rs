@@ -22,6 +22,7 @@ use pyo3::{
 use crate::{
     block::{Block, Grid},
     convert,
+    scheduler::Checks,
     task::{Tasks, layout_of},
 };
 
@@ -180,15 +181,16 @@ fn functions(
     grid: &Arc<Grid>,
     is_serial: bool,
 ) -> PyResult<TaskBuilder> {
-    let check = task.getattr("check_function")?;
-    if let Ok((before, after)) = check.extract::<(Bound<'_, PyAny>, Bound<'_, PyAny>)>() {
-        let (before, after) = (Function::new(&before, grid), Function::new(&after, grid));
-        builder =
-            builder.check_pair(move |block| before.check(block), move |block| after.check(block));
-    } else if !check.is_none() {
-        let before = Function::new(&check, grid);
-        builder = builder.check(move |block| before.check(block));
-    }
+    let py = task.py();
+    let function = |function: Py<PyAny>| Function::new(function.bind(py), grid);
+    let Checks { before, after } = Checks::of(task)?;
+    builder = match (before.map(function), after.map(function)) {
+        (Some(before), Some(after)) => {
+            builder.check_pair(move |block| before.check(block), move |block| after.check(block))
+        }
+        (Some(before), None) => builder.check(move |block| before.check(block)),
+        _ => builder,
+    };
     let mask = task.getattr("mask")?;
     if !mask.is_none() {
         let mask = Function::new(&mask, grid);

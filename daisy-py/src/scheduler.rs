@@ -49,9 +49,9 @@ pub(crate) struct Scheduler {
 }
 
 /// What is asked before and after a block.
-struct Checks {
-    before: Option<Py<PyAny>>,
-    after: Option<Py<PyAny>>,
+pub(crate) struct Checks {
+    pub(crate) before: Option<Py<PyAny>>,
+    pub(crate) after: Option<Py<PyAny>>,
 }
 
 /// What changes.
@@ -309,7 +309,7 @@ impl Scheduler {
 
 impl Checks {
     /// One function is asked before; of a pair, the second is asked after.
-    fn of(task: &Bound<'_, PyAny>) -> PyResult<Self> {
+    pub(crate) fn of(task: &Bound<'_, PyAny>) -> PyResult<Self> {
         let check = task.getattr("check_function")?;
         if check.is_none() {
             return Ok(Self { before: None, after: None });

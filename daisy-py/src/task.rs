@@ -151,9 +151,14 @@ impl Tasks {
     }
 }
 
-/// The cell of a block that comes from another grid, as blocks do that were pickled or made by hand:
-/// it is known by what it writes, and its number has to agree.
-pub(crate) fn cell_of(grid: &Grid, block: &Block, py: Python<'_>) -> PyResult<u64> {
+/// The cell of a block in a grid. One that comes from another grid, as blocks do that were pickled or made by
+/// hand, is known by what it writes, and its number has to agree.
+pub(crate) fn cell_of(grid: &Arc<Grid>, block: &Block, py: Python<'_>) -> PyResult<u64> {
+    if let Some((own, cell)) = block.cell()
+        && Arc::ptr_eq(own, grid)
+    {
+        return Ok(cell);
+    }
     let (written, tiling) = (block.written(py)?, &grid.tiling);
     let range = tiling.cells_writing(&written);
     let found = tiling.cells_in(&range).next().filter(|&cell| {

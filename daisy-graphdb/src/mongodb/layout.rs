@@ -15,6 +15,7 @@ use mongodb::bson::{Binary, Bson, Document, doc, spec::BinarySubtype};
 
 use crate::engine::NodeSelect;
 use crate::names::field;
+use crate::value::whole_number;
 use crate::{AttrType, Attribute, Attrs, GraphError, Node, Position, Schema, Value};
 
 /// Cells that are asked for one by one; beyond that, positions alone select.
@@ -261,18 +262,14 @@ fn value(attr_type: AttrType, stored: &Bson) -> Result<Value, GraphError> {
 
 /// A whole number; drivers of other languages store small ones as `Int32`, and Python's `2.0` as
 /// such.
-#[expect(clippy::cast_possible_truncation, reason = "checked to be whole")]
 pub(super) fn whole(stored: &Bson) -> Result<i64, GraphError> {
     match stored {
         Bson::Int64(value) => Ok(*value),
         Bson::Int32(value) => Ok((*value).into()),
-        Bson::Double(value) if value.fract() == 0.0 && value.abs() < MAX_WHOLE => Ok(*value as i64),
+        Bson::Double(value) => whole_number(*value).ok_or_else(|| corrupt(stored)),
         other => Err(corrupt(other)),
     }
 }
-
-/// Whole numbers that a real one is taken for: up to 2^53, all of them are numbers of both kinds.
-const MAX_WHOLE: f64 = 9_007_199_254_740_992.0;
 
 #[expect(clippy::cast_precision_loss, reason = "whole numbers that other programs stored")]
 fn number(stored: &Bson) -> Result<f64, GraphError> {

@@ -4,6 +4,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Row, ToSql};
 
 use crate::sql::Column;
+use crate::value::whole_number;
 use crate::{AttrType, Attrs, GraphError, Position, Value};
 
 /// A value as a parameter; a vector as the little-endian bytes of its elements.
@@ -142,14 +143,11 @@ fn column<'a>(row: &'a Row<'_>, place: usize) -> Result<ValueRef<'a>, GraphError
     row.get_ref(place).map_err(|error| GraphError::database("read a row", error))
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "checked to be whole")]
 fn whole(stored: ValueRef<'_>) -> Result<i64, GraphError> {
     match stored {
         ValueRef::Integer(value) => Ok(value),
         // Columns of other programs have no type: Python's `2.0` is kept as such.
-        ValueRef::Real(value) if value.fract() == 0.0 && value.abs() < MAX_WHOLE => {
-            Ok(value as i64)
-        }
+        ValueRef::Real(value) => whole_number(value).ok_or_else(|| corrupt(stored)),
         other => Err(corrupt(other)),
     }
 }
@@ -172,9 +170,6 @@ fn words(stored: ValueRef<'_>, len: u32) -> Result<impl Iterator<Item = [u8; 8]>
         other => Err(corrupt(other)),
     }
 }
-
-/// Whole numbers that a real one is taken for: up to 2^53, all of them are numbers of both kinds.
-const MAX_WHOLE: f64 = 9_007_199_254_740_992.0;
 
 /// Says which attribute has the value that does not fit.
 fn naming(name: &str) -> impl FnOnce(GraphError) -> GraphError {

@@ -11,10 +11,10 @@ use std::{
 use daisy_block::{BlockKey, TaskId};
 use daisy_geometry::Roi;
 use daisy_graph::TaskGraph;
+#[cfg(feature = "graphs")]
+use daisy_journal::TaskBlocks;
 pub use daisy_journal::{Contents, Forgotten, ForgottenTask, JournalError, Tail, TaskContents};
-use daisy_journal::{
-    Damage, ForgetOptions, Journal, JournalOptions, OpenLease, Resumed, TaskBlocks,
-};
+use daisy_journal::{Damage, ForgetOptions, Journal, JournalOptions, OpenLease, Resumed};
 use daisy_sched::{Adopted, Output, Record, Scheduler, WorkerId};
 
 use self::{file::FileDisk, syncer::Syncer};
@@ -257,7 +257,10 @@ pub fn forget(
     roi: Option<&Roi>,
     drop_open_leases: bool,
 ) -> Result<Forgotten, Error> {
-    forget_after(journal.as_ref(), task, roi, drop_open_leases, |_| Ok(()))
+    let options = ForgetOptions { drop_open_leases, ..ForgetOptions::default() };
+    with_disk(journal.as_ref(), |disk, wrong| {
+        daisy_journal::forget(disk, task, roi, options).map_err(wrong)
+    })
 }
 
 /// As [`forget`], and the blocks' marks in stores of graphs go too (`commit_block`), so that their results are written
@@ -276,30 +279,28 @@ pub fn forget_with_marks(
     drop_open_leases: bool,
     stores: &[&dyn daisy_graphdb::GraphStore],
 ) -> Result<Forgotten, Error> {
-    forget_after(journal.as_ref(), task, roi, drop_open_leases, |blocks| {
+    let options = ForgetOptions { drop_open_leases, ..ForgetOptions::default() };
+    with_disk(journal.as_ref(), |disk, wrong| {
+        let blocks = daisy_journal::blocks_to_forget(disk, task, roi, options).map_err(wrong)?;
         for store in stores {
-            for TaskBlocks { name, cells } in blocks {
+            for TaskBlocks { name, cells } in &blocks {
                 store.forget(name, cells).map_err(Error::Graphs)?;
             }
         }
-        Ok(())
+        daisy_journal::forget(disk, task, roi, options).map_err(wrong)
     })
 }
 
-/// Forgets blocks, after something else was done about them.
-fn forget_after(
+/// Does something to a journal that no run uses meanwhile.
+fn with_disk<T>(
     path: &Path,
-    task: &str,
-    roi: Option<&Roi>,
-    drop_open_leases: bool,
-    first: impl FnOnce(&[TaskBlocks]) -> Result<(), Error>,
-) -> Result<Forgotten, Error> {
+    action: impl FnOnce(
+        &mut FileDisk,
+        &dyn Fn(JournalError<std::io::Error>) -> Error,
+    ) -> Result<T, Error>,
+) -> Result<T, Error> {
     let _lock = RunFile::lock(path)?;
-    let mut disk = open_existing(path)?;
-    let wrong = |error| journal_error(path, error);
-    let options = ForgetOptions { drop_open_leases, ..ForgetOptions::default() };
-    first(&daisy_journal::blocks_to_forget(&mut disk, task, roi, options).map_err(wrong)?)?;
-    daisy_journal::forget(&mut disk, task, roi, options).map_err(wrong)
+    action(&mut open_existing(path)?, &|error| journal_error(path, error))
 }
 
 /// What a journal says: its tasks and how much of them is done. Also while a run uses it.

@@ -18,6 +18,7 @@ use super::{
     Error, Pipeline, RunOptions,
     hub::{Hub, State},
     machine::Prepared,
+    pipeline::take_over_done,
 };
 use crate::{Task, task::WorkerCommand};
 
@@ -40,7 +41,7 @@ pub(super) fn prepare(
     _: &RunOptions,
     _: Option<RunFile>,
 ) -> Result<Prepared, Error> {
-    pipeline.take_over_done(&pipeline.blocks_done()?, &mut scheduler, &BTreeSet::new())?;
+    take_over_done(&pipeline.blocks_done()?, &mut scheduler, &BTreeSet::new())?;
     let coordinator = Coordinator::new(scheduler, config)?;
     Ok(Prepared { coordinator, journal: None, failed: Vec::new() })
 }

@@ -82,27 +82,6 @@ impl Pipeline {
         Ok(Scheduler::new(self.graph()?, settings)?)
     }
 
-    /// Takes over what the tasks' stores say is done, but for blocks that are still out: their workers are to
-    /// come back to them.
-    pub(crate) fn take_over_done(
-        &self,
-        done: &[(TaskId, Range<u64>)],
-        scheduler: &mut Scheduler,
-        out: &BTreeSet<BlockKey>,
-    ) -> Result<(), SchedulerError> {
-        for (task, cells) in done {
-            let mut begin = cells.start;
-            let first = BlockKey::new(*task, cells.start);
-            let end = BlockKey::new(*task, cells.end.max(cells.start));
-            for key in out.range(first..end) {
-                scheduler.take_over(*task, begin..key.cell)?;
-                begin = key.cell + 1;
-            }
-            scheduler.take_over(*task, begin..cells.end)?;
-        }
-        Ok(())
-    }
-
     /// Asks all stores which blocks are done.
     pub(crate) fn blocks_done(&self) -> Result<Vec<(TaskId, Range<u64>)>, Error> {
         let mut done = Vec::new();
@@ -155,6 +134,26 @@ impl Pipeline {
             ..CoordinatorConfig::default()
         }
     }
+}
+
+/// Takes over what the tasks' stores say is done, but for blocks that are still out: their workers are to
+/// come back to them.
+pub(crate) fn take_over_done(
+    done: &[(TaskId, Range<u64>)],
+    scheduler: &mut Scheduler,
+    out: &BTreeSet<BlockKey>,
+) -> Result<(), SchedulerError> {
+    for (task, cells) in done {
+        let mut begin = cells.start;
+        let first = BlockKey::new(*task, cells.start);
+        let end = BlockKey::new(*task, cells.end.max(cells.start));
+        for key in out.range(first..end) {
+            scheduler.take_over(*task, begin..key.cell)?;
+            begin = key.cell + 1;
+        }
+        scheduler.take_over(*task, begin..cells.end)?;
+    }
+    Ok(())
 }
 
 fn task_config(task: &Inner, is_serial: bool) -> TaskConfig {

@@ -14,7 +14,7 @@ use super::recheck;
 use crate::{
     Error, RunOptions,
     journal::{Keeping, RunJournal, TakenUp},
-    run::{LockedRunFile, Pipeline, machine::Prepared},
+    run::{LockedRunFile, Pipeline, machine::Prepared, pipeline::take_over_done},
 };
 
 /// The lock on the journal of a run without sockets, if it has one.
@@ -37,7 +37,7 @@ pub(in crate::run) fn prepare(
     config.reconnect_ms = outside.reconnect_ms.max(outside.silence_ms + outside.heartbeat_ms);
     let done = pipeline.blocks_done()?;
     let (Some(path), Some(run_file)) = (&outside.journal, run_file) else {
-        pipeline.take_over_done(&done, &mut scheduler, &BTreeSet::new())?;
+        take_over_done(&done, &mut scheduler, &BTreeSet::new())?;
         let coordinator = Coordinator::new(scheduler, config)?;
         return Ok(Prepared { coordinator, journal: None, failed: Vec::new() });
     };
@@ -49,7 +49,7 @@ pub(in crate::run) fn prepare(
     let limit = options.check_timeout.min(Duration::from_millis(outside.silence_ms / 2));
     let look_again = |scheduler: &mut Scheduler, out: &[BlockKey]| {
         // Nothing was acquired yet.
-        let _taken = pipeline.take_over_done(&done, scheduler, &out.iter().copied().collect());
+        let _taken = take_over_done(&done, scheduler, &out.iter().copied().collect());
         recheck::take_over_found(pipeline, scheduler, out, limit);
     };
     let (mut journal, taken_up) =
