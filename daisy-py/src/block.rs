@@ -11,6 +11,7 @@ use std::{
     },
 };
 
+use daisy::Loan;
 use daisy_block::{BlockStatus, LayoutError, TaskId, Tiling, cantor_number};
 use daisy_geometry::{Coordinate, GeometryError};
 use pyo3::{
@@ -41,6 +42,7 @@ pub(crate) struct Block {
     origin: Origin,
     status: AtomicU8,
     rois: Mutex<Rois>,
+    loan: Option<Loan>,
 }
 
 /// Where a block comes from, which is what its name follows from.
@@ -81,14 +83,14 @@ impl Block {
             origin: Origin::Cell { grid, cell },
             status: AtomicU8::new(0),
             rois: Mutex::default(),
+            loan: None,
         }
     }
 
     /// The same for a block that is handed to somebody who is to process it.
-    pub(crate) fn lent(grid: Arc<Grid>, cell: u64) -> Self {
-        let block = Self::at(grid, cell);
-        block.status.store(1, Ordering::Relaxed);
-        block
+    pub(crate) fn lent(grid: Arc<Grid>, cell: u64, loan: Loan) -> Self {
+        let status = AtomicU8::new(1);
+        Self { status, loan: Some(loan), ..Self::at(grid, cell) }
     }
 
     /// The grid that the block comes from, and its cell there.
@@ -177,6 +179,7 @@ impl Block {
             origin: Origin::Given { task_id: Arc::new(task_id), number },
             status: AtomicU8::new(0),
             rois: Mutex::new(rois),
+            loan: None,
         })
     }
 }
@@ -287,6 +290,19 @@ impl Block {
         self.set_status(state)
     }
 
+    /// The number of the loan under which the block is worked at: later loans of the same block have larger ones,
+    /// also in a resumed run. None for a block that no run has lent. It is not pickled.
+    #[getter]
+    fn lease(&self) -> Option<u64> {
+        self.loan.map(|loan| loan.lease)
+    }
+
+    /// Which attempt at the block this is, from 1; None for a block that no run has lent.
+    #[getter]
+    fn attempt(&self) -> Option<u32> {
+        self.loan.map(|loan| loan.attempt)
+    }
+
     /// A block of its own with the same name, ROIs and status.
     fn copy(&self, py: Python<'_>) -> PyResult<Self> {
         let read = self.py_read_roi(py)?.borrow(py).clone();
@@ -296,6 +312,7 @@ impl Block {
             origin: self.origin.clone(),
             status: AtomicU8::new(self.status.load(Ordering::Relaxed)),
             rois: Mutex::new(rois),
+            loan: self.loan,
         })
     }
 
@@ -380,6 +397,7 @@ pub(crate) fn restored_block(
         origin: Origin::Given { task_id: Arc::new(task_id.unbind()), number },
         status: AtomicU8::new(status.min(3)),
         rois: Mutex::new(rois),
+        loan: None,
     })
 }
 

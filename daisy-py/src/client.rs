@@ -93,7 +93,7 @@ impl Connection {
         Ok(next.map(|(block, loan)| {
             let cell = block.key.cell;
             self.loans().insert(cell, (loan, Instant::now()));
-            Block::lent(Arc::clone(&self.grid), cell)
+            Block::lent(Arc::clone(&self.grid), cell, loan)
         }))
     }
 

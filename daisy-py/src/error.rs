@@ -1,12 +1,17 @@
 //! Errors of the Rust crates as the exceptions that Python programmers expect.
 
+use daisy::arrays::ArrayError;
 use daisy_block::LayoutError;
 use daisy_geometry::GeometryError;
 use daisy_graph::GraphError;
 use daisy_sched::SchedulerError;
 use pyo3::{
     PyErr,
-    exceptions::{PyIndexError, PyOverflowError, PyValueError, PyZeroDivisionError},
+    exceptions::{
+        PyFileExistsError, PyFileNotFoundError, PyIndexError, PyMemoryError, PyOSError,
+        PyOverflowError, PyPermissionError, PyRuntimeError, PyTypeError, PyValueError,
+        PyZeroDivisionError,
+    },
 };
 
 /// What is wrong with a piece of geometry: a `ValueError` unless Python has a nearer word.
@@ -37,4 +42,37 @@ pub(crate) fn graph(error: &GraphError) -> PyErr {
 /// What is wrong with a call to a scheduler.
 pub(crate) fn scheduler(error: &SchedulerError) -> PyErr {
     PyValueError::new_err(error.to_string())
+}
+
+/// Why a run did not start, or broke off.
+pub(crate) fn run(error: &daisy::Error) -> PyErr {
+    let text = error.to_string();
+    match error {
+        daisy::Error::SharedChunk { .. }
+        | daisy::Error::UnorderedTasks { .. }
+        | daisy::Error::ChunkGrid { .. } => PyValueError::new_err(text),
+        _ => PyRuntimeError::new_err(text),
+    }
+}
+
+/// What is wrong with an array, or with what is asked of it.
+pub(crate) fn array(error: &ArrayError) -> PyErr {
+    let text = error.to_string();
+    match error {
+        ArrayError::Geometry(error) => geometry(error),
+        ArrayError::NotFound { .. } => PyFileNotFoundError::new_err(text),
+        ArrayError::AlreadyExists { .. } | ArrayError::Occupied { .. } => {
+            PyFileExistsError::new_err(text)
+        }
+        ArrayError::DtypeMismatch { .. }
+        | ArrayError::SpecFillValue { .. }
+        | ArrayError::UnsupportedDtype { .. } => PyTypeError::new_err(text),
+        ArrayError::Outside { .. } => PyIndexError::new_err(text),
+        ArrayError::TooLarge { .. } => PyMemoryError::new_err(text),
+        ArrayError::ReadOnly { .. } => PyPermissionError::new_err(text),
+        ArrayError::Io { .. } | ArrayError::Read { .. } | ArrayError::Write { .. } => {
+            PyOSError::new_err(text)
+        }
+        _ => PyValueError::new_err(text),
+    }
 }

@@ -6,6 +6,7 @@
 mod block;
 mod client;
 mod convert;
+mod dataset;
 mod error;
 mod graph;
 mod roi;
@@ -23,6 +24,8 @@ mod _daisy {
     use super::block::{Block, restored_block};
     #[pymodule_export]
     use super::client::Connection;
+    #[pymodule_export]
+    use super::dataset::StoredArray;
     #[pymodule_export]
     use super::graph::{Blocks, DependencyGraph, TaskBlocks};
     #[pymodule_export]

@@ -9,11 +9,11 @@ use std::{
 };
 
 use daisy::{
-    BlockResult, BoxError, Counts, ObservedTask, Observer, Order, RunOptions, RunReport,
+    BlockResult, BoxError, Counts, Loan, ObservedTask, Observer, Order, RunOptions, RunReport,
     TaskBuilder, TaskNode, Verdict, worker,
 };
 use pyo3::{
-    exceptions::{PyKeyboardInterrupt, PyRuntimeError, PyValueError},
+    exceptions::{PyKeyboardInterrupt, PyValueError},
     prelude::*,
     sync::PyOnceLock,
     types::{PyDict, PyList, PyString},
@@ -22,6 +22,8 @@ use pyo3::{
 use crate::{
     block::{Block, Grid},
     convert,
+    dataset::StoredArray,
+    error,
     scheduler::Checks,
     task::{Tasks, layout_of},
 };
@@ -93,7 +95,7 @@ pub(crate) fn run(
     }
     // Ctrl-C was noted by Python too, which raises KeyboardInterrupt here.
     py.check_signals()?;
-    Ok(report.map_err(|error| PyRuntimeError::new_err(error.to_string()))?.to_json())
+    Ok(report.map_err(|error| error::run(&error))?.to_json())
 }
 
 /// The KeyboardInterrupt that was raised in a function of the user.
@@ -132,7 +134,9 @@ fn handles(
             None => {
                 let function = Function::new(&task.getattr("process_function")?, &entry.grid);
                 let interrupt = Arc::clone(interrupt);
-                builder.process(move |block| function.process(block, Some(&interrupt)))
+                builder.process_loan(move |block, loan| {
+                    function.process(block, loan, Some(&interrupt))
+                })
             }
         };
         let upstream = tasks.graph.upstream(id).iter();
@@ -171,7 +175,19 @@ fn builder(task: &Bound<'_, PyAny>, node: &TaskNode, is_serial: bool) -> PyResul
         let (name, amount): (String, u64) = need.extract()?;
         builder = builder.resource(name, amount);
     }
+    for array in declared(task, "writes")? {
+        builder = builder.writes(array.get().array());
+    }
+    for array in declared(task, "reads")? {
+        builder = builder.reads(array.get().array());
+    }
     Ok(builder)
+}
+
+/// The arrays that a task says it writes, or reads.
+fn declared<'py>(task: &Bound<'py, PyAny>, which: &str) -> PyResult<Vec<Bound<'py, StoredArray>>> {
+    let arrays = task.getattr(which)?.try_iter()?;
+    arrays.map(|array| Ok(array?.getattr("data")?.getattr("stored")?.cast_into()?)).collect()
 }
 
 /// The functions that are called in this process.
@@ -220,9 +236,14 @@ impl Function {
     }
 
     /// Calls a block function; what it raises is the error, with its traceback.
-    fn process(&self, block: &daisy::Block, interrupt: Option<&Interrupt>) -> BlockResult {
+    fn process(
+        &self,
+        block: &daisy::Block,
+        loan: Loan,
+        interrupt: Option<&Interrupt>,
+    ) -> BlockResult {
         Python::attach(|py| {
-            let own = Block::lent(Arc::clone(&self.grid), block.key.cell);
+            let own = Block::lent(Arc::clone(&self.grid), block.key.cell, loan);
             let own = Bound::new(py, own).map_err(text)?;
             match self.function.call1(py, (&own,)) {
                 Ok(_) if own.get().status() == daisy::BlockStatus::Failed => {
@@ -305,7 +326,9 @@ pub(crate) fn work(
     let grid = grid(&name, &total, [(&read, "read_roi"), (&write, "write_roi")], &fit)?;
     let context = parsed(context)?;
     let function = Function::new(function, &grid);
-    Ok(py.detach(move || worker::work(&context, move |block, _| function.process(block, None))))
+    Ok(py.detach(move || {
+        worker::work(&context, move |block, loan| function.process(block, loan, None))
+    }))
 }
 
 /// A context from its text.

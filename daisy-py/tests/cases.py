@@ -52,6 +52,8 @@ def answer_layout(daisy, case):
             sorted_ids(single.get_subgraph_blocks(sub)),
             case["symmetric"] and sorted_ids(single.get_subgraph_blocks(sub, read_roi=True)),
             [b.block_id for b, _ in single.enumerate_all_dependencies()],
+            daisy.expand_roi_to_grid(sub, task.total_roi, task.read_roi, task.write_roi),
+            daisy.expand_write_roi_to_grid(sub, task.write_roi),
             sorted({daisy.Block(task.total_roi, b.read_roi, b.write_roi, task_id="t").block_id == b.block_id
                     for level in levels for b in level if case["fit"] != "shrink"}),
         ]

@@ -151,6 +151,7 @@ def test_a_worker_function_acquires_blocks_itself(tmp_path):
                 if block is None:
                     break
                 assert client.attempt(block) in (1, 2) and client.lease(block) > 0
+                assert (block.attempt, block.lease) == (client.attempt(block), client.lease(block))
                 assert client.still_ours(block)
                 touch(tmp_path)(block)
                 if block.block_id[1] == 3 and client.attempt(block) == 1:
@@ -179,6 +180,21 @@ def test_a_worker_function_may_start_another_program(tmp_path):
         subprocess.run([sys.executable, str(script)], check=True)
 
     assert run_blockwise([line("a", function, num_workers=2)])
+
+
+@pytest.mark.parametrize("multiprocessing", [True, False])
+def test_a_block_function_sees_its_loan(tmp_path, multiprocessing):
+    def fails_once(block):
+        with open(tmp_path / str(block.block_id[1]), "a") as file:
+            print(block.attempt, block.lease, file=file)
+        if block.attempt == 1:
+            raise ValueError("try again")
+
+    assert run_blockwise([line("t", fails_once)], multiprocessing, progress=False)
+    for block in range(10):
+        (first, lease), (second, later) = (map(int, row.split()) for row in open(tmp_path / str(block)))
+        assert (first, second) == (1, 2) and later > lease >= 0
+    assert daisy.Block(Roi((0,), (9,)), Roi((0,), (1,)), Roi((0,), (1,))).lease is None
 
 
 def test_a_block_is_released_once():

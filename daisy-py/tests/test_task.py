@@ -41,9 +41,8 @@ def test_what_a_task_has_unless_it_is_told():
 
 
 def test_the_new_powers_are_named():
-    task = make(mask=lambda roi: True, resources={"gpu": 1}, max_failed_blocks=5, writes="a", reads=["b", "c"])
+    task = make(mask=lambda roi: True, resources={"gpu": 1}, max_failed_blocks=5)
     assert task.mask(TOTAL) and task.resources == {"gpu": 1} and task.max_failed_blocks == 5
-    assert (task.writes, task.reads) == (("a",), ("b", "c"))
 
 
 class Blur:

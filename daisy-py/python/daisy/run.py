@@ -168,7 +168,7 @@ def _with_upstream(tasks: list[Task]) -> list[Task]:
     return list(found.values())
 
 
-def _pairs(request: Any) -> list[tuple[str, Roi]]:
+def _pairs(request: Any) -> list[tuple[Any, Any]]:
     pairs = request.items() if isinstance(request, Mapping) else request
     try:
         return [(getattr(task, "task_id", task), roi) for task, roi in pairs]

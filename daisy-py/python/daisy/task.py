@@ -9,6 +9,7 @@ from typing import Any, Callable, Iterable, Mapping, Optional, Union
 
 from ._daisy import Block, total_write_roi
 from ._roi import Roi
+from .array import Array, Dataset
 
 #: The largest number of workers of one task.
 MAX_WORKERS = 4_096
@@ -58,9 +59,11 @@ class Task:
             means that nothing is to be done there, False that everything is.
         resources: how much of which resource a worker of the task needs, as ``{"gpu": 1}``.
         max_failed_blocks: ends the task once so many blocks have failed for good.
-        writes: the array that blocks write, or several: then two blocks that share a chunk are never
-            written at the same time.
-        reads: the array that blocks read, or several.
+        writes: the array that blocks write, or several, from :func:`daisy.open_ds` or
+            :func:`daisy.prepare_ds`: a run in which two blocks may write one chunk at the same time is
+            refused, unless the array is open with another ``chunk_sharing``.
+        reads: the array that blocks read, or several: a run in which a chunk may be read while a block of
+            another task writes it is refused.
 
     Raises TypeError and ValueError for what cannot work, with what to do instead.
     """
@@ -117,8 +120,8 @@ class Task:
             if max_failed_blocks is None
             else _number(self, "max_failed_blocks", max_failed_blocks, 1, 2**64 - 1)
         )
-        self.writes = _several(writes)
-        self.reads = _several(reads)
+        self.writes = _arrays(self, "writes", writes)
+        self.reads = _arrays(self, "reads", reads)
 
     def requires(self) -> list[Task]:
         """The tasks whose output this one reads: the same as ``upstream_tasks``."""
@@ -224,8 +227,12 @@ def _amounts(task: Task, resources: Any) -> dict[str, int]:
     }
 
 
-def _several(arrays: Any) -> tuple:
+def _arrays(task: Task, name: str, arrays: Any) -> tuple[Array, ...]:
     """One array or several as a tuple."""
     if arrays is None:
         return ()
-    return tuple(arrays) if isinstance(arrays, (tuple, list)) else (arrays,)
+    several = tuple(arrays) if isinstance(arrays, (tuple, list)) else (arrays,)
+    for array in several:
+        if not isinstance(array, Array) or not isinstance(array.data, Dataset):
+            raise TypeError(f"{task}: {name} is {array!r}; give what daisy.open_ds or prepare_ds returned for Zarr")
+    return several
