@@ -4,7 +4,7 @@ use daisy_geometry::{GeometryError, Snap};
 use pyo3::{
     exceptions::{PyIndexError, PyTypeError, PyValueError, PyZeroDivisionError},
     prelude::*,
-    types::{PySlice, PyTuple, PyType},
+    types::{PyDict, PySlice, PyTuple, PyType},
 };
 
 use crate::{convert, error};
@@ -76,6 +76,15 @@ impl Roi {
 impl From<daisy_geometry::Roi> for Roi {
     fn from(inner: daisy_geometry::Roi) -> Self {
         Self { inner }
+    }
+}
+
+/// The class of ROIs of `funlib.geometry`, if that is imported.
+fn class_of_funlib(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
+    let modules = py.import("sys")?.getattr("modules")?;
+    match modules.get_item("funlib.geometry") {
+        Ok(geometry) => geometry.getattr("Roi").map(Some),
+        Err(_) => Ok(None),
     }
 }
 
@@ -325,6 +334,21 @@ impl Roi {
     }
 
     #[expect(clippy::type_complexity, reason = "what pickle wants: a class and its arguments")]
+    /// `funlib.geometry` asks `isinstance()`: what is written with it takes these ROIs for its own.
+    #[getter(__class__)]
+    fn class<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        Ok(class_of_funlib(slf.py())?.unwrap_or_else(|| slf.get_type().into_any()))
+    }
+
+    /// ROIs of `funlib.geometry` are equal if they have the same fields.
+    #[getter(__dict__)]
+    fn fields<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        match class_of_funlib(py)? {
+            Some(class) => class.call1((self.offset(py)?, self.shape(py)?))?.getattr("__dict__"),
+            None => Ok(PyDict::new(py).into_any()),
+        }
+    }
+
     fn __reduce__<'py>(
         slf: &Bound<'py, Self>,
     ) -> PyResult<(Bound<'py, PyType>, (Bound<'py, PyAny>, Bound<'py, PyAny>))> {

@@ -17,8 +17,8 @@ const IS_FIT: &str = "import ensurepip, sys; sys.exit(sys.version_info < (3, 10)
 
 /// Installs the module as its README says and runs pytest, with further arguments for that.
 ///
-/// The build is a release build in the target folder of the workspace, so that what others have built there
-/// is not built again. Environments that tests make themselves, of other versions of daisy, are kept there too.
+/// The module is built as tests are, in the target folder of the workspace, so that most of it is there already.
+/// Environments that tests make themselves, of other versions of daisy, are kept there too.
 pub(crate) fn run(tests: &mut Tests, arguments: &[String]) -> Result<(), Error> {
     if !ensure() {
         println!(
@@ -36,6 +36,7 @@ pub(crate) fn run(tests: &mut Tests, arguments: &[String]) -> Result<(), Error> 
     let mut install = Command::new(&python);
     install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
     install.arg("./daisy-py[test]").env("CARGO_TARGET_DIR", target());
+    install.env("MATURIN_PEP517_ARGS", "--profile dev");
     check(install.current_dir(root()))?;
     let mut pytest = Command::new(&python);
     pytest.args(["-m", "pytest", "--quiet", "--color=no", "-rs", "-p", "no:cacheprovider"]);

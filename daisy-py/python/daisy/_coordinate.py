@@ -10,6 +10,7 @@ import functools
 import math
 import numbers
 import operator
+import sys
 from typing import Any, Callable, Optional
 
 _Function = Callable[[int, int], int]
@@ -126,6 +127,15 @@ class Coordinate(tuple):
 
     def __rmod__(self, other: Any) -> Coordinate:
         return self._behind(other, operator.mod, operator.mod)
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        # funlib.geometry asks isinstance(): what is written with it takes these coordinates for its own.
+        geometry = sys.modules.get("funlib.geometry")
+        return type(self) if geometry is None else geometry.Coordinate
+
+    def __reduce__(self) -> tuple:
+        return type(self), (tuple(self),)
 
     def __pow__(self, other: Any) -> Coordinate:
         return self._before(other, _power, "**")
