@@ -1,29 +1,63 @@
-//! The database server that tests of `daisy-graphdb` start: installed where it can be.
+//! What tests need beyond Rust, installed where it can be: PostgreSQL, which those of `daisy-graphdb` start, and the
+//! tools with which the fault tests make hosts of their own.
 
 use std::{env, fs, process::Command};
 
-/// What installs PostgreSQL on Debian and its kin.
-const INSTALL: &str = "apt-get update -q && \
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends postgresql";
-
-/// Installs PostgreSQL if it is missing and this is root on Debian; else says what is not tested.
-/// Nothing is started: each test process starts a cluster of its own.
-pub(crate) fn ensure() {
-    if is_installed() {
-        return;
-    }
-    let is_root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n");
-    if is_root && Command::new("sh").args(["-c", INSTALL]).status().is_ok() && is_installed() {
-        return;
-    }
-    println!(
-        "SKIPPED: PostgreSQL is not installed, so nothing about it is tested; run\n  {INSTALL}"
-    );
+/// A package of Debian and its kin.
+struct Package {
+    name: &'static str,
+    is_installed: fn() -> bool,
+    /// What is not tested without it.
+    use_of_it: &'static str,
 }
 
-fn is_installed() -> bool {
+const PACKAGES: [Package; 3] = [
+    Package {
+        name: "postgresql",
+        is_installed: || has_program("initdb"),
+        use_of_it: "graphs in PostgreSQL",
+    },
+    Package {
+        name: "iproute2",
+        is_installed: || has_program("ip"),
+        use_of_it: "hosts that are cut off",
+    },
+    Package {
+        name: "nftables",
+        is_installed: || has_program("nft"),
+        use_of_it: "walls between hosts",
+    },
+];
+
+/// Installs what is missing if this is root on Debian; else says what is not tested.
+/// Nothing is started: each test process starts servers of its own.
+pub(crate) fn ensure() {
+    let missing = || PACKAGES.iter().filter(|package| !(package.is_installed)());
+    let names: Vec<&str> = missing().map(|package| package.name).collect();
+    if names.is_empty() {
+        return;
+    }
+    let install = format!(
+        "apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends {}",
+        names.join(" ")
+    );
+    let is_root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n");
+    if is_root {
+        // What came of it is looked at below.
+        let _ = Command::new("sh").args(["-c", &install]).status();
+    }
+    for Package { name, use_of_it, .. } in missing() {
+        println!(
+            "SKIPPED: {name} is not installed, so this is not tested: {use_of_it}; run\n  {install}"
+        );
+    }
+}
+
+fn has_program(name: &str) -> bool {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let folders = versions.map(|version| version.path().join("bin"));
+    let postgres = versions.map(|version| version.path().join("bin"));
+    let system = ["/usr/sbin", "/sbin"].map(Into::into);
     let paths = env::var_os("PATH").unwrap_or_default();
-    folders.chain(env::split_paths(&paths)).any(|folder| folder.join("initdb").exists())
+    let mut folders = postgres.chain(system).chain(env::split_paths(&paths));
+    folders.any(|folder| folder.join(name).exists())
 }
