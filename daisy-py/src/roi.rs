@@ -333,7 +333,6 @@ impl Roi {
         self.inner.to_string()
     }
 
-    #[expect(clippy::type_complexity, reason = "what pickle wants: a class and its arguments")]
     /// `funlib.geometry` asks `isinstance()`: what is written with it takes these ROIs for its own.
     #[getter(__class__)]
     fn class<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
@@ -349,6 +348,7 @@ impl Roi {
         }
     }
 
+    #[expect(clippy::type_complexity, reason = "what pickle wants: a class and its arguments")]
     fn __reduce__<'py>(
         slf: &Bound<'py, Self>,
     ) -> PyResult<(Bound<'py, PyType>, (Bound<'py, PyAny>, Bound<'py, PyAny>))> {

@@ -152,14 +152,14 @@ class Array:
         With ``fill_value`` the ROI may reach beyond this array; that is what stands outside of it.
         """
         if roi is None:
-            return np.array(self.data[self._slices(self._roi)])
+            return self._read(self._roi)
         if fill_value is None:
             self._check_inside(roi, self._roi)
-            return np.array(self.data[self._slices(roi)])
+            return self._read(roi)
         self._check_grid(roi)
         inside = self._roi.intersect(roi)
         if not inside.empty and inside == Roi(roi.offset, roi.shape):
-            return np.array(self.data[self._slices(roi)])
+            return self._read(roi)
         result = np.full(self._shape_of(roi), fill_value, dtype=self.dtype)
         if not inside.empty:
             begin = (inside.begin - roi.offset) / self._voxel_size
@@ -188,6 +188,11 @@ class Array:
         data = self.data
         what = repr(data) if isinstance(data, Dataset) else f"{type(data).__name__} {data.shape} {data.dtype}"
         return f"Array({what}, roi={self._roi}, voxel_size={self._voxel_size})"
+
+    def _read(self, roi: Roi) -> np.ndarray:
+        voxels = self.data[self._slices(roi)]
+        # Of numpy arrays that was a view; everything else has made a copy.
+        return voxels.copy() if isinstance(self.data, np.ndarray) else np.asarray(voxels)
 
     def _shape_of(self, roi: Roi) -> tuple[int, ...]:
         shape = list(self.data.shape)
