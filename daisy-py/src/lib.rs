@@ -8,6 +8,7 @@ mod client;
 mod convert;
 mod error;
 mod graph;
+mod graph_store;
 mod roi;
 mod run;
 mod scheduler;
@@ -25,6 +26,8 @@ mod _daisy {
     use super::client::Connection;
     #[pymodule_export]
     use super::graph::{Blocks, DependencyGraph, TaskBlocks};
+    #[pymodule_export]
+    use super::graph_store::{GraphStore, MongoCollections};
     #[pymodule_export]
     use super::roi::Roi;
     #[pymodule_export]
