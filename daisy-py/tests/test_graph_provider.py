@@ -136,7 +136,7 @@ def test_writing_replaces_and_updating_keeps_what_is_not_named(place):
     assert provider[TOTAL].nodes[1]["name"] == "new" and provider[TOTAL].nodes[1]["size"] == 5
     graph.add_node(77, position=(0, 0), size=1)
     graph.edges[2, 3]["weight"] = 9.0
-    assert graph.update_node_attrs(attributes=["size"]) == 4  # 77 is not stored
+    assert graph.update_node_attrs(attributes=["size"]) == 3  # 77 is not stored
     assert graph.update_edge_attrs(Roi((0, 0), (10, 10))) == 1  # only the edge of node 1
     assert provider[TOTAL].edges[2, 3] == {"weight": 1.5}
 

@@ -1,10 +1,18 @@
 """Workers of a run that write their part of a graph."""
 
+import pytest
+
 import daisy
 from daisy import BlockOutcome, Coordinate, Roi
 
 TOTAL = Roi((0, 0), (60, 60))
 BLOCK = Roi((0, 0), (10, 10))
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """Where workers write their logs."""
+    monkeypatch.chdir(tmp_path)
 
 
 def part(roi):

@@ -52,6 +52,8 @@ def _text(name: str, given: Any) -> str:
 
 
 def _scalar(given: Any) -> Optional[str]:
+    if given is None:  # which is float for NumPy
+        return None
     try:
         found = numpy.dtype(given)
     except TypeError:
