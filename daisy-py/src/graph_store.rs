@@ -281,7 +281,7 @@ impl GraphStore {
     fn forget(&self, py: Python<'_>, task: &str, blocks: Option<Vec<u64>>) -> PyResult<u64> {
         let store = self.store()?;
         let blocks: Vec<Range<u64>> = match blocks {
-            None => vec![0..u64::MAX],
+            None => std::iter::once(0..u64::MAX).collect(),
             Some(blocks) => {
                 blocks.into_iter().map(|block| block..block.saturating_add(1)).collect()
             }
