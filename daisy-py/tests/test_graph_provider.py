@@ -5,6 +5,7 @@ import os
 import pathlib
 import pickle
 import threading
+import types
 
 import networkx
 import numpy
@@ -125,7 +126,7 @@ def test_writing_replaces_and_updating_keeps_what_is_not_named(place):
     graph.nodes[3]["size"] = None
     graph.edges[1, 2]["label"] = 5
     del graph.edges[1, 2]["weight"]
-    assert graph.update_node_attrs() == 4 and graph.update_edge_attrs() == 2
+    assert graph.update_node_attrs() == 3 and graph.update_edge_attrs() == 2
     read = provider[TOTAL]
     assert read.nodes[1] == {"position": [0.0, 0.0], "size": 100, "name": "new", "score": 1.0}
     assert read.nodes[2]["size"] == 2  # it was only not here
@@ -354,6 +355,7 @@ def test_what_is_stored_is_taken_and_differences_are_refused(place):
     filled(place, directed=True)
     provider = place.provider()
     assert provider.directed and provider.total_roi == TOTAL and provider.num_nodes(TOTAL) == 5
+    assert place.provider(total_roi=types.SimpleNamespace(offset=TOTAL.offset, shape=TOTAL.shape)).directed
     with pytest.raises(ValueError, match="(?i)directed.*true.*false"):
         place.provider(directed=False)
     with pytest.raises(ValueError, match=r"(?s)\[-100:900.*\[0:5"):
@@ -534,8 +536,8 @@ def test_values_are_of_the_declared_type(sql_place):
 
 
 def test_types_are_given_in_many_ways_and_kept(sql_place):
-    types = {"a": numpy.float32, "b": "int16", "c": numpy.dtype("uint64"), "d": (numpy.uint8, 3), "e": "bool"}
-    provider = sql_place.provider(node_attrs=types, dims=3)
+    given = {"a": numpy.float32, "b": "int16", "c": numpy.dtype("uint64"), "d": (numpy.uint8, 3), "e": "bool"}
+    provider = sql_place.provider(node_attrs=given, dims=3)
     expected = {"a": "float64", "b": "int64", "c": "uint64", "d": ("uint64", 3), "e": "bool"}
     assert provider.node_attrs == expected and provider.edge_attrs == {}
     assert sql_place.provider(node_attrs=expected).node_attrs == expected

@@ -40,7 +40,8 @@ def _once(columns: dict[str, Any], names: Any) -> dict[str, Any]:
 
 
 def _arrays(columns: Mapping[str, list[Any]], types: Optional[Mapping[str, str]]) -> dict[str, Any]:
-    return {name: _array(values, types and types.get(name)) for name, values in columns.items()}
+    types = types or {}
+    return {name: _array(values, types.get(name)) for name, values in columns.items()}
 
 
 def _array(values: list[Any], text: Optional[str]) -> Any:

@@ -204,24 +204,25 @@ class GraphProvider:
 
     # Blocks
 
-    def begin_block(self, block: Block, run: str = "run", lease: int = 0) -> BlockOutcome:
+    def begin_block(self, block: Block, run: str = "run", lease: Optional[int] = None) -> BlockOutcome:
         """Stores the lease under which a block is worked on; from then on, lower leases cannot commit.
 
         Args:
             block: the block; its name is its ``block_id``.
             run: the name of the run, which stays the same when it is resumed.
-            lease: the number of the loan (``Client.lease``), if it is known.
+            lease: the number of the loan (``Client.lease``), if it is known. Without one, whoever commits first
+                wins; with one, nobody does whose lease is lower than another that was begun.
 
         Returns ``BEGUN``, ``ALREADY_DONE`` or ``STALE_LEASE``.
         """
-        return BlockOutcome(self._store(block.write_roi).begin_block(block, run, lease)[0])
+        return BlockOutcome(self._store(block.write_roi).begin_block(block, run, lease or 0)[0])
 
     def commit_block(
         self,
         block: Block,
         graph: Any,
         run: str = "run",
-        lease: int = 0,
+        lease: Optional[int] = None,
         roi: Any = None,
         node_attrs: Optional[Iterable[str]] = None,
         edge_attrs: Optional[Iterable[str]] = None,
@@ -243,7 +244,7 @@ class GraphProvider:
         roi = block.write_roi if roi is None else roi
         given = self._given(graph, (True, True), roi, (node_attrs, edge_attrs))
         given["mode"] = "replace"
-        return BlockOutcome(self._store(roi).commit_block(block, (run, lease), given)[0])
+        return BlockOutcome(self._store(roi).commit_block(block, (run, lease or 0), given)[0])
 
     def blocks_done(self, task_id: str, run: Optional[str] = None) -> set[int]:
         """The numbers of the blocks of a task whose results are stored: ``block.block_id[1]`` of each; of one
@@ -382,7 +383,7 @@ class GraphProvider:
     def _position(self, node: Any) -> Optional[list[float]]:
         if not isinstance(node, Mapping):
             return None
-        values = [node.get(name) for name in self._position_names()]
+        values: list[Any] = [node.get(name) for name in self._position_names()]
         if any(value is None for value in values):
             return None
         return list(values[0]) if isinstance(self.position_attribute, str) else values
@@ -561,6 +562,8 @@ class MongoDbGraphProvider(GraphProvider):
         """Whether what is stored is what is wanted."""
         stored = [("directed", self._directed, directed), ("total_roi", self._total_roi, total_roi)]
         for name, existing, wanted in stored:
+            if name == "total_roi" and wanted is not None:
+                wanted = Roi(wanted.offset, wanted.shape)  # it may be one of funlib
             if wanted is not None and existing != wanted:
                 raise ValueError(
                     f"{name} of the stored graph is {existing}, not {wanted}: leave the argument out, or use "
