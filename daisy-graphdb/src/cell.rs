@@ -56,6 +56,18 @@ impl CellGrid {
         Self { origin, size }
     }
 
+    /// Where one of the cells begins.
+    #[must_use]
+    pub fn origin(&self) -> &Coordinate {
+        &self.origin
+    }
+
+    /// The size of a cell.
+    #[must_use]
+    pub fn size(&self) -> &Coordinate {
+        &self.size
+    }
+
     /// The key of the cell in which a position lies.
     #[must_use]
     pub fn key(&self, position: &Position) -> i64 {

@@ -67,6 +67,13 @@ pub enum GraphError {
         /// Whose attribute it is.
         owner: Owner,
     },
+    /// Attributes of this type can be stored where none is declared, and nowhere else.
+    NotDeclarable {
+        /// The attribute.
+        name: String,
+        /// Its type.
+        found: AttrType,
+    },
     /// A node lies outside of the total ROI.
     OutsideTotal {
         /// The node.
@@ -244,6 +251,10 @@ impl GraphError {
                 f,
                 "{owner} cannot have an attribute {name:?}: names are given once, have 1 to 100 \
                  bytes and no NUL"
+            ),
+            Self::NotDeclarable { name, found } => write!(
+                f,
+                "attribute {name:?} cannot be declared as {found}: use text, bytes or numbers"
             ),
             Self::OutsideTotal { id, position } => write!(
                 f,

@@ -6,7 +6,7 @@
 
 use std::cmp::Ordering;
 
-use crate::{Attribute, Attrs, GraphError, Owner, Value};
+use crate::{Attribute, Attrs, GraphError, Owner, Schema, Value};
 
 /// A condition on the attributes of a node or an edge.
 ///
@@ -128,10 +128,10 @@ impl Filter {
     }
 
     /// Whether the filter makes sense for these attributes.
-    pub(crate) fn check(&self, attributes: &[Attribute], owner: Owner) -> Result<(), GraphError> {
+    pub(crate) fn check(&self, schema: &Schema, owner: Owner) -> Result<(), GraphError> {
         let (mut terms, mut values) = (0, 0);
         self.check_size(0, &mut terms, &mut values)?;
-        self.check_types(attributes, owner)
+        self.check_types(schema, owner)
     }
 
     fn check_size(
@@ -160,27 +160,30 @@ impl Filter {
         at_most(*values, Self::MAX_VALUES, "values")
     }
 
-    fn check_types(&self, attributes: &[Attribute], owner: Owner) -> Result<(), GraphError> {
+    fn check_types(&self, schema: &Schema, owner: Owner) -> Result<(), GraphError> {
+        let is_open = schema.has_any_attrs();
+        let find = |name| Attribute::find(schema.attrs(owner), name, owner);
         match self {
-            Self::All => Ok(()),
             Self::Compare { name, op, value } => {
-                let found = Attribute::find(attributes, name, owner)?;
-                found.check(value)?;
-                if op.needs_order() && !found.attr_type.is_ordered() {
-                    let name = name.clone();
-                    return Err(GraphError::NotOrdered { name, found: found.attr_type });
+                if !is_open {
+                    find(name)?.check(value)?;
+                }
+                let found = value.attr_type();
+                if op.needs_order() && !found.is_ordered() {
+                    return Err(GraphError::NotOrdered { name: name.clone(), found });
                 }
                 Ok(())
             }
-            Self::In { name, values } => {
-                let found = Attribute::find(attributes, name, owner)?;
+            Self::In { name, values } if !is_open => {
+                let found = find(name)?;
                 values.iter().try_for_each(|value| found.check(value))
             }
-            Self::Present { name } => Attribute::find(attributes, name, owner).map(drop),
+            Self::Present { name } if !is_open => find(name).map(drop),
+            Self::All | Self::In { .. } | Self::Present { .. } => Ok(()),
             Self::And(filters) | Self::Or(filters) => {
-                filters.iter().try_for_each(|filter| filter.check_types(attributes, owner))
+                filters.iter().try_for_each(|filter| filter.check_types(schema, owner))
             }
-            Self::Not(filter) => filter.check_types(attributes, owner),
+            Self::Not(filter) => filter.check_types(schema, owner),
         }
     }
 }
@@ -288,13 +291,15 @@ mod tests {
     use super::*;
     use crate::AttrType;
 
-    fn attributes() -> Vec<Attribute> {
-        vec![Attribute::new("name", AttrType::Text), Attribute::new("raw", AttrType::Bytes)]
+    fn schema() -> Schema {
+        let schema = Schema::new(daisy_geometry::Coordinate::new([1])).unwrap();
+        let schema = schema.node_attr("name", AttrType::Text).unwrap();
+        schema.node_attr("raw", AttrType::Bytes).unwrap()
     }
 
     #[test]
     fn a_filter_is_checked_against_the_types_of_the_schema() {
-        let check = |filter: Filter| filter.check(&attributes(), Owner::Nodes);
+        let check = |filter: Filter| filter.check(&schema(), Owner::Nodes);
         assert!(check(Filter::lt("name", "b") | Filter::present("raw")).is_ok());
         assert!(matches!(check(Filter::eq("nam", "b")), Err(GraphError::UnknownAttribute { .. })));
         assert!(matches!(check(!Filter::eq("name", 1_i64)), Err(GraphError::AttributeType { .. })));
@@ -304,7 +309,7 @@ mod tests {
 
     #[test]
     fn the_limits_of_a_filter_hold() {
-        let check = |filter: &Filter| filter.check(&attributes(), Owner::Nodes);
+        let check = |filter: &Filter| filter.check(&schema(), Owner::Nodes);
         let too_large =
             |filter: &Filter| matches!(check(filter), Err(GraphError::FilterTooLarge { .. }));
         let values = |n: usize| Filter::is_in("name", vec!["x"; n]);

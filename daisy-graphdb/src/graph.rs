@@ -153,8 +153,10 @@ impl SubGraph {
         }
     }
 
-    /// A graph of what was read: quicker than to insert one node after the other.
-    pub(crate) fn of(is_directed: bool, nodes: Vec<Node>, edges: Vec<Edge>) -> Self {
+    /// A graph of these nodes and edges: quicker than to insert one node after the other. Of nodes
+    /// or edges that are given twice, the last one is taken. Costs O((nodes + edges) log nodes).
+    #[must_use]
+    pub fn of(is_directed: bool, nodes: Vec<Node>, edges: Vec<Edge>) -> Self {
         let mut read = Self::new(is_directed);
         let places = nodes.iter().enumerate();
         read.vertices = places.map(|(place, node)| (node.id, NodeIndex::new(place))).collect();

@@ -35,7 +35,7 @@ pub use filter::{Compare, Filter};
 pub use graph::{Edge, Node, NodeId, SubGraph, Vertex};
 pub use memory::{MemoryDatabase, MemoryStore};
 #[cfg(feature = "mongodb")]
-pub use mongodb::{Daisy02, MongoStore};
+pub use mongodb::{Daisy02, Daisy02Database, Daisy02Meta, MongoStore};
 pub use position::{MAX_DIMS, Position};
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresStore;
@@ -44,5 +44,5 @@ pub use schema::{Attribute, Difference, Field, Owner, Schema};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{Durability, SqliteOptions, SqliteStore};
 pub use store::{GraphStore, Open, blocks_in};
-pub use value::{AttrType, Attrs, Value};
+pub use value::{AttrType, Attrs, Nested, Value};
 pub use write::{Begun, BlockLease, Committed, Count, Write, WriteMode, Written};

@@ -7,7 +7,8 @@ use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::engine::{
-    Backend, Each, EdgeSelect, End, Mark, NodeSelect, PlacedEdge, Put, Run, Session, graph_store,
+    Backend, Chosen, Each, EdgeSelect, End, Mark, NodeSelect, PlacedEdge, Put, Run, Session,
+    graph_store,
 };
 use crate::{
     Attribute, Attrs, BlockLease, Count, Edge, GraphError, Node, NodeId, Open, Owner, Position,
@@ -63,6 +64,7 @@ impl MemoryStore {
         let place = || "this memory database".to_owned();
         let is_writable = open != Open::Read;
         if let Open::Create(schema) = open {
+            schema.check_declared()?;
             let mut state = database.0.write().unwrap_or_else(PoisonError::into_inner);
             let state = state.get_or_insert_with(|| Arc::new(State::new(schema.clone())));
             let differences = schema.differences(&state.schema);
@@ -171,7 +173,7 @@ impl Session for Memory {
         let mut nodes = state.select(select).peekable();
         while nodes.peek().is_some() {
             let batch = nodes.by_ref().take(limit).map(|node| {
-                let attrs = only(&node.attrs, state.schema.node_attrs(), &select.attrs);
+                let attrs = only(&node.attrs, state.schema.node_attrs(), select.attrs.places());
                 Node { id: node.id, position: node.position, attrs }
             });
             each(self, batch.collect())?;
@@ -209,7 +211,7 @@ impl Session for Memory {
             for pair in pairs {
                 let Some(attrs) = self.0.edges.get(&pair) else { continue };
                 if select.filter.matches(attrs) {
-                    let attrs = only(attrs, self.0.schema.edge_attrs(), &select.attrs);
+                    let attrs = only(attrs, self.0.schema.edge_attrs(), select.attrs.places());
                     edges.push(Edge { u: pair.0, v: pair.1, attrs });
                 }
             }
@@ -238,15 +240,20 @@ impl Session for Memory {
 
     fn delete_nodes(&mut self, select: &NodeSelect<'_>) -> Result<Count, GraphError> {
         let ids: Vec<_> = self.0.select(select).map(|node| node.id).collect();
+        self.delete_ids(&ids)
+    }
+
+    fn delete_ids(&mut self, ids: &[NodeId]) -> Result<Count, GraphError> {
         let state = Arc::make_mut(&mut self.0);
-        let mut count = Count { nodes: ids.len() as u64, edges: 0 };
+        let mut count = Count::default();
         for id in ids {
-            for pair in state.owned(id).collect::<Vec<_>>() {
+            for pair in state.owned(*id).collect::<Vec<_>>() {
                 state.remove_edge(pair);
                 count.edges += 1;
             }
-            if let Some(cell) = state.cells.remove(&id) {
-                state.nodes.remove(&(cell, id));
+            if let Some(cell) = state.cells.remove(id) {
+                state.nodes.remove(&(cell, *id));
+                count.nodes += 1;
             }
         }
         Ok(count)
@@ -280,12 +287,12 @@ impl Session for Memory {
         Ok(())
     }
 
-    fn set_node_attrs(&mut self, nodes: &[&Node], attrs: &[usize]) -> Result<(), GraphError> {
+    fn set_node_attrs(&mut self, nodes: &[&Node], attrs: &Chosen) -> Result<(), GraphError> {
         let State { schema, nodes: stored, cells, .. } = Arc::make_mut(&mut self.0);
         for node in nodes {
             let Some(cell) = cells.get(&node.id) else { continue };
             if let Some(stored) = stored.get_mut(&(*cell, node.id)) {
-                copy(&mut stored.attrs, &node.attrs, schema, Owner::Nodes, attrs);
+                copy(&mut stored.attrs, &node.attrs, schema, Owner::Nodes, attrs.places());
             }
         }
         Ok(())
@@ -294,12 +301,12 @@ impl Session for Memory {
     fn set_edge_attrs(
         &mut self,
         edges: &[((NodeId, NodeId), &Edge)],
-        attrs: &[usize],
+        attrs: &Chosen,
     ) -> Result<(), GraphError> {
         let State { schema, edges: stored, .. } = Arc::make_mut(&mut self.0);
         for (pair, edge) in edges {
             if let Some(stored) = stored.get_mut(pair) {
-                copy(stored, &edge.attrs, schema, Owner::Edges, attrs);
+                copy(stored, &edge.attrs, schema, Owner::Edges, attrs.places());
             }
         }
         Ok(())

@@ -2,6 +2,7 @@
 
 use daisy_geometry::Roi;
 
+use crate::engine::Chosen;
 use crate::{Filter, GraphError, Owner, Schema};
 
 /// Which edges come with the nodes that a query selects. An end is inside if its node is selected,
@@ -95,19 +96,25 @@ impl Query {
     /// Whether the query makes sense for a schema.
     pub(crate) fn check(&self, schema: &Schema) -> Result<(), GraphError> {
         schema.check_dims(self.roi.dims())?;
-        self.nodes.check(schema.node_attrs(), Owner::Nodes)?;
-        self.edges.check(schema.edge_attrs(), Owner::Edges)
+        self.nodes.check(schema, Owner::Nodes)?;
+        self.edges.check(schema, Owner::Edges)
     }
 }
 
-/// The places of chosen attributes in a schema, ascending.
+/// The attributes that are read.
 pub(crate) fn chosen(
     schema: &Schema,
     owner: Owner,
     names: Option<&[String]>,
-) -> Result<Vec<usize>, GraphError> {
+) -> Result<Chosen, GraphError> {
     let attributes = schema.attrs(owner);
-    let Some(names) = names else { return Ok((0..attributes.len()).collect()) };
+    let Some(names) = names else {
+        let all = || Chosen::Places((0..attributes.len()).collect());
+        return Ok(if schema.has_any_attrs() { Chosen::All } else { all() });
+    };
+    if schema.has_any_attrs() {
+        return Ok(Chosen::Names(names.to_vec()));
+    }
     let place = |name: &String| {
         let unknown = GraphError::UnknownAttribute { name: name.clone(), owner };
         attributes.binary_search_by(|a| (*a.name).cmp(name)).map_err(|_| unknown)
@@ -115,5 +122,5 @@ pub(crate) fn chosen(
     let mut places = names.iter().map(place).collect::<Result<Vec<_>, _>>()?;
     places.sort_unstable();
     places.dedup();
-    Ok(places)
+    Ok(Chosen::Places(places))
 }

@@ -93,6 +93,7 @@ pub struct Schema {
     cell_size: Coordinate,
     node_attrs: Vec<Attribute>,
     edge_attrs: Vec<Attribute>,
+    has_any_attrs: bool,
 }
 
 impl Schema {
@@ -119,6 +120,7 @@ impl Schema {
             cell_size,
             node_attrs: Vec::new(),
             edge_attrs: Vec::new(),
+            has_any_attrs: false,
         })
     }
 
@@ -177,7 +179,7 @@ impl Schema {
     /// # Errors
     ///
     /// [`GraphError::AttributeName`] for a name that is empty, given twice, longer than 100 bytes
-    /// or holds NUL.
+    /// or holds NUL, [`GraphError::NotDeclarable`] for [`AttrType::Nested`].
     pub fn node_attr(mut self, name: &str, attr_type: AttrType) -> Result<Self, GraphError> {
         insert(&mut self.node_attrs, name, attr_type, Owner::Nodes)?;
         Ok(self)
@@ -191,6 +193,23 @@ impl Schema {
     pub fn edge_attr(mut self, name: &str, attr_type: AttrType) -> Result<Self, GraphError> {
         insert(&mut self.edge_attrs, name, attr_type, Owner::Edges)?;
         Ok(self)
+    }
+
+    /// The same for a graph whose attributes are taken as they come: of any name, and of another
+    /// type in each node if need be. Those that were declared are so no more. Only the collections
+    /// of daisy 0.2 can be such a graph.
+    #[must_use]
+    pub fn any_attrs(mut self) -> Self {
+        self.has_any_attrs = true;
+        self.node_attrs.clear();
+        self.edge_attrs.clear();
+        self
+    }
+
+    /// Whether attributes are taken as they come; none is declared then.
+    #[must_use]
+    pub fn has_any_attrs(&self) -> bool {
+        self.has_any_attrs
     }
 
     /// Whether `(u, v)` and `(v, u)` are two edges.
@@ -256,6 +275,12 @@ impl Schema {
             }
         }
         differences
+    }
+
+    /// Whether all attributes are declared, as back ends of our own need it.
+    pub(crate) fn check_declared(&self) -> Result<(), GraphError> {
+        let what = "attributes that are not declared";
+        if self.has_any_attrs { Err(GraphError::NotInThisLayout { what }) } else { Ok(()) }
     }
 
     /// Whether something has as many axes as positions have.
@@ -375,6 +400,9 @@ fn insert(
     attr_type: AttrType,
     owner: Owner,
 ) -> Result<(), GraphError> {
+    if attr_type == AttrType::Nested {
+        return Err(GraphError::NotDeclarable { name: name.into(), found: attr_type });
+    }
     let is_possible = !name.is_empty() && name.len() <= MAX_NAME_BYTES && !name.contains('\0');
     match attributes.binary_search_by(|attribute| (*attribute.name).cmp(name)) {
         Err(place) if is_possible => {
@@ -445,6 +473,8 @@ mod tests {
         for name in ["a", "", "a\0", &"x".repeat(101)] {
             assert!(twice.clone().node_attr(name, AttrType::I64).is_err(), "{name:?}");
         }
-        assert!(twice.edge_attr("a", AttrType::I64).is_ok());
+        assert!(twice.clone().edge_attr("a", AttrType::I64).is_ok());
+        let nested = twice.edge_attr("b", AttrType::Nested);
+        assert!(matches!(nested, Err(GraphError::NotDeclarable { .. })));
     }
 }

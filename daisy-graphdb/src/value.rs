@@ -24,6 +24,9 @@ pub enum AttrType {
     U64s(u32),
     /// A fixed number of numbers.
     F64s(u32),
+    /// Lists and maps of values of any kind: only where attributes are taken as they come, see
+    /// [`Schema::any_attrs`](crate::Schema::any_attrs). None can be declared as such.
+    Nested,
 }
 
 impl AttrType {
@@ -46,6 +49,7 @@ impl fmt::Display for AttrType {
             Self::I64s(len) => write!(f, "i64[{len}]"),
             Self::U64s(len) => write!(f, "u64[{len}]"),
             Self::F64s(len) => write!(f, "f64[{len}]"),
+            Self::Nested => f.write_str("nested"),
         }
     }
 }
@@ -53,7 +57,7 @@ impl fmt::Display for AttrType {
 impl std::str::FromStr for AttrType {
     type Err = ();
 
-    /// Reads what [`Display`](fmt::Display) writes.
+    /// Reads what [`Display`](fmt::Display) writes of a type that can be declared.
     fn from_str(text: &str) -> Result<Self, ()> {
         if let Some((element, len)) = text.strip_suffix(']').and_then(|text| text.split_once('[')) {
             let len = len.parse().map_err(|_| ())?;
@@ -105,6 +109,46 @@ pub enum Value {
     U64s(Vec<u64>),
     /// Numbers.
     F64s(Vec<f64>),
+    /// What has a structure of its own.
+    Nested(Nested),
+}
+
+/// A value with a structure of its own, as a document database can hold it.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Nested {
+    /// Nothing, inside of a list or map.
+    Null,
+    /// Something without a structure, inside of a list or map.
+    Value(Box<Value>),
+    /// A list.
+    List(Vec<Self>),
+    /// Named values, in the order given.
+    Map(Vec<(String, Self)>),
+}
+
+impl Nested {
+    /// About how many bytes it takes on its way.
+    #[cfg(any(feature = "postgres", feature = "mongodb"))]
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Null => 8,
+            Self::Value(value) => 8 + value.bytes(),
+            Self::List(list) => 8 + list.iter().map(Self::bytes).sum::<usize>(),
+            Self::Map(map) => 8 + map.iter().map(|(k, v)| 8 + k.len() + v.bytes()).sum::<usize>(),
+        }
+    }
+
+    /// Whether something inside is no number that has 64 bits and a sign.
+    #[cfg(feature = "mongodb")]
+    fn is_too_large(&self) -> bool {
+        match self {
+            Self::Null => false,
+            Self::Value(value) => value.is_too_large(),
+            Self::List(list) => list.iter().any(Self::is_too_large),
+            Self::Map(map) => map.iter().any(|(_, value)| value.is_too_large()),
+        }
+    }
 }
 
 impl Value {
@@ -122,6 +166,7 @@ impl Value {
             Self::I64s(values) => AttrType::I64s(len(values.len())),
             Self::U64s(values) => AttrType::U64s(len(values.len())),
             Self::F64s(values) => AttrType::F64s(len(values.len())),
+            Self::Nested(_) => AttrType::Nested,
         }
     }
 
@@ -135,6 +180,19 @@ impl Value {
             Self::I64s(values) => 16 * values.len(),
             Self::U64s(values) => 16 * values.len(),
             Self::F64s(values) => 16 * values.len(),
+            Self::Nested(nested) => nested.bytes(),
+        }
+    }
+
+    /// Whether it is a whole number, or has one, that a document could only hold as the negative
+    /// one of the same bits; without a declared type nothing would turn that back.
+    #[cfg(feature = "mongodb")]
+    pub(crate) fn is_too_large(&self) -> bool {
+        match self {
+            Self::U64(value) => i64::try_from(*value).is_err(),
+            Self::U64s(values) => values.iter().any(|value| i64::try_from(*value).is_err()),
+            Self::Nested(nested) => nested.is_too_large(),
+            _ => false,
         }
     }
 
@@ -159,6 +217,7 @@ macro_rules! from {
     )*};
 }
 
+from!(Nested => Nested);
 from!(bool => Bool, i64 => I64, u64 => U64, f64 => F64, &str => Text, String => Text);
 from!(&[u8] => Bytes, Vec<u8> => Bytes, Vec<i64> => I64s, Vec<u64> => U64s, Vec<f64> => F64s);
 
@@ -234,6 +293,14 @@ impl Attrs {
         }
     }
 
+    /// Sets an attribute whose name many share, which costs no copy of the name.
+    pub fn set_shared(&mut self, name: &Arc<str>, value: Value) {
+        match self.0.last() {
+            Some((last, _)) if last >= name => drop(self.set(name, value)),
+            _ => self.push(name, value),
+        }
+    }
+
     /// Takes an attribute away and gives back its value.
     pub fn remove(&mut self, name: &str) -> Option<Value> {
         let place = self.0.binary_search_by(|(key, _)| (**key).cmp(name)).ok()?;
@@ -302,7 +369,9 @@ mod tests {
         for attr_type in [AttrType::Bool, AttrType::Text, AttrType::Bytes, AttrType::F64s(3)] {
             assert_eq!(attr_type.to_string().parse(), Ok(attr_type));
         }
-        for nonsense in ["", "int", "f64[]", "f64[-1]", "bool[2]", "f64[3", "__import__('os')"] {
+        for nonsense in
+            ["", "nested", "int", "f64[]", "f64[-1]", "bool[2]", "f64[3", "__import__('os')"]
+        {
             assert!(nonsense.parse::<AttrType>().is_err(), "{nonsense}");
         }
     }
@@ -312,6 +381,11 @@ mod tests {
         let attrs: Attrs = [("b", 1_i64), ("a", 2), ("b", 3)].into_iter().collect();
         assert_eq!(attrs.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!(attrs.value("b"), Some(&Value::I64(3)));
+        let mut shared = Attrs::new();
+        for (name, value) in [("b", 1_i64), ("a", 2), ("b", 3)] {
+            shared.set_shared(&name.into(), value.into());
+        }
+        assert_eq!(shared, attrs);
     }
 
     #[test]

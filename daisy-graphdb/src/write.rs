@@ -14,6 +14,17 @@ pub enum WriteMode {
     UpdateOnly,
     /// First all nodes in the ROI and the edges that they own are deleted.
     ReplaceRoi,
+    /// First the nodes in the ROI that are not given are deleted, and the edges that those own.
+    ReplaceNodes,
+    /// First the edges that nodes in the ROI own are deleted.
+    ReplaceEdges,
+}
+
+impl WriteMode {
+    /// Whether something is deleted first.
+    pub(crate) fn replaces(self) -> bool {
+        matches!(self, Self::ReplaceRoi | Self::ReplaceNodes | Self::ReplaceEdges)
+    }
 }
 
 /// How a graph is written: a mode, and where.
@@ -59,6 +70,20 @@ impl Write {
     #[must_use]
     pub fn replace(roi: Roi) -> Self {
         Self { mode: WriteMode::ReplaceRoi, roi: Some(roi) }
+    }
+
+    /// Makes the ROI hold the nodes that are given and no others. Edges that are given are left out;
+    /// nodes that are stored and given keep those that they own.
+    #[must_use]
+    pub fn replace_nodes(roi: Roi) -> Self {
+        Self { mode: WriteMode::ReplaceNodes, roi: Some(roi) }
+    }
+
+    /// Makes nodes in the ROI own the edges that are given and no others. Nodes that are given are
+    /// left out: the first endpoints must be stored.
+    #[must_use]
+    pub fn replace_edges(roi: Roi) -> Self {
+        Self { mode: WriteMode::ReplaceEdges, roi: Some(roi) }
     }
 
     /// Only nodes inside the half-open ROI are written, and edges whose first endpoint lies in it.

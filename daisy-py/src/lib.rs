@@ -9,6 +9,7 @@ mod convert;
 mod dataset;
 mod error;
 mod graph;
+mod graph_store;
 mod roi;
 mod run;
 mod scheduler;
@@ -28,6 +29,8 @@ mod _daisy {
     use super::dataset::StoredArray;
     #[pymodule_export]
     use super::graph::{Blocks, DependencyGraph, TaskBlocks};
+    #[pymodule_export]
+    use super::graph_store::{GraphStore, MongoCollections};
     #[pymodule_export]
     use super::roi::Roi;
     #[pymodule_export]

@@ -12,7 +12,7 @@ mod write;
 pub(crate) use blocks::{begin_block, blocks_done, commit_block, forget};
 pub(crate) use read::{count_nodes, has_edges, read, stream};
 pub(crate) use session::{
-    Backend, Each, EdgeSelect, End, Mark, NodeSelect, PlacedEdge, Put, Run, Session,
+    Backend, Chosen, Each, EdgeSelect, End, Mark, NodeSelect, PlacedEdge, Put, Run, Session,
 };
 pub(crate) use write::{bulk_load, delete, update_attrs, write};
 

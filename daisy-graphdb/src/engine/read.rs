@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use daisy_geometry::Roi;
 
-use super::session::{Backend, EdgeSelect, End, NodeSelect, Session};
+use super::session::{Backend, Chosen, EdgeSelect, End, NodeSelect, Session};
 use crate::position::Bounds;
 use crate::query::chosen;
 use crate::{Edge, EdgesBy, Filter, GraphError, Node, NodeId, Owner, Query, SubGraph};
@@ -54,7 +54,7 @@ pub(crate) fn count_nodes(
 ) -> Result<u64, GraphError> {
     let schema = store.schema();
     schema.check_dims(roi.dims())?;
-    filter.check(schema.node_attrs(), Owner::Nodes)?;
+    filter.check(schema, Owner::Nodes)?;
     let select = everything_in(roi, filter);
     let mut count = 0;
     if !select.bounds.is_empty() {
@@ -82,7 +82,7 @@ pub(crate) fn has_edges(store: &impl Backend, roi: &Roi) -> Result<bool, GraphEr
 
 /// All nodes in a ROI that meet a filter, without attributes.
 pub(super) fn everything_in<'a>(roi: &'a Roi, filter: &'a Filter) -> NodeSelect<'a> {
-    NodeSelect { roi, bounds: Bounds::new(roi), filter, attrs: Vec::new() }
+    NodeSelect { roi, bounds: Bounds::new(roi), filter, attrs: Chosen::NONE }
 }
 
 /// What a query asks, made ready.

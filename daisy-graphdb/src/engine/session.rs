@@ -6,7 +6,7 @@ use std::ops::Range;
 use daisy_geometry::Roi;
 
 use crate::position::Bounds;
-use crate::{BlockLease, Count, Edge, Filter, GraphError, Node, NodeId, Position, Schema};
+use crate::{BlockLease, Count, Edge, Filter, GraphError, Node, NodeId, Owner, Position, Schema};
 
 /// What is done in one transaction.
 pub(crate) type Run<'a> = &'a mut dyn FnMut(&mut dyn Session) -> Result<(), GraphError>;
@@ -18,6 +18,11 @@ pub(crate) trait Backend {
 
     /// Whether the store was opened for writing.
     fn is_writable(&self) -> bool;
+
+    /// Whether an attribute that is not declared cannot have this name, where any can be given.
+    fn refuses(&self, _owner: Owner, _name: &str) -> bool {
+        false
+    }
 
     /// Runs something on one consistent snapshot.
     fn reading(&self, run: Run<'_>) -> Result<(), GraphError>;
@@ -32,20 +37,54 @@ pub(crate) trait Backend {
     }
 }
 
-/// Which nodes are meant, and which of their attributes (places in the schema, ascending).
+/// Which attributes are meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Chosen {
+    /// Those at these places of the schema, ascending.
+    Places(Vec<usize>),
+    /// Those of these names, where attributes are taken as they come.
+    #[cfg_attr(
+        not(feature = "mongodb"),
+        expect(dead_code, reason = "for a store that takes attributes as they come")
+    )]
+    Names(Vec<String>),
+    /// All that there are, likewise.
+    All,
+}
+
+impl Chosen {
+    /// No attributes.
+    pub(crate) const NONE: Self = Self::Places(Vec::new());
+
+    /// The places in the schema.
+    pub(crate) fn places(&self) -> &[usize] {
+        match self {
+            Self::Places(places) => places,
+            Self::Names(_) | Self::All => &[],
+        }
+    }
+
+    /// Whether no attribute is meant.
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(self, Self::Places(places) if places.is_empty())
+            || matches!(self, Self::Names(names) if names.is_empty())
+    }
+}
+
+/// Which nodes are meant, and which of their attributes.
 #[derive(Clone, Debug)]
 pub(crate) struct NodeSelect<'a> {
     pub(crate) roi: &'a Roi,
     pub(crate) bounds: Bounds,
     pub(crate) filter: &'a Filter,
-    pub(crate) attrs: Vec<usize>,
+    pub(crate) attrs: Chosen,
 }
 
 /// Which edges are meant, and which of their attributes.
 #[derive(Clone, Debug)]
 pub(crate) struct EdgeSelect<'a> {
     pub(crate) filter: &'a Filter,
-    pub(crate) attrs: Vec<usize>,
+    pub(crate) attrs: Chosen,
 }
 
 /// One of the two ends of an edge.
@@ -127,6 +166,9 @@ pub(crate) trait Session {
     /// Deletes the selected nodes and the edges that they own. The filter is [`Filter::All`].
     fn delete_nodes(&mut self, select: &NodeSelect<'_>) -> Result<Count, GraphError>;
 
+    /// Deletes nodes and the edges that they own.
+    fn delete_ids(&mut self, ids: &[NodeId]) -> Result<Count, GraphError>;
+
     /// Deletes edges that are stored with their endpoints in this order.
     fn delete_edges(&mut self, pairs: &[(NodeId, NodeId)]) -> Result<(), GraphError>;
 
@@ -143,14 +185,14 @@ pub(crate) trait Session {
     fn put_edges(&mut self, edges: &[PlacedEdge<'_>], put: Put) -> Result<(), GraphError>;
 
     /// Sets attributes of stored nodes.
-    fn set_node_attrs(&mut self, nodes: &[&Node], attrs: &[usize]) -> Result<(), GraphError>;
+    fn set_node_attrs(&mut self, nodes: &[&Node], attrs: &Chosen) -> Result<(), GraphError>;
 
     /// Sets attributes of edges that are stored under these pairs, which may be those of the edge
     /// in the other order.
     fn set_edge_attrs(
         &mut self,
         edges: &[((NodeId, NodeId), &Edge)],
-        attrs: &[usize],
+        attrs: &Chosen,
     ) -> Result<(), GraphError>;
 
     /// What is stored about a block; it stays so until the end of the session, but for a back end

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use daisy_geometry::Roi;
 
 use super::read::everything_in;
-use super::session::{Backend, PlacedEdge, Put, Session};
+use super::session::{Backend, Chosen, EdgeSelect, End, PlacedEdge, Put, Session};
 use crate::position::Bounds;
 use crate::{
     Attribute, Attrs, Count, Edge, Filter, GraphError, Node, NodeId, Owner, Position, Schema,
@@ -55,9 +55,12 @@ pub(crate) fn update_attrs(
     check_graph(store, graph)?;
     let schema = store.schema();
     let (node_attrs, edge_attrs) =
-        (places(schema.node_attrs(), names), places(schema.edge_attrs(), names));
+        (named(schema, Owner::Nodes, names), named(schema, Owner::Edges, names));
     for name in names {
-        let is_unknown = |owner| Attribute::find(schema.attrs(owner), name, owner).is_err();
+        let is_unknown = |owner| match schema.has_any_attrs() {
+            true => store.refuses(owner, name),
+            false => Attribute::find(schema.attrs(owner), name, owner).is_err(),
+        };
         if is_unknown(Owner::Nodes) && is_unknown(Owner::Edges) {
             let name = (*name).to_owned();
             return Err(GraphError::UnknownAttribute { name, owner: Owner::Nodes });
@@ -113,7 +116,7 @@ pub(super) fn check(
     check_graph(store, graph)?;
     match (write.roi(), write.mode()) {
         (Some(roi), _) => store.schema().check_dims(roi.dims()),
-        (None, WriteMode::ReplaceRoi) => Err(GraphError::NothingToReplace),
+        (None, mode) if mode.replaces() => Err(GraphError::NothingToReplace),
         (None, _) => Ok(()),
     }
 }
@@ -129,22 +132,27 @@ pub(super) fn write_in(
     write: &Write,
 ) -> Result<Written, GraphError> {
     let bounds = write.roi().map(Bounds::new);
-    let nodes: Vec<&Node> = graph
-        .nodes()
-        .filter(|node| bounds.is_none_or(|bounds| bounds.contains(&node.position)))
-        .collect();
-    let edges = owned_edges(session, graph, bounds, write.mode())?;
+    let nodes: Vec<&Node> = match write.mode() {
+        WriteMode::ReplaceEdges => Vec::new(),
+        _ => graph
+            .nodes()
+            .filter(|node| bounds.is_none_or(|bounds| bounds.contains(&node.position)))
+            .collect(),
+    };
+    let edges = match write.mode() {
+        WriteMode::ReplaceNodes => Vec::new(),
+        mode => owned_edges(session, graph, bounds, mode)?,
+    };
     match write.mode() {
         WriteMode::InsertOnly => refuse_existing(session, graph, &nodes, &edges)?,
         WriteMode::UpdateOnly => refuse_missing(session, graph, &nodes, &edges)?,
-        WriteMode::Upsert | WriteMode::ReplaceRoi => {}
+        _ => {}
     }
     let mut written = Written::default();
-    if let (WriteMode::ReplaceRoi, Some(roi)) = (write.mode(), write.roi()) {
-        let select = everything_in(roi, &Filter::All);
-        if !select.bounds.is_empty() {
-            written.deleted = session.delete_nodes(&select)?;
-        }
+    if write.mode().replaces()
+        && let Some(roi) = write.roi()
+    {
+        written.deleted = make_room(session, write.mode(), roi, &nodes)?;
     }
     let put = if write.mode() == WriteMode::InsertOnly { Put::Insert } else { Put::Upsert };
     session.put_nodes(&nodes, put)?;
@@ -158,6 +166,38 @@ pub(super) fn write_in(
     Ok(written)
 }
 
+/// Deletes what a write replaces.
+fn make_room(
+    session: &mut dyn Session,
+    mode: WriteMode,
+    roi: &Roi,
+    nodes: &[&Node],
+) -> Result<Count, GraphError> {
+    let select = everything_in(roi, &Filter::All);
+    if select.bounds.is_empty() {
+        return Ok(Count::default());
+    }
+    if mode == WriteMode::ReplaceRoi {
+        return session.delete_nodes(&select);
+    }
+    let mut stored = Vec::new();
+    session.node_batches(&select, usize::MAX, &mut |_, batch| {
+        stored.extend(batch);
+        Ok(())
+    })?;
+    if mode == WriteMode::ReplaceNodes {
+        let kept: BTreeSet<_> = nodes.iter().map(|node| node.id).collect();
+        stored.retain(|node| !kept.contains(&node.id));
+        let gone: Vec<_> = stored.into_iter().map(|node| node.id).collect();
+        return session.delete_ids(&gone);
+    }
+    let edges = EdgeSelect { filter: &Filter::All, attrs: Chosen::NONE };
+    let pairs = session.edges_at(&stored, End::First, &edges)?;
+    let pairs: Vec<_> = pairs.into_iter().map(|edge| (edge.u, edge.v)).collect();
+    session.delete_edges(&pairs)?;
+    Ok(Count { nodes: 0, edges: pairs.len() as u64 })
+}
+
 /// The edges whose first endpoint lies inside.
 fn owned_edges<'a>(
     session: &mut dyn Session,
@@ -165,8 +205,10 @@ fn owned_edges<'a>(
     bounds: Option<Bounds>,
     mode: WriteMode,
 ) -> Result<Vec<PlacedEdge<'a>>, GraphError> {
+    // Nodes that are not written may be stored elsewhere than they are given.
+    let given = |u| if mode == WriteMode::ReplaceEdges { None } else { graph.node(u) };
     let far: BTreeSet<NodeId> =
-        graph.edges().map(|edge| edge.u).filter(|u| graph.node(*u).is_none()).collect();
+        graph.edges().map(|edge| edge.u).filter(|u| given(*u).is_none()).collect();
     let far: Vec<_> = far.into_iter().collect();
     let mut stored = BTreeMap::new();
     if !far.is_empty() {
@@ -178,8 +220,8 @@ fn owned_edges<'a>(
     }
     let mut owned = Vec::with_capacity(graph.num_edges());
     for edge in graph.edges() {
-        let given = graph.node(edge.u).map(|node| node.position);
-        let place = given.or_else(|| stored.get(&edge.u).copied());
+        let place = given(edge.u).map(|node| node.position);
+        let place = place.or_else(|| stored.get(&edge.u).copied());
         let place = place.ok_or(GraphError::UnknownEndpoint { u: edge.u, v: edge.v })?;
         if is_inside(&place) {
             owned.push(PlacedEdge { edge, place });
@@ -271,20 +313,38 @@ fn check_graph(store: &impl Backend, graph: &SubGraph) -> Result<(), GraphError>
         if !total.contains(&node.position) {
             return Err(GraphError::OutsideTotal { id: node.id, position: node.position });
         }
-        check_attrs(schema, Owner::Nodes, &node.attrs)?;
+        check_attrs(store, Owner::Nodes, &node.attrs)?;
     }
-    graph.edges().try_for_each(|edge| check_attrs(schema, Owner::Edges, &edge.attrs))
+    graph.edges().try_for_each(|edge| check_attrs(store, Owner::Edges, &edge.attrs))
 }
 
-fn check_attrs(schema: &Schema, owner: Owner, attrs: &Attrs) -> Result<(), GraphError> {
+fn check_attrs(store: &impl Backend, owner: Owner, attrs: &Attrs) -> Result<(), GraphError> {
+    let schema = store.schema();
     for (name, value) in attrs.iter() {
-        Attribute::find(schema.attrs(owner), name, owner)?.check(value)?;
+        if !schema.has_any_attrs() {
+            Attribute::find(schema.attrs(owner), name, owner)?.check(value)?;
+            continue;
+        }
+        if store.refuses(owner, name) {
+            return Err(GraphError::AttributeName { name: name.into(), owner });
+        }
+        #[cfg(feature = "mongodb")]
+        if value.is_too_large() {
+            let what = "a number that has no 64 bits with a sign";
+            return Err(GraphError::Unstorable { name: name.into(), what });
+        }
+        #[cfg(not(feature = "mongodb"))]
+        let _ = value;
     }
     Ok(())
 }
 
-/// The places of those names that are there, ascending.
-fn places(attributes: &[Attribute], names: &[&str]) -> Vec<usize> {
+/// The attributes of some names; where they are declared, those that there are.
+fn named(schema: &Schema, owner: Owner, names: &[&str]) -> Chosen {
+    if schema.has_any_attrs() {
+        return Chosen::Names(names.iter().map(|name| (*name).to_owned()).collect());
+    }
     let is_named = |(_, attribute): &(usize, &Attribute)| names.contains(&&*attribute.name);
-    attributes.iter().enumerate().filter(is_named).map(|(place, _)| place).collect()
+    let attributes = schema.attrs(owner).iter().enumerate();
+    Chosen::Places(attributes.filter(is_named).map(|(place, _)| place).collect())
 }

@@ -2,12 +2,12 @@
 
 use mongodb::bson::{Bson, Document, doc};
 
-use super::layout::bson;
+use super::fields::{Fields, bson};
 use crate::filter::lowered;
-use crate::{AttrType, Attribute, Compare, Filter, Value};
+use crate::{AttrType, Compare, Filter, Value};
 
 /// The condition of a filter, which was checked.
-pub(super) fn condition(filter: &Filter, fields: &[(Attribute, String)]) -> Document {
+pub(super) fn condition(filter: &Filter, fields: &Fields) -> Document {
     let all = |filters: &[Filter]| -> Vec<Document> {
         filters.iter().map(|filter| condition(filter, fields)).collect()
     };
@@ -19,24 +19,24 @@ pub(super) fn condition(filter: &Filter, fields: &[(Attribute, String)]) -> Docu
         Filter::Or(filters) => doc! { "$or": all(filters) },
         Filter::Not(inner) => doc! { "$nor": [condition(inner, fields)] },
         // What is not there counts as null.
-        Filter::Present { name } => on(fields, name, |_| doc! { "$ne": Bson::Null }),
+        Filter::Present { name } => on(fields, name, || doc! { "$ne": Bson::Null }),
         Filter::In { name, values } => {
             let values: Vec<_> = values.iter().map(bson).collect();
-            on(fields, name, |_| doc! { "$in": values })
+            on(fields, name, || doc! { "$in": values })
         }
         Filter::Compare { name, op, value } => compare(fields, name, *op, value),
     }
 }
 
-fn compare(fields: &[(Attribute, String)], name: &str, op: Compare, value: &Value) -> Document {
+fn compare(fields: &Fields, name: &str, op: Compare, value: &Value) -> Document {
     if let Value::U64(bound) = value
         && !matches!(op, Compare::Eq | Compare::Ne)
-        && fields.iter().any(|(a, _)| &*a.name == name && a.attr_type == AttrType::U64)
+        && fields.attr_type(name) == Some(AttrType::U64)
     {
         return condition(&lowered::unsigned(name, op, *bound), fields);
     }
     let bound = bson(value);
-    on(fields, name, |_| match op {
+    on(fields, name, || match op {
         Compare::Eq => doc! { "$eq": bound },
         Compare::Ne => doc! { "$nin": [Bson::Null, bound] },
         Compare::Lt => doc! { "$lt": bound },
@@ -46,13 +46,9 @@ fn compare(fields: &[(Attribute, String)], name: &str, op: Compare, value: &Valu
     })
 }
 
-fn on(
-    fields: &[(Attribute, String)],
-    name: &str,
-    test: impl FnOnce(&Attribute) -> Document,
-) -> Document {
-    match fields.iter().find(|(attribute, _)| &*attribute.name == name) {
-        Some((attribute, field)) => doc! { field: test(attribute) },
+fn on(fields: &Fields, name: &str, test: impl FnOnce() -> Document) -> Document {
+    match fields.of(name) {
+        Some(field) => doc! { field: test() },
         None => doc! { "$nor": [{}] }, // Not for a filter that was checked.
     }
 }

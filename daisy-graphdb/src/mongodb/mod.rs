@@ -1,20 +1,22 @@
 //! A graph on a MongoDB server, for workers on many machines.
 
+mod fields;
 mod filter;
 mod layout;
+mod old;
+mod server;
 mod session;
 
 use std::fmt;
 
 use mongodb::bson::{Document, doc};
-use mongodb::options::{DatabaseOptions, ReadPreference, SelectionCriteria};
-use mongodb::sync::{Client, Database};
 
-pub use self::layout::Daisy02;
 use self::layout::Layout;
+pub use self::old::{Daisy02, Daisy02Database, Daisy02Meta};
+use self::server::Server;
 use self::session::{DUPLICATE, MongoSession, change, run, write_error};
 use crate::engine::{Backend, Run, graph_store};
-use crate::{GraphError, Open, Schema, schema_text};
+use crate::{GraphError, Open, Owner, Schema, schema_text};
 
 /// The collection of marks, and that of the schema with the id of its document.
 const META: (&str, &str) = ("meta", "daisy");
@@ -46,7 +48,7 @@ const META: (&str, &str) = ("meta", "daisy");
 /// # Ok::<(), daisy_graphdb::GraphError>(())
 /// ```
 pub struct MongoStore {
-    database: Database,
+    server: Server,
     schema: Schema,
     layout: Layout,
     is_writable: bool,
@@ -61,12 +63,13 @@ impl MongoStore {
     /// [`open_daisy_0_2`](Self::open_daisy_0_2)), [`GraphError::SchemaDiffers`],
     /// [`GraphError::Database`].
     pub fn open(uri: &str, name: &str, open: Open) -> Result<Self, GraphError> {
-        let database = connect(uri, name)?;
+        let server = Server::connect(uri, name)?;
         let place = format!("the MongoDB database {name:?}");
         if let Open::Create(wanted) = &open {
-            create(&database, wanted)?;
+            wanted.check_declared()?;
+            create(&server, wanted)?;
         }
-        let existing = read_schema(&database, &place)?;
+        let existing = read_schema(&server, &place)?;
         if let Open::Create(wanted) = &open {
             let differences = wanted.differences(&existing);
             if !differences.is_empty() {
@@ -74,40 +77,27 @@ impl MongoStore {
             }
         }
         let layout = Layout::own(&existing);
-        Ok(Self { database, schema: existing, layout, is_writable: open != Open::Read })
+        Ok(Self { server, schema: existing, layout, is_writable: open != Open::Read })
     }
 
-    /// Opens collections that `MongoDbGraphProvider` of daisy 0.2 made, for reading and writing.
-    /// They do not say which attributes there are, so the schema is given; the cell size in it does
-    /// not matter. Reads look at all nodes, as those of daisy 0.2 do: there is no index that
-    /// serves.
+    /// Opens collections that `MongoDbGraphProvider` of daisy 0.2 made, for reading and writing;
+    /// [`Daisy02Database`] can do so for reading only, and make them.
     ///
     /// # Errors
     ///
-    /// [`GraphError::NotFound`], [`GraphError::SchemaDiffers`] if the metadata say otherwise,
-    /// [`GraphError::Database`].
+    /// As [`Daisy02Database::store`].
     pub fn open_daisy_0_2(
         uri: &str,
         name: &str,
         collections: &Daisy02,
         schema: Schema,
     ) -> Result<Self, GraphError> {
-        let database = connect(uri, name)?;
-        let place = format!("the MongoDB database {name:?}");
-        let meta = database.collection::<Document>(&collections.meta).find_one(doc! {}).run();
-        let meta = meta.map_err(failed("read the metadata"))?;
-        let Some(meta) = meta else { return Err(GraphError::NotFound { place }) };
-        let layout = Layout::daisy_0_2(collections, &schema)?;
-        let differences = schema.differences(&layout::with_meta(&schema, &meta, &place)?);
-        if !differences.is_empty() {
-            return Err(GraphError::SchemaDiffers { place, differences });
-        }
-        Ok(Self { database, schema, layout, is_writable: true })
+        Daisy02Database::connect(uri, name, collections.clone())?.store(schema, true)
     }
 
     fn session(&self, run: Run<'_>) -> Result<(), GraphError> {
-        let Self { database, layout, schema, .. } = self;
-        run(&mut MongoSession { database, layout, schema })
+        let Self { server, layout, schema, .. } = self;
+        run(&mut MongoSession { server, layout, schema })
     }
 }
 
@@ -120,6 +110,13 @@ impl Backend for MongoStore {
 
     fn is_writable(&self) -> bool {
         self.is_writable
+    }
+
+    fn refuses(&self, owner: Owner, name: &str) -> bool {
+        match owner {
+            Owner::Nodes => self.layout.node_fields.refuses(name),
+            Owner::Edges => self.layout.edge_fields.refuses(name),
+        }
     }
 
     fn reading(&self, run: Run<'_>) -> Result<(), GraphError> {
@@ -135,7 +132,7 @@ impl fmt::Debug for MongoStore {
     /// Without the address, which may hold a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MongoStore")
-            .field("database", &self.database.name())
+            .field("database", &self.server.name())
             .field("schema", &self.schema)
             .finish_non_exhaustive()
     }
@@ -146,18 +143,10 @@ fn failed(doing: &'static str) -> impl FnOnce(mongodb::error::Error) -> GraphErr
     move |error| GraphError::database(doing, error)
 }
 
-fn connect(uri: &str, name: &str) -> Result<Database, GraphError> {
-    let client = Client::with_uri_str(uri).map_err(failed("understand the address"))?;
-    // Writes look at what is stored, so reads must see what was written, whatever the address says.
-    let primary = SelectionCriteria::ReadPreference(ReadPreference::Primary);
-    let options = DatabaseOptions::builder().selection_criteria(primary).build();
-    Ok(client.database_with_options(name, options))
-}
-
 /// Makes indexes and writes the schema, unless there is one. Any number may do so at once.
-fn create(database: &Database, schema: &Schema) -> Result<(), GraphError> {
+fn create(server: &Server, schema: &Schema) -> Result<(), GraphError> {
     let (meta, id) = META;
-    if read_meta(database)?.is_some() {
+    if read_meta(server)?.is_some() {
         return Ok(());
     }
     let unique = |name: &str, key: Document| doc! { "key": key, "name": name, "unique": true };
@@ -177,12 +166,12 @@ fn create(database: &Database, schema: &Schema) -> Result<(), GraphError> {
     ];
     for (collection, indexes) in indexes {
         let command = doc! { "createIndexes": collection, "indexes": indexes };
-        run(database, "make indexes", command)?;
+        run(server, "make indexes", command)?;
     }
     let set = doc! { "$setOnInsert": { "schema": schema_text::write(schema) } };
     let update = doc! { "q": { "_id": id }, "u": set, "upsert": true };
     let command = doc! { "update": meta, "updates": [update] };
-    let reply = change(database, "write the schema", command)?;
+    let reply = change(server, "write the schema", command)?;
     match write_error(&reply) {
         // Of two that do so at once, one may be told that the id exists: then it does.
         Some(error) if !matches!(error.get_i32("code"), Ok(DUPLICATE)) => {
@@ -192,17 +181,17 @@ fn create(database: &Database, schema: &Schema) -> Result<(), GraphError> {
     }
 }
 
-fn read_meta(database: &Database) -> Result<Option<Document>, GraphError> {
+fn read_meta(server: &Server) -> Result<Option<Document>, GraphError> {
     let (meta, id) = META;
-    let found = database.collection::<Document>(meta).find_one(doc! { "_id": id }).run();
+    let found = server.first(meta, doc! { "_id": id });
     found.map_err(failed("read the schema"))
 }
 
-fn read_schema(database: &Database, place: &str) -> Result<Schema, GraphError> {
-    if let Some(meta) = read_meta(database)? {
+fn read_schema(server: &Server, place: &str) -> Result<Schema, GraphError> {
+    if let Some(meta) = read_meta(server)? {
         return schema_text::read(meta.get_str("schema").unwrap_or_default(), place);
     }
-    let any = database.collection::<Document>(META.0).find_one(doc! {}).run();
+    let any = server.first(META.0, doc! {});
     if any.map_err(failed("read the schema"))?.is_none() {
         return Err(GraphError::NotFound { place: place.into() });
     }

@@ -5,16 +5,15 @@ use std::ops::Range;
 
 use mongodb::bson::{self, Bson, Document, doc};
 use mongodb::options::Acknowledgment;
-use mongodb::sync::{Collection, Database};
 
 use super::failed;
+use super::fields::{Fields, bson, whole};
 use super::filter::condition;
-use super::layout::{Layout, attrs, bson, fields, whole};
-use crate::engine::{Each, EdgeSelect, End, Mark, NodeSelect, PlacedEdge, Put, Session};
+use super::layout::Layout;
+use super::server::Server;
+use crate::engine::{Chosen, Each, EdgeSelect, End, Mark, NodeSelect, PlacedEdge, Put, Session};
 use crate::parts::parts;
-use crate::{
-    Attribute, Attrs, BlockLease, Count, Edge, GraphError, Node, NodeId, Position, Schema,
-};
+use crate::{Attrs, BlockLease, Count, Edge, GraphError, Node, NodeId, Position, Schema};
 
 /// Changes, or ids asked for, in one command: far below the limits of a message.
 const MANY: usize = 1_000;
@@ -30,18 +29,18 @@ const ATTEMPTS: usize = 20;
 
 /// One call.
 pub(super) struct MongoSession<'a> {
-    pub(super) database: &'a Database,
+    pub(super) server: &'a Server,
     pub(super) layout: &'a Layout,
     pub(super) schema: &'a Schema,
 }
 
 /// Runs a command that changes something and must succeed as a whole.
 pub(super) fn run(
-    database: &Database,
+    server: &Server,
     doing: &'static str,
     command: Document,
 ) -> Result<Document, GraphError> {
-    let reply = change(database, doing, command)?;
+    let reply = change(server, doing, command)?;
     match write_error(&reply) {
         None => Ok(reply),
         Some(error) => Err(GraphError::database(doing, error.to_string())),
@@ -51,18 +50,18 @@ pub(super) fn run(
 /// Runs a command that changes something; some of it may have failed. The driver neither adds the
 /// write concern of the address to a command that it has not made, nor looks for that one's errors.
 pub(super) fn change(
-    database: &Database,
+    server: &Server,
     doing: &'static str,
     mut command: Document,
 ) -> Result<Document, GraphError> {
-    let concern = database.write_concern();
+    let concern = server.write_concern();
     // Changes that nobody acknowledges cannot be counted.
     if let Some(concern) = concern.filter(|concern| concern.w != Some(Acknowledgment::Nodes(0))) {
         let concern = bson::serialize_to_bson(concern);
         let concern = concern.map_err(|error| GraphError::database(doing, error))?;
         command.insert("writeConcern", concern);
     }
-    let reply = database.run_command(command).run().map_err(failed(doing))?;
+    let reply = server.command(command).map_err(failed(doing))?;
     match reply.get_document("writeConcernError") {
         Ok(error) => Err(GraphError::database(doing, error.to_string())),
         Err(_) => Ok(reply),
@@ -88,10 +87,6 @@ fn key(block: &BlockLease<'_>) -> Document {
 }
 
 impl MongoSession<'_> {
-    fn collection(&self, name: &str) -> Collection<Document> {
-        self.database.collection(name)
-    }
-
     fn selected_by(&self, select: &NodeSelect<'_>) -> Document {
         let place = self.layout.inside(self.schema, select);
         doc! { "$and": [place, condition(select.filter, &self.layout.node_fields)] }
@@ -104,7 +99,7 @@ impl MongoSession<'_> {
         projection: Document,
         mut each: impl FnMut(Document) -> Result<(), GraphError>,
     ) -> Result<(), GraphError> {
-        let found = self.collection(collection).find(filter).projection(projection).run();
+        let found = self.server.find(collection, filter, projection);
         for document in found.map_err(failed("read"))? {
             each(document.map_err(failed("read"))?)?;
         }
@@ -113,7 +108,7 @@ impl MongoSession<'_> {
 
     fn count(&self, collection: &str, filter: Document, limit: i64) -> Result<u64, GraphError> {
         let command = doc! { "count": collection, "query": filter, "limit": limit };
-        let reply = self.database.run_command(command).run().map_err(failed("count"))?;
+        let reply = self.server.command(command).map_err(failed("count"))?;
         whole(reply.get("n").unwrap_or(&Bson::Null)).map(i64::cast_unsigned)
     }
 
@@ -149,7 +144,7 @@ impl MongoSession<'_> {
         };
         for _ in 0..changes.len() + ATTEMPTS {
             let command = doc! { command: collection, list: changes.clone() };
-            let reply = change(self.database, "write", command)?;
+            let reply = change(self.server, "write", command)?;
             let Some(error) = write_error(&reply) else { return Ok(()) };
             let place = error.get_i32("index").ok().and_then(|index| usize::try_from(index).ok());
             match (put, error.get_i32("code"), place) {
@@ -169,17 +164,17 @@ impl MongoSession<'_> {
     fn set_attrs(
         &self,
         collection: &str,
-        known: &[(Attribute, String)],
-        places: &[usize],
+        known: &Fields,
+        chosen: &Chosen,
         rows: &[(Document, &Attrs)],
     ) -> Result<(), GraphError> {
-        let chosen: Vec<_> = places.iter().filter_map(|place| known.get(*place)).collect();
+        let chosen = known.chosen(chosen).unwrap_or_default();
         let update = |(name, values): &(Document, &Attrs)| {
             let (mut set, mut unset) = (Document::new(), Document::new());
-            for (attribute, field) in &chosen {
-                match values.value(&attribute.name) {
-                    Some(value) => set.insert(field, bson(value)),
-                    None => unset.insert(field, ""),
+            for (name, field) in &chosen {
+                match values.value(name) {
+                    Some(value) => set.insert(*field, bson(value)),
+                    None => unset.insert(*field, ""),
                 };
             }
             let mut change = Document::new();
@@ -193,7 +188,7 @@ impl MongoSession<'_> {
         for rows in parts(rows, (MANY, BYTES), |(_, values)| values.bytes()) {
             let updates: Vec<_> = rows.iter().map(update).collect();
             let command = doc! { "update": collection, "updates": updates };
-            run(self.database, "update attributes", command)?;
+            run(self.server, "update attributes", command)?;
         }
         Ok(())
     }
@@ -204,15 +199,15 @@ impl MongoSession<'_> {
             let each = |filter: &Document| doc! { "q": filter.clone(), "limit": 0 };
             let deletes: Vec<_> = filters.iter().map(each).collect();
             let reply =
-                run(self.database, "delete", doc! { "delete": collection, "deletes": deletes })?;
+                run(self.server, "delete", doc! { "delete": collection, "deletes": deletes })?;
             count += whole(reply.get("n").unwrap_or(&Bson::Null))?.cast_unsigned();
         }
         Ok(count)
     }
 
-    fn node(&self, document: &Document, places: &[usize]) -> Result<Option<Node>, GraphError> {
+    fn node(&self, document: &Document, chosen: &Chosen) -> Result<Option<Node>, GraphError> {
         let Some(position) = self.layout.position(self.schema, document)? else { return Ok(None) };
-        let attrs = attrs(&self.layout.node_fields, places, document)?;
+        let attrs = self.layout.node_fields.read(chosen, document)?;
         Ok(Some(Node { id: Self::id(document, "id")?, position, attrs }))
     }
 }
@@ -225,8 +220,7 @@ impl Session for MongoSession<'_> {
         each: Each<'_>,
     ) -> Result<(), GraphError> {
         let projection = self.layout.projection(&select.attrs);
-        let nodes = self.collection(&self.layout.nodes);
-        let found = nodes.find(self.selected_by(select)).projection(projection).run();
+        let found = self.server.find(&self.layout.nodes, self.selected_by(select), projection);
         let mut batch = Vec::new();
         for document in found.map_err(failed("read nodes"))? {
             let document = document.map_err(failed("read nodes"))?;
@@ -269,7 +263,7 @@ impl Session for MongoSession<'_> {
             let filter = doc! { "$and": [ends, condition(select.filter, edge_fields)] };
             self.find(collection, filter, doc! { "_id": 0 }, |document| {
                 let (u, v) = self.pair(&document)?;
-                edges.push(Edge { u, v, attrs: attrs(edge_fields, &select.attrs, &document)? });
+                edges.push(Edge { u, v, attrs: edge_fields.read(&select.attrs, &document)? });
                 Ok(())
             })?;
         }
@@ -300,11 +294,16 @@ impl Session for MongoSession<'_> {
         let mut places = Vec::new();
         for ids in ids.chunks(MANY) {
             let these = doc! { "id": { "$in": bits(ids.iter().copied()) } };
-            self.find(&self.layout.nodes, these, self.layout.projection(&[]), |document| {
-                let node = self.node(&document, &[])?;
-                places.extend(node.map(|node| (node.id, node.position)));
-                Ok(())
-            })?;
+            self.find(
+                &self.layout.nodes,
+                these,
+                self.layout.projection(&Chosen::NONE),
+                |document| {
+                    let node = self.node(&document, &Chosen::NONE)?;
+                    places.extend(node.map(|node| (node.id, node.position)));
+                    Ok(())
+                },
+            )?;
         }
         Ok(places)
     }
@@ -329,14 +328,19 @@ impl Session for MongoSession<'_> {
     }
 
     fn delete_nodes(&mut self, select: &NodeSelect<'_>) -> Result<Count, GraphError> {
-        let Layout { nodes, edges, u, .. } = self.layout;
+        let nodes = &self.layout.nodes;
         let mut gone = Vec::new();
         self.find(nodes, self.selected_by(select), doc! { "_id": 0, "id": 1 }, |document| {
             gone.push(Self::id(&document, "id")?);
             Ok(())
         })?;
+        self.delete_ids(&gone)
+    }
+
+    fn delete_ids(&mut self, ids: &[NodeId]) -> Result<Count, GraphError> {
+        let Layout { nodes, edges, u, .. } = self.layout;
         let mut count = Count::default();
-        for ids in gone.chunks(MANY) {
+        for ids in ids.chunks(MANY) {
             // Edges first: what is left if this is interrupted still has owners, and goes next time.
             let ids = bits(ids.iter().copied());
             count.edges += self.delete(edges, &[doc! { u: { "$in": &ids } }])?;
@@ -368,7 +372,7 @@ impl Session for MongoSession<'_> {
             let document = |PlacedEdge { edge, .. }: &PlacedEdge<'_>| {
                 let name = self.named((edge.u, edge.v));
                 let mut document = name.clone();
-                document.extend(fields(&self.layout.edge_fields, &edge.attrs));
+                document.extend(self.layout.edge_fields.write(&edge.attrs));
                 (name, document)
             };
             self.put(&self.layout.edges, edges.iter().map(document), put, |place| {
@@ -380,7 +384,7 @@ impl Session for MongoSession<'_> {
         Ok(())
     }
 
-    fn set_node_attrs(&mut self, nodes: &[&Node], attrs: &[usize]) -> Result<(), GraphError> {
+    fn set_node_attrs(&mut self, nodes: &[&Node], attrs: &Chosen) -> Result<(), GraphError> {
         let rows = nodes.iter().map(|node| (doc! { "id": node.id.to_bits() }, &node.attrs));
         let rows: Vec<_> = rows.collect();
         self.set_attrs(&self.layout.nodes, &self.layout.node_fields, attrs, &rows)
@@ -389,7 +393,7 @@ impl Session for MongoSession<'_> {
     fn set_edge_attrs(
         &mut self,
         edges: &[((NodeId, NodeId), &Edge)],
-        attrs: &[usize],
+        attrs: &Chosen,
     ) -> Result<(), GraphError> {
         let rows = edges.iter().map(|(pair, edge)| (self.named(*pair), &edge.attrs));
         let rows: Vec<_> = rows.collect();
@@ -397,8 +401,7 @@ impl Session for MongoSession<'_> {
     }
 
     fn mark(&mut self, block: &BlockLease<'_>) -> Result<Option<Mark>, GraphError> {
-        let blocks = self.collection("daisy_blocks");
-        let mark = blocks.find_one(doc! { "_id": key(block) }).run();
+        let mark = self.server.first("daisy_blocks", doc! { "_id": key(block) });
         let Some(mark) = mark.map_err(failed("look at the mark of a block"))? else {
             return Ok(None);
         };
@@ -417,7 +420,7 @@ impl Session for MongoSession<'_> {
         let update = doc! { "q": may, "u": set, "upsert": true };
         let command = doc! { "update": "daisy_blocks", "updates": [update] };
         for _ in 0..ATTEMPTS {
-            let reply = change(self.database, "mark a block", command.clone())?;
+            let reply = change(self.server, "mark a block", command.clone())?;
             match write_error(&reply) {
                 None => return Ok(true),
                 Some(error) if matches!(error.get_i32("code"), Ok(DUPLICATE)) => {}

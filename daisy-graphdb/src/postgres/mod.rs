@@ -69,6 +69,9 @@ impl PostgresStore {
     /// [`GraphError::NotFound`], [`GraphError::NotAGraph`], [`GraphError::SchemaDiffers`],
     /// [`GraphError::Database`].
     pub fn open(config: &str, name: &str, open: Open) -> Result<Self, GraphError> {
+        if let Open::Create(wanted) = &open {
+            wanted.check_declared()?;
+        }
         let config: Config = config.parse().map_err(failed("understand the connection string"))?;
         let mut connection = connect(&config)?;
         let place = format!("the namespace {name:?}");
@@ -85,6 +88,25 @@ impl PostgresStore {
         let tables = Tables::new(name, &schema);
         let is_writable = open != Open::Read;
         Ok(Self { config, schema, tables, is_writable, idle: Mutex::new(vec![connection]) })
+    }
+
+    /// Removes the graph of a namespace, which stays; nothing if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`GraphError::Database`].
+    pub fn remove(config: &str, name: &str) -> Result<(), GraphError> {
+        let config: Config = config.parse().map_err(failed("understand the connection string"))?;
+        let mut connection = connect(&config)?;
+        let client = &mut connection.client;
+        if client.query_opt(IS_GRAPH, &[&name]).map_err(failed("look for the graph"))?.is_none() {
+            return Ok(());
+        }
+        let namespace = quoted(name);
+        let tables = ["nodes", "edges", "daisy_blocks", "daisy_graph"];
+        let tables = tables.map(|table| format!("{namespace}.{table}")).join(", ");
+        let drop = format!("DROP TABLE IF EXISTS {tables} CASCADE");
+        client.batch_execute(&drop).map_err(failed("remove the tables"))
     }
 
     /// Runs a transaction, again if the server ends it because of another one.

@@ -31,6 +31,7 @@ impl ToSql for Param<'_> {
             Value::I64s(values) => values.to_sql(ty, out),
             Value::U64s(values) => Vec::<i64>::to_sql(&signed(values), ty, out),
             Value::F64s(values) => values.to_sql(ty, out),
+            Value::Nested(_) => Ok(IsNull::Yes), // No schema has any.
         }
     }
 
@@ -57,7 +58,7 @@ pub(super) fn copy_type(attr_type: AttrType) -> Type {
         AttrType::I64 | AttrType::U64 => Type::INT8,
         AttrType::F64 => Type::FLOAT8,
         AttrType::Text => Type::TEXT,
-        AttrType::Bytes => Type::BYTEA,
+        AttrType::Bytes | AttrType::Nested => Type::BYTEA,
         AttrType::I64s(_) | AttrType::U64s(_) => Type::INT8_ARRAY,
         AttrType::F64s(_) => Type::FLOAT8_ARRAY,
     }
@@ -86,7 +87,7 @@ pub(super) fn gather<'a>(
         AttrType::U64 => array!(U64 as i64, |value: &u64| value.cast_signed()),
         AttrType::F64 => array!(F64 as f64, |value: &f64| *value),
         AttrType::Text => array!(Text as String, String::clone),
-        AttrType::Bytes => array!(Bytes as Vec<u8>, Vec::clone),
+        AttrType::Bytes | AttrType::Nested => array!(Bytes as Vec<u8>, Vec::clone),
         AttrType::I64s(_) => array!(I64s as String, |values: &Vec<i64>| braces(values)),
         AttrType::F64s(_) => array!(F64s as String, |values: &Vec<f64>| braces(values)),
         AttrType::U64s(_) => array!(U64s as String, |values: &Vec<u64>| {
@@ -141,7 +142,9 @@ fn value(row: &Row, place: usize, attr_type: AttrType) -> Result<Option<Value>, 
             }
             AttrType::F64 => row.try_get::<_, Option<f64>>(place)?.map(Value::F64),
             AttrType::Text => row.try_get::<_, Option<String>>(place)?.map(Value::Text),
-            AttrType::Bytes => row.try_get::<_, Option<Vec<u8>>>(place)?.map(Value::Bytes),
+            AttrType::Bytes | AttrType::Nested => {
+                row.try_get::<_, Option<Vec<u8>>>(place)?.map(Value::Bytes)
+            }
             AttrType::I64s(_) => row.try_get::<_, Option<Vec<i64>>>(place)?.map(Value::I64s),
             AttrType::U64s(_) => {
                 let values = row.try_get::<_, Option<Vec<i64>>>(place)?;

@@ -11,7 +11,7 @@ use super::failed;
 use super::given::Given;
 use super::rows::{Param, attrs, copy_type, position};
 use super::tables::Tables;
-use crate::engine::{Each, EdgeSelect, End, Mark, NodeSelect, PlacedEdge, Put, Session};
+use crate::engine::{Chosen, Each, EdgeSelect, End, Mark, NodeSelect, PlacedEdge, Put, Session};
 use crate::names::signed_runs;
 use crate::parts::parts;
 use crate::sql::{Column, Statement, chosen, wanted};
@@ -176,7 +176,7 @@ impl Session for PostgresSession<'_> {
         each: Each<'_>,
     ) -> Result<(), GraphError> {
         let tables = self.tables;
-        let columns = chosen(&tables.node_columns, &select.attrs);
+        let columns = chosen(&tables.node_columns, select.attrs.places());
         let place = ["id"].into_iter().chain(tables.positions.iter().map(String::as_str));
         let text = format!("SELECT {} FROM {} WHERE ", wanted(place, &columns), tables.nodes);
         let statement = self.selects(Statement::new('$', text), select);
@@ -233,7 +233,7 @@ impl Session for PostgresSession<'_> {
         select: &EdgeSelect<'_>,
     ) -> Result<Vec<Edge>, GraphError> {
         let Tables { edges: table, edge_columns, .. } = self.tables;
-        let columns = chosen(edge_columns, &select.attrs);
+        let columns = chosen(edge_columns, select.attrs.places());
         let wanted = wanted(["u", "v"], &columns);
         let end = if end == End::First { "u" } else { "v" };
         let text = format!("SELECT {wanted} FROM {table} WHERE {end} = ANY(");
@@ -304,6 +304,19 @@ impl Session for PostgresSession<'_> {
         let count = gone.len() as u64;
         let edges = self.execute("delete edges", &text, &[&bits(gone)])?;
         Ok(Count { nodes: count, edges })
+    }
+
+    fn delete_ids(&mut self, ids: &[NodeId]) -> Result<Count, GraphError> {
+        let Tables { nodes, edges, .. } = self.tables;
+        let (owned, gone) = (
+            format!("DELETE FROM {edges} WHERE u = ANY($1)"),
+            format!("DELETE FROM {nodes} WHERE id = ANY($1)"),
+        );
+        let ids = bits(ids.iter().copied());
+        Ok(Count {
+            nodes: self.execute("delete nodes", &gone, &[&ids])?,
+            edges: self.execute("delete edges", &owned, &[&ids])?,
+        })
     }
 
     fn delete_edges(&mut self, pairs: &[(NodeId, NodeId)]) -> Result<(), GraphError> {
@@ -395,21 +408,21 @@ impl Session for PostgresSession<'_> {
         Ok(())
     }
 
-    fn set_node_attrs(&mut self, nodes: &[&Node], attrs: &[usize]) -> Result<(), GraphError> {
+    fn set_node_attrs(&mut self, nodes: &[&Node], attrs: &Chosen) -> Result<(), GraphError> {
         let keys = [("id", bits(nodes.iter().map(|node| node.id)))];
         let values: Vec<_> = nodes.iter().map(|node| &node.attrs).collect();
-        self.set_attrs(Owner::Nodes, &keys, attrs, &values)
+        self.set_attrs(Owner::Nodes, &keys, attrs.places(), &values)
     }
 
     fn set_edge_attrs(
         &mut self,
         edges: &[((NodeId, NodeId), &Edge)],
-        attrs: &[usize],
+        attrs: &Chosen,
     ) -> Result<(), GraphError> {
         let (us, vs) = (edges.iter().map(|(p, _)| p.0), edges.iter().map(|(p, _)| p.1));
         let keys = [("u", bits(us)), ("v", bits(vs))];
         let values: Vec<_> = edges.iter().map(|(_, edge)| &edge.attrs).collect();
-        self.set_attrs(Owner::Edges, &keys, attrs, &values)
+        self.set_attrs(Owner::Edges, &keys, attrs.places(), &values)
     }
 
     fn mark(&mut self, block: &BlockLease<'_>) -> Result<Option<Mark>, GraphError> {

@@ -104,7 +104,7 @@ pub(super) fn kind(attr_type: AttrType) -> &'static str {
         AttrType::I64 | AttrType::U64 => "bigint",
         AttrType::F64 => "double precision",
         AttrType::Text => "text",
-        AttrType::Bytes => "bytea",
+        AttrType::Bytes | AttrType::Nested => "bytea",
         AttrType::I64s(_) | AttrType::U64s(_) => "bigint[]",
         AttrType::F64s(_) => "double precision[]",
     }

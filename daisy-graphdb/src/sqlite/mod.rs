@@ -129,6 +129,9 @@ impl SqliteStore {
         open: Open,
         options: SqliteOptions,
     ) -> Result<Self, GraphError> {
+        if let Open::Create(wanted) = &open {
+            wanted.check_declared()?;
+        }
         let path = path.as_ref().to_path_buf();
         let place = path.display().to_string();
         let is_writable = open != Open::Read;
@@ -155,6 +158,32 @@ impl SqliteStore {
         let tables = Tables::own(&existing);
         let idle = Mutex::new(vec![connection]);
         Ok(Self { path, options, schema: existing, tables, is_writable, idle })
+    }
+
+    /// Removes the graph of a file, which stays; nothing if there is none. Whoever has it open
+    /// sees an error from then on, until somebody makes one of the same schema there.
+    ///
+    /// # Errors
+    ///
+    /// [`GraphError::NotAGraph`] for any other file, [`GraphError::NotInThisLayout`] for one of
+    /// funlib.persistence, [`GraphError::Database`].
+    pub fn remove(path: impl AsRef<Path>) -> Result<(), GraphError> {
+        let path = path.as_ref();
+        if !path.exists() {
+            return Ok(());
+        }
+        if funlib::look(path)?.is_some() {
+            return Err(GraphError::NotInThisLayout { what: "removing it" });
+        }
+        let connection = connect(path, true, false, &SqliteOptions::default())?;
+        match read_schema(&connection, &path.display().to_string()) {
+            Ok(_) => {
+                let drop = format!("BEGIN IMMEDIATE; {} COMMIT", tables::DROP);
+                connection.execute_batch(&drop).map_err(failed("remove the tables"))
+            }
+            Err(GraphError::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Runs something with a connection that nobody else uses meanwhile.

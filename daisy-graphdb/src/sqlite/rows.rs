@@ -23,6 +23,7 @@ impl ToSql for Param<'_> {
             Value::I64s(values) => bytes(values.iter().map(|value| value.to_le_bytes()).collect()),
             Value::U64s(values) => bytes(values.iter().map(|value| value.to_le_bytes()).collect()),
             Value::F64s(values) => bytes(values.iter().map(|value| value.to_le_bytes()).collect()),
+            Value::Nested(_) => ToSqlOutput::from(rusqlite::types::Null), // No schema has any.
         })
     }
 }
@@ -135,6 +136,7 @@ fn value(
         AttrType::I64s(len) => Value::I64s(words(stored, len)?.map(i64::from_le_bytes).collect()),
         AttrType::U64s(len) => Value::U64s(words(stored, len)?.map(u64::from_le_bytes).collect()),
         AttrType::F64s(len) => Value::F64s(words(stored, len)?.map(f64::from_le_bytes).collect()),
+        AttrType::Nested => return Err(corrupt(stored)), // No schema has any.
     })
 }
 

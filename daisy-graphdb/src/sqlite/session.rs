@@ -8,7 +8,7 @@ use rusqlite::{CachedStatement, Connection, ErrorCode, Row, params_from_iter};
 use super::marks;
 use super::rows::{Param, attrs, bind, bind_position, position};
 use super::tables::Tables;
-use crate::engine::{Each, EdgeSelect, End, Mark, NodeSelect, PlacedEdge, Put, Session};
+use crate::engine::{Chosen, Each, EdgeSelect, End, Mark, NodeSelect, PlacedEdge, Put, Session};
 use crate::position::Bounds;
 use crate::sql::{Column, Statement, chosen, wanted};
 use crate::{BlockLease, Count, Edge, Filter, GraphError, Node, NodeId, Position, Schema, Value};
@@ -94,7 +94,7 @@ impl<'a> SqliteSession<'a> {
     /// A selection of edges, to which a condition is appended.
     fn select_edges(&self, select: &EdgeSelect<'_>) -> Statement {
         let Tables { edges, u, v, edge_columns, .. } = self.tables;
-        let wanted = wanted([&**u, v], &chosen(edge_columns, &select.attrs));
+        let wanted = wanted([&**u, v], &chosen(edge_columns, select.attrs.places()));
         Statement::new('?', format!("SELECT {wanted} FROM {edges} WHERE "))
             .filter(select.filter, edge_columns)
     }
@@ -108,7 +108,7 @@ impl<'a> SqliteSession<'a> {
         mut each: impl FnMut(Edge),
     ) -> Result<(), GraphError> {
         let more: Vec<_> = more.iter().copied().map(Value::I64).collect();
-        let columns = chosen(&self.tables.edge_columns, &select.attrs);
+        let columns = chosen(&self.tables.edge_columns, select.attrs.places());
         let mut prepared = self.prepare(&statement.text)?;
         let params = params_from_iter(statement.params.iter().chain(&more).map(Param));
         let mut rows = prepared.query(params).map_err(failed("read edges"))?;
@@ -191,7 +191,7 @@ impl Session for SqliteSession<'_> {
         each: Each<'_>,
     ) -> Result<(), GraphError> {
         let tables = self.tables;
-        let columns = chosen(&tables.node_columns, &select.attrs);
+        let columns = chosen(&tables.node_columns, select.attrs.places());
         let place = ["id"].into_iter().chain(tables.positions.iter().map(String::as_str));
         let wanted = wanted(place, &columns);
         let mut batch = Vec::new();
@@ -351,6 +351,23 @@ impl Session for SqliteSession<'_> {
         Ok(count)
     }
 
+    fn delete_ids(&mut self, ids: &[NodeId]) -> Result<Count, GraphError> {
+        let Tables { nodes, edges, u, has_cells, .. } = self.tables;
+        let owner = match has_cells {
+            true => format!("(u_cell, u) = (SELECT cell, id FROM {nodes} WHERE id = ?1)"),
+            false => format!("{u} = ?1"),
+        };
+        let mut owned = self.prepare(&format!("DELETE FROM {edges} WHERE {owner}"))?;
+        let mut gone = self.prepare(&format!("DELETE FROM {nodes} WHERE id = ?1"))?;
+        let mut count = Count::default();
+        for id in ids {
+            let id = [id.to_bits()];
+            count.edges += owned.execute(id).map_err(failed("delete edges"))? as u64;
+            count.nodes += gone.execute(id).map_err(failed("delete nodes"))? as u64;
+        }
+        Ok(count)
+    }
+
     fn delete_edges(&mut self, pairs: &[(NodeId, NodeId)]) -> Result<(), GraphError> {
         let Tables { edges, u, v, .. } = self.tables;
         let mut prepared =
@@ -438,8 +455,8 @@ impl Session for SqliteSession<'_> {
         Ok(())
     }
 
-    fn set_node_attrs(&mut self, nodes: &[&Node], attrs: &[usize]) -> Result<(), GraphError> {
-        let columns = chosen(&self.tables.node_columns, attrs);
+    fn set_node_attrs(&mut self, nodes: &[&Node], attrs: &Chosen) -> Result<(), GraphError> {
+        let columns = chosen(&self.tables.node_columns, attrs.places());
         let text = Self::update_text(&self.tables.nodes, &columns, &["id"]);
         let rows = nodes.iter().map(|node| (&node.attrs, vec![node.id.to_bits()]));
         self.update(&text, &columns, rows)
@@ -448,10 +465,10 @@ impl Session for SqliteSession<'_> {
     fn set_edge_attrs(
         &mut self,
         edges: &[((NodeId, NodeId), &Edge)],
-        attrs: &[usize],
+        attrs: &Chosen,
     ) -> Result<(), GraphError> {
         let Tables { edges: table, u, v, edge_columns, .. } = self.tables;
-        let columns = chosen(edge_columns, attrs);
+        let columns = chosen(edge_columns, attrs.places());
         let text = Self::update_text(table, &columns, &[v, u]);
         let rows = edges.iter().map(|((u, v), edge)| (&edge.attrs, vec![v.to_bits(), u.to_bits()]));
         self.update(&text, &columns, rows)

@@ -14,6 +14,10 @@ use crate::position::Bounds;
 use crate::sql::{Column, Statement};
 use crate::{AttrType, Attribute, Filter, Schema, Value};
 
+/// What removes tables of our own.
+pub(super) const DROP: &str = "DROP TABLE IF EXISTS nodes; DROP TABLE IF EXISTS edges;
+    DROP TABLE IF EXISTS daisy_blocks; DROP TABLE IF EXISTS daisy_graph;";
+
 /// Where nodes and edges are.
 #[derive(Clone, Debug)]
 pub(super) struct Tables {
@@ -142,6 +146,10 @@ fn kind(attribute: &Attribute) -> &'static str {
         AttrType::Bool | AttrType::I64 | AttrType::U64 => "INTEGER",
         AttrType::F64 => "REAL",
         AttrType::Text => "TEXT",
-        AttrType::Bytes | AttrType::I64s(_) | AttrType::U64s(_) | AttrType::F64s(_) => "BLOB",
+        AttrType::Bytes
+        | AttrType::I64s(_)
+        | AttrType::U64s(_)
+        | AttrType::F64s(_)
+        | AttrType::Nested => "BLOB",
     }
 }

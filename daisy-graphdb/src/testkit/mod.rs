@@ -87,6 +87,7 @@ macro_rules! conformance {
             insert_only_fails_if_something_exists_and_only_then,
             update_only_fails_if_something_is_missing_and_only_then,
             a_block_that_is_written_again_leaves_nothing_of_the_first_time,
+            nodes_alone_or_edges_alone_are_replaced,
             an_edge_needs_its_first_endpoint_and_not_its_second,
             only_what_lies_within_is_written,
             an_undirected_edge_is_one_in_both_orders,

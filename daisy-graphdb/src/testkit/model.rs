@@ -24,18 +24,21 @@ impl Model {
     pub fn write(&mut self, graph: &SubGraph, write: &Write) -> bool {
         let is_inside = |node: &Node| write.roi().is_none_or(|roi| node.position.is_in(roi));
         let mut new = self.clone();
-        if let (WriteMode::ReplaceRoi, Some(roi)) = (write.mode(), write.roi()) {
-            new.delete(roi);
+        let (with_nodes, with_edges) =
+            (write.mode() != WriteMode::ReplaceEdges, write.mode() != WriteMode::ReplaceNodes);
+        if let Some(roi) = write.roi() {
+            new.make_room(write.mode(), roi, graph);
         }
         let mut edges = Vec::new();
-        for edge in graph.edges() {
+        for edge in graph.edges().filter(|_| with_edges) {
             let stored = new.nodes.iter().find(|node| node.id == edge.u);
-            let Some(owner) = graph.node(edge.u).or(stored) else { return false };
+            let given = graph.node(edge.u).filter(|_| with_nodes);
+            let Some(owner) = given.or(stored) else { return false };
             if is_inside(owner) {
                 edges.push(edge.clone());
             }
         }
-        for node in graph.nodes().filter(|node| is_inside(node)) {
+        for node in graph.nodes().filter(|node| with_nodes && is_inside(node)) {
             let before = new.nodes.len();
             new.nodes.retain(|stored| stored.id != node.id);
             if !allowed(write.mode(), new.nodes.len() < before) {
@@ -54,6 +57,29 @@ impl Model {
         }
         *self = new;
         true
+    }
+
+    /// Deletes what a write replaces.
+    fn make_room(&mut self, mode: WriteMode, roi: &Roi, graph: &SubGraph) {
+        let is_stored_inside = |model: &Self, id| {
+            model.nodes.iter().any(|node| node.id == id && node.position.is_in(roi))
+        };
+        match mode {
+            WriteMode::ReplaceRoi => drop(self.delete(roi)),
+            WriteMode::ReplaceNodes => {
+                let is_given = |id| graph.node(id).is_some_and(|node| node.position.is_in(roi));
+                let gone: Vec<_> = self.nodes.iter().map(|node| node.id).collect();
+                let gone = gone.into_iter().filter(|id| is_stored_inside(self, *id));
+                let gone: Vec<_> = gone.filter(|id| !is_given(*id)).collect();
+                self.nodes.retain(|node| !gone.contains(&node.id));
+                self.edges.retain(|edge| !gone.contains(&edge.u));
+            }
+            WriteMode::ReplaceEdges => {
+                let kept = self.clone();
+                self.edges.retain(|edge| !is_stored_inside(&kept, edge.u));
+            }
+            _ => {}
+        }
     }
 
     /// Deletes as [`GraphStore::delete`](crate::GraphStore::delete) does.
@@ -96,7 +122,7 @@ fn allowed(mode: WriteMode, is_stored: bool) -> bool {
     match mode {
         WriteMode::InsertOnly => !is_stored,
         WriteMode::UpdateOnly => is_stored,
-        WriteMode::Upsert | WriteMode::ReplaceRoi => true,
+        _ => true,
     }
 }
 

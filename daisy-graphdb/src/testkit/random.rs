@@ -61,10 +61,12 @@ fn any_graph(dice: &mut Dice, schema: &Schema) -> SubGraph {
 }
 
 fn any_write(dice: &mut Dice, dims: usize) -> Write {
-    let write = match dice.below(6) {
+    let write = match dice.below(9) {
         0 => Write::insert_only(),
         1 => Write::update_only(),
         2 | 3 => return Write::replace(any_roi(dice, dims)),
+        4 => return Write::replace_nodes(any_roi(dice, dims)),
+        5 => return Write::replace_edges(any_roi(dice, dims)),
         _ => Write::upsert(),
     };
     if dice.below(3) == 0 { write.within(any_roi(dice, dims)) } else { write }

@@ -81,6 +81,34 @@ pub fn a_block_that_is_written_again_leaves_nothing_of_the_first_time(database: 
     assert_eq!(everything(&*store), read);
 }
 
+/// Nodes alone or edges alone are replaced.
+pub fn nodes_alone_or_edges_alone_are_replaced(database: &dyn Database) {
+    let store = create(database, schema());
+    let left = roi([0, 0], [10, 10]);
+    let nodes = [node(1, 0.0, 0.0), node(2, 9.0, 9.0), node(11, 1.0, 11.0)];
+    put(&*store, nodes, [Edge::new(1, 2), Edge::new(2, 11), Edge::new(11, 1)]);
+
+    let kept = graph(&*store, [node(2, 8.0, 8.0), node(3, 5.0, 5.0)], [Edge::new(3, 2)]);
+    let written = store.write(&kept, &Write::replace_nodes(left.clone())).unwrap();
+    assert_eq!(written.deleted, Count { nodes: 1, edges: 1 });
+    assert_eq!(written.written, Count { nodes: 2, edges: 0 });
+    assert_eq!(ids(&everything(&*store)), [2, 3, 11]);
+    assert_eq!(pairs(&everything(&*store)), [(2, 11), (11, 1)]); // 2 keeps its own, 1 is gone
+
+    // Node 3 is not written, so that it stays where it is stored.
+    let given = graph(&*store, [node(3, 50.0, 50.0)], [Edge::new(3, 11), Edge::new(11, 2)]);
+    let written = store.write(&given, &Write::replace_edges(left.clone())).unwrap();
+    assert_eq!(written.deleted, Count { nodes: 0, edges: 1 });
+    assert_eq!(written.written, Count { nodes: 0, edges: 1 }); // 11 lies outside
+    assert_eq!(ids(&everything(&*store)), [2, 3, 11]);
+    assert_eq!(pairs(&everything(&*store)), [(3, 11), (11, 1)]);
+
+    let unknown = graph(&*store, [node(9, 1.0, 1.0)], [Edge::new(9, 1)]);
+    let refused = store.write(&unknown, &Write::replace_edges(left));
+    assert!(matches!(refused, Err(GraphError::UnknownEndpoint { .. })));
+    assert_eq!(pairs(&everything(&*store)), [(3, 11), (11, 1)]);
+}
+
 /// An edge needs its first endpoint and not its second.
 pub fn an_edge_needs_its_first_endpoint_and_not_its_second(database: &dyn Database) {
     let store = create(database, schema());

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use daisy_geometry::{Coordinate, Roi};
 use daisy_graphdb::testkit::Database;
 use daisy_graphdb::{
-    AttrType, Begun, Committed, Count, Daisy02, Edge, EdgesBy, Filter, GraphError, GraphStore,
-    MongoStore, Node, NodeId, Open, Position, Query, Schema, Write,
+    AttrType, Begun, Committed, Count, Daisy02, Daisy02Database, Daisy02Meta, Edge, EdgesBy,
+    Filter, GraphError, GraphStore, MongoStore, Nested, Node, NodeId, Open, Position, Query,
+    Schema, Write,
 };
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::sync::Client;
@@ -146,6 +147,92 @@ fn collections_of_daisy_0_2_are_not_taken_for_others() {
     let missing =
         MongoStore::open_daisy_0_2(&empty.uri, &empty.name, &Daisy02::default(), schema());
     assert!(matches!(missing, Err(GraphError::NotFound { .. })));
+}
+
+#[test]
+fn attributes_of_daisy_0_2_need_not_be_declared() {
+    let place = old(false);
+    let open = |is_writable| {
+        let database =
+            Daisy02Database::connect(&place.uri, &place.name, Daisy02::default()).unwrap();
+        database.store(schema().any_attrs(), is_writable).unwrap()
+    };
+    let (store, all) = (open(true), Query::new(Roi::unbounded(2)));
+    let read = store.read(&all).unwrap();
+    let value = |id, name| read.node(NodeId(id)).unwrap().attrs.value(name).cloned();
+    assert_eq!(value(1, "score"), Some(1_i64.into())); // each as it is stored
+    assert_eq!(value(u64::MAX, "score"), Some(0.5.into()));
+    assert_eq!((value(3, "unknown"), value(3, "score")), (Some(true.into()), None));
+    let large = Filter::ge("score", 0.75); // numbers of both kinds compare
+    assert_eq!(store.count_nodes(&Roi::unbounded(2), &large).unwrap(), 1);
+    let names = store.read(&all.clone().node_attrs(["name"]).edge_attrs([""; 0])).unwrap();
+    assert_eq!(names.node(NodeId(1)).unwrap().attrs.len(), 1);
+    assert!(names.edge(NodeId(1), NodeId(3)).unwrap().attrs.is_empty());
+
+    let tree = Nested::Map(vec![("a".into(), Nested::List(vec![Nested::Null]))]);
+    let new = Node::new(8, Position::new([1.0, 2.0]).unwrap());
+    let new = new.with("tree", tree).with("it's", "x").with("few", [0.5, 1.5]);
+    let mut graph = store.schema().sub_graph();
+    graph.insert_node(new.clone());
+    graph.insert_edge(Edge::new(8, 1).with("any", vec![1_u8]));
+    store.write(&graph, &Write::upsert()).unwrap();
+    assert_eq!(store.update_attrs(&graph, &["few", "any"]).unwrap(), Count { nodes: 1, edges: 1 });
+    let read = open(false).read(&all).unwrap();
+    assert_eq!(read.node(NodeId(8)), Some(&new));
+    assert_eq!(read.edge(NodeId(1), NodeId(8)), graph.edge(NodeId(1), NodeId(8)));
+
+    let refused = |node: Node| {
+        let mut graph = store.schema().sub_graph();
+        graph.insert_node(node);
+        store.write(&graph, &Write::upsert()).unwrap_err()
+    };
+    let plain = || Node::new(9, Position::new([1.0, 2.0]).unwrap());
+    for name in ["id", "position", "$set", "a.b"] {
+        assert!(matches!(refused(plain().with(name, 1_i64)), GraphError::AttributeName { .. }));
+    }
+    let huge = refused(plain().with("huge", u64::MAX));
+    assert!(matches!(huge, GraphError::Unstorable { .. }), "{huge}");
+    let read_only = open(false).write(&graph, &Write::upsert());
+    assert!(matches!(read_only, Err(GraphError::ReadOnly)));
+}
+
+#[test]
+fn collections_of_daisy_0_2_are_made_once_and_removed() {
+    let place = Place::new();
+    let database = Daisy02Database::connect(&place.uri, &place.name, Daisy02::default()).unwrap();
+    assert_eq!(database.meta().unwrap(), None);
+    assert!(matches!(database.store(schema(), true), Err(GraphError::NotFound { .. })));
+    let roi = Roi::from_axes([Some((-5, 10)), None]).unwrap();
+    let meta = Daisy02Meta { is_directed: true, total_roi: Some(roi.clone()) };
+    assert_eq!(database.create(&meta).unwrap(), meta);
+    let other = Daisy02Meta { is_directed: false, total_roi: None };
+    assert_eq!(database.create(&other).unwrap(), meta);
+    assert_eq!(database.dims().unwrap(), Some(2));
+    let wanted = schema().any_attrs().directed().total_roi(roi).unwrap();
+    let store = database.store(wanted, true).unwrap();
+    let graph = graph_of_one(&store);
+    store.write(&graph, &Write::upsert()).unwrap();
+    assert!(store.commit_block(&processes::lease(1, 2), &graph, &Write::upsert()).is_ok());
+    database.remove().unwrap();
+    assert_eq!(database.meta().unwrap(), None);
+    assert_eq!(database.create(&other).unwrap(), other);
+    let store = database.store(schema().any_attrs().total_roi(Roi::unbounded(2)).unwrap(), true);
+    let store = store.unwrap();
+    assert_eq!(database.dims().unwrap(), None);
+    store.write(&graph_of_one(&store), &Write::upsert()).unwrap();
+    assert_eq!(database.dims().unwrap(), Some(2));
+    store.delete(&Roi::unbounded(2)).unwrap();
+    assert!(store.read(&Query::new(Roi::unbounded(2))).unwrap().is_empty());
+    assert!(store.blocks_done("t", None).unwrap().is_empty());
+    for open in [Open::Create(schema().any_attrs()), Open::ReadWrite] {
+        assert!(place.open(open).is_err());
+    }
+}
+
+fn graph_of_one(store: &MongoStore) -> daisy_graphdb::SubGraph {
+    let mut graph = store.schema().sub_graph();
+    graph.insert_node(Node::new(1, Position::new([0.0, 0.0]).unwrap()));
+    graph
 }
 
 /// A store on a stand-in of its own, which can be told to fail.

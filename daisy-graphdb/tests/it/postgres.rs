@@ -33,6 +33,18 @@ impl Database for Namespace {
 daisy_graphdb::conformance!(Namespace::new);
 
 #[test]
+fn a_graph_is_removed_and_another_can_take_its_place() {
+    let Some(namespace) = Namespace::new() else { return };
+    PostgresStore::remove(&namespace.config, &namespace.name).unwrap(); // nothing there
+    let schema = processes::schema();
+    drop(namespace.open(Open::Create(schema.clone())).unwrap());
+    PostgresStore::remove(&namespace.config, &namespace.name).unwrap();
+    assert!(matches!(namespace.open(Open::ReadWrite), Err(GraphError::NotFound { .. })));
+    let other = schema.total_roi(daisy_geometry::Roi::new([0, 0], [900, 900]).unwrap()).unwrap();
+    assert!(namespace.open(Open::Create(other)).is_ok());
+}
+
+#[test]
 fn as_another_process() {
     processes::play(|place| {
         let (config, name) = place.split_once('|').unwrap();

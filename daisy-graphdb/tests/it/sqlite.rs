@@ -36,6 +36,27 @@ impl Database for File {
 daisy_graphdb::conformance!(|| Some(File::new()));
 
 #[test]
+fn a_graph_is_removed_and_no_other_file_is() {
+    let file = File::new();
+    SqliteStore::remove(file.path()).unwrap(); // nothing there
+    let schema = processes::schema();
+    let store = file.open(Open::Create(schema.clone())).unwrap();
+    let commit = || {
+        let (graph, write) = processes::block(&*store, 1, 2);
+        store.commit_block(&processes::lease(1, 1), &graph, &write)
+    };
+    assert!(matches!(commit().unwrap(), Committed::Written(_)));
+    SqliteStore::remove(file.path()).unwrap();
+    assert!(matches!(file.open(Open::ReadWrite), Err(GraphError::NotFound { .. })));
+    let other = file.open(Open::Create(schema.undirected())).unwrap();
+    assert_eq!(other.blocks_done("t", None).unwrap(), []);
+    let text = File::new();
+    std::fs::write(text.path(), "a letter, long enough to be read as the head of a file").unwrap();
+    assert!(matches!(SqliteStore::remove(text.path()), Err(GraphError::NotAGraph { .. })));
+    assert!(text.path().exists());
+}
+
+#[test]
 fn as_another_process() {
     processes::play(|path| {
         let mut options = SqliteOptions::default();

@@ -1,5 +1,8 @@
 """Block-wise task scheduling for large nD volumes."""
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from ._coordinate import Coordinate
 from ._daisy import Block, Scheduler, TaskState, TaskStates
 from ._roi import Roi
@@ -15,9 +18,14 @@ from .report import FailedBlock, FinalState, Report
 from .run import Server, SerialServer, get_worker_log_basename, run_blockwise, set_log_basedir
 from .task import Task
 
+if TYPE_CHECKING:
+    from .graph import DiGraph, Graph
+    from .graph_provider import BlockOutcome, MongoDbGraphProvider, PostgresGraphProvider, SQLiteGraphProvider
+
 __all__ = [
     "Array",
     "Block",
+    "BlockOutcome",
     "BlockStatus",
     "BlockwiseDependencyGraph",
     "Client",
@@ -25,10 +33,15 @@ __all__ = [
     "Coordinate",
     "Dataset",
     "DependencyGraph",
+    "DiGraph",
     "FailedBlock",
     "FinalState",
+    "Graph",
+    "MongoDbGraphProvider",
+    "PostgresGraphProvider",
     "Report",
     "Roi",
+    "SQLiteGraphProvider",
     "Scheduler",
     "SerialServer",
     "Server",
@@ -45,3 +58,25 @@ __all__ = [
     "run_blockwise",
     "set_log_basedir",
 ]
+
+#: Where names come from that are imported when they are first used: networkx takes its time.
+_LAZY = {
+    "BlockOutcome": ".graph_provider",
+    "DiGraph": ".graph",
+    "Graph": ".graph",
+    "MongoDbGraphProvider": ".graph_provider",
+    "PostgresGraphProvider": ".graph_provider",
+    "SQLiteGraphProvider": ".graph_provider",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name], __name__), name)
+    if name == "persistence":  # where daisy 0.2 had the providers
+        return importlib.import_module(".persistence", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

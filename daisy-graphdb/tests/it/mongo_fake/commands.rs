@@ -63,7 +63,7 @@ impl State {
         let database = command.get_str("$db").unwrap_or_default();
         let namespace = format!("{database}.{}", target.as_str().unwrap_or_default());
         if let Ok(concern) = command.get_document("writeConcern") {
-            if !["insert", "update", "delete", "createIndexes"].contains(&name.as_str()) {
+            if !["insert", "update", "delete", "createIndexes", "drop"].contains(&name.as_str()) {
                 return Err((72, "Command does not support writeConcern".into()));
             }
             if number(concern, "w").is_some_and(|w| w > 1) {
@@ -85,6 +85,10 @@ impl State {
             "insert" => self.write(&namespace, command, "documents", Collection::insert_one),
             "update" => self.write(&namespace, command, "updates", Collection::update),
             "delete" => self.write(&namespace, command, "deletes", Collection::delete),
+            "drop" => match self.collections.remove(&namespace) {
+                Some(_) => Ok(doc! { "ns": namespace }),
+                None => Err((26, "ns not found".into())),
+            },
             "createIndexes" => self.create_indexes(&namespace, command),
             other => Err((59, format!("no such command: {other}"))),
         }

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use mongodb::bson::{Bson, Document, doc};
+use mongodb::bson::{Bson, Document};
 
 /// Whether a document meets a condition; an error for an operator that is not known.
 pub(super) fn matches(document: &Document, condition: &Document) -> Result<bool, String> {
@@ -128,6 +128,8 @@ fn float(value: &Bson) -> Option<f64> {
 
 #[test]
 fn conditions_mean_what_the_manual_says() {
+    use mongodb::bson::doc;
+
     let document = doc! {
         "id": 7_i64, "position": [1.5, -2.0], "name": "O'Brien", "null": Bson::Null,
         "_id": { "task": "t", "block": 3_i64 },

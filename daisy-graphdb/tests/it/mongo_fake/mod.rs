@@ -12,7 +12,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use mongodb::bson::{Document, doc};
+use mongodb::bson::Document;
 
 use self::commands::State;
 
@@ -157,6 +157,8 @@ fn frame(request: i32, op: i32, reply: &Document) -> Vec<u8> {
 
 #[test]
 fn a_sequence_of_documents_is_an_array_of_the_command() {
+    use mongodb::bson::doc;
+
     let (body, one, two) = (doc! { "insert": "c" }, doc! { "a": 1 }, doc! { "b": 2 });
     let bytes = |document: &Document| document.to_vec().unwrap();
     let sequence = [b"documents\0".to_vec(), bytes(&one), bytes(&two)].concat();
