@@ -1,5 +1,6 @@
 """What all graph providers do; the numbers are those of the defects of daisy 0.2.1 that are not here."""
 
+import gc
 import multiprocessing
 import os
 import pathlib
@@ -470,6 +471,16 @@ def test_a_block_without_a_name_or_with_a_huge_number_cannot_be_marked(place):
     with pytest.raises(ValueError, match="64 bits"):
         provider.commit_block(daisy.Block(TOTAL, row, row, 2**64, "t"), daisy.Graph())
     assert provider.num_nodes(TOTAL) == 5
+
+
+def test_reading_leaves_the_garbage_collector_as_it_was(sql_place):
+    provider = filled(sql_place)
+    for is_on in (False, True):
+        (gc.enable if is_on else gc.disable)()
+        provider[TOTAL]
+        with pytest.raises(TypeError):
+            provider.read_nodes("no ROI")
+        assert gc.isenabled() == is_on
 
 
 def test_connected_components(place):

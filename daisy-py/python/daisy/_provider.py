@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
+import gc
 import math
 import os
-from typing import Any, Iterable, Mapping, Optional, Union
+from typing import Any, Iterable, Iterator, Mapping, Optional, Union
 
 from ._attr_types import AttrTypes, as_python
 from ._columns import as_arrays
@@ -78,12 +80,13 @@ class GraphProvider:
         """
         from ._subgraph import DiSubGraph, SubGraph
 
-        attrs = (node_attrs, edge_attrs)
-        nodes, edges = self._store(roi).read(self._asked(roi, (nodes_filter, edges_filter), attrs))
+        asked = self._asked(roi, (nodes_filter, edges_filter), (node_attrs, edge_attrs))
         graph = DiSubGraph() if self.directed else SubGraph()
         graph.provider, graph.roi = self, roi
-        graph.add_nodes_from(nodes)
-        graph.add_edges_from(edges)
+        with _collection_paused():
+            nodes, edges = self._store(roi).read(asked)
+            graph.add_nodes_from(nodes)
+            graph.add_edges_from(edges)
         return graph
 
     def read_nodes(
@@ -91,10 +94,11 @@ class GraphProvider:
     ) -> list[dict[str, Any]]:
         """The nodes in a ROI, each a dict with ``"id"``, its position and its attributes."""
         asked = self._asked(roi, (attr_filter, None), (read_attrs, None), with_edges=False)
-        nodes, _ = self._store(roi).read(asked)
-        for node, attrs in nodes:
-            attrs["id"] = node
-        return [attrs for _, attrs in nodes]
+        with _collection_paused():
+            nodes, _ = self._store(roi).read(asked)
+            for node, attrs in nodes:
+                attrs["id"] = node
+            return [attrs for _, attrs in nodes]
 
     def read_edges(
         self,
@@ -122,7 +126,8 @@ class GraphProvider:
                 raise TypeError("read_edges needs a ROI or nodes; give one of them")
             dims = self._store().dims
             roi = Roi((None,) * dims, (None,) * dims)
-        _, edges = self._store(roi).read(self._asked(roi, (None, attr_filter), ([], read_attrs)))
+        with _collection_paused():
+            _, edges = self._store(roi).read(self._asked(roi, (None, attr_filter), ([], read_attrs)))
         first, second = self.endpoint_names
         found = []
         for u, v, attrs in edges:
@@ -233,7 +238,8 @@ class GraphProvider:
         in each run (with MongoDB: at least once).
 
         Args:
-            block: the block; its name is its ``block_id``.
+            block: the block; its name is its ``block_id``. (Rust programs name blocks by their cells: where
+                both write into one graph, give their tasks different names.)
             graph: its result.
             run, lease: see :meth:`begin_block`.
             roi: where it is written; by default the block's write ROI.
@@ -400,6 +406,19 @@ class GraphProvider:
 
     def __deepcopy__(self, memo: Any) -> GraphProvider:
         return self
+
+
+@contextlib.contextmanager
+def _collection_paused() -> Iterator[None]:
+    """Pauses the search for garbage: a large graph is many new objects at once and none of them garbage, and
+    looking at them again and again takes longer than all the rest."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def again(mode: str) -> str:
