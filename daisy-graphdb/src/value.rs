@@ -269,7 +269,7 @@ impl Attrs {
     }
 
     /// No attributes, and room for some.
-    #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mongodb"))]
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
     pub(crate) fn with_capacity(count: usize) -> Self {
         Self(Vec::with_capacity(count))
     }

@@ -108,9 +108,10 @@ def _postgres() -> Any:
     debian = pathlib.Path("/usr/lib/postgresql").glob("*/bin")
     folders = sorted(debian, key=lambda path: float(path.parent.name), reverse=True)
     folders += [pathlib.Path(folder) for folder in os.get_exec_path()]
-    programs = [folder for folder in folders if (folder / "pg_isready").exists() and (folder / "initdb").exists()]
+    needed = ("initdb", "postgres", "pg_isready")
+    programs = [folder for folder in folders if all((folder / name).exists() for name in needed)]
     if not programs:
-        return RuntimeError("PostgreSQL is not installed, so nothing about it is tested: install `postgresql`")
+        return RuntimeError("PostgreSQL is not installed, so nothing about it is tested: install postgresql")
     unprivileged = []
     if os.getuid() == 0:  # PostgreSQL refuses to be run by root
         users = {entry.pw_name for entry in pwd.getpwall()}

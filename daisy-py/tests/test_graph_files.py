@@ -38,7 +38,8 @@ def test_any_attributes_are_stored_as_they_are(mongo_place):
     graph.add_node(2, position=(1, 2, 4), few="of another type")
     graph.write_nodes()
     read = provider[graph.roi]
-    assert read.nodes[1] == {"position": [1.0, 2.0, 3.0], **attrs} and read.nodes[2]["few"] == "of another type"
+    assert read.nodes[1] == {"position": [1.0, 2.0, 3.0], **attrs}
+    assert read.nodes[2]["few"] == "of another type"
     assert provider.node_attrs is None and provider.total_roi is None
     nodes, _ = provider.read_blockwise(graph.roi, (10, 10, 10), 1)
     assert sorted(map(str, nodes["few"])) == ["[1, 2]", "of another type"]
@@ -76,7 +77,7 @@ def test_attribute_collections_are_refused():
 
 
 def test_documents_are_those_of_daisy_0_2(mongo_place):
-    pymongo = pytest.importorskip("pymongo", reason="documents are compared through pymongo: pip install pymongo")
+    pymongo = pytest.importorskip("pymongo", reason="documents are compared through pymongo: install it")
     with pymongo.MongoClient(mongodb()) as client:
         database = client[mongo_place.name]
         provider = mongo_place.provider(directed=False, total_roi=Roi((0, 0), (100, 100)))

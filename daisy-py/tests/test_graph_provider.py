@@ -1,5 +1,6 @@
 """What all graph providers do; the numbers are those of the defects of daisy 0.2.1 that are not here."""
 
+import gc
 import multiprocessing
 import os
 import pathlib
@@ -16,7 +17,14 @@ from daisy import BlockOutcome, Roi
 from graph_places import Place, place, sql_place  # noqa: F401
 
 ATTRS = {
-    "node_attrs": {"size": "uint64", "score": float, "name": str, "flag": bool, "raw": bytes, "axis": (float, 2)},
+    "node_attrs": {
+        "size": "uint64",
+        "score": float,
+        "name": str,
+        "flag": bool,
+        "raw": bytes,
+        "axis": (float, 2),
+    },
     "edge_attrs": {"weight": float, "label": int},
 }
 TOTAL = Roi((-100, -100), (1000, 1000))
@@ -52,7 +60,8 @@ def test_what_is_written_is_read_back(place):
     largest = 2**64 - 1
     every = dict(size=2**40, score=0.25, name="O'Brien ä", flag=True, raw=b"a\0b", axis=[0.5, -1.5])
     graph.add_node(largest, position=(-3.5, 0), **every)
-    graph.add_node(numpy.uint64(7), position=numpy.array([1, 2]), size=numpy.int64(3), flag=numpy.bool_(False))
+    of_numpy = {"size": numpy.int64(3), "flag": numpy.bool_(False)}
+    graph.add_node(numpy.uint64(7), position=numpy.array([1, 2]), **of_numpy)
     graph.add_node(0, position=daisy.Coordinate(5, 5), score=numpy.float32(0.5), name=None)
     graph.add_edge(largest, 7, weight=2.5, label=-4)
     assert (graph.write_nodes(), graph.write_edges()) == (3, 1)
@@ -445,7 +454,8 @@ def test_the_result_of_a_block_counts_once(place):
     assert ids(provider.read_nodes(TOTAL)) == [1, 5]  # what the block held before is gone
     assert provider.blocks_done("label") == {4}
     result.nodes[1]["size"] = 999
-    assert provider.commit_block(pickle.loads(pickle.dumps(block)), result, lease=8) is BlockOutcome.ALREADY_DONE
+    sent = pickle.loads(pickle.dumps(block))
+    assert provider.commit_block(sent, result, lease=8) is BlockOutcome.ALREADY_DONE
     assert provider.begin_block(block) is BlockOutcome.ALREADY_DONE
     assert provider[TOTAL].nodes[1]["size"] == 100
     assert provider.commit_block(block, result, run="another") is BlockOutcome.WRITTEN
@@ -461,6 +471,16 @@ def test_a_block_without_a_name_or_with_a_huge_number_cannot_be_marked(place):
     with pytest.raises(ValueError, match="64 bits"):
         provider.commit_block(daisy.Block(TOTAL, row, row, 2**64, "t"), daisy.Graph())
     assert provider.num_nodes(TOTAL) == 5
+
+
+def test_reading_leaves_the_garbage_collector_as_it_was(sql_place):
+    provider = filled(sql_place)
+    for is_on in (False, True):
+        (gc.enable if is_on else gc.disable)()
+        provider[TOTAL]
+        with pytest.raises(TypeError):
+            provider.read_nodes("no ROI")
+        assert gc.isenabled() == is_on
 
 
 def test_connected_components(place):
@@ -523,6 +543,9 @@ def test_values_are_of_the_declared_type(sql_place):
             provider.write_graph(graph)
         with pytest.raises(TypeError, match=f"{name}"):
             provider.num_nodes(TOTAL, {name: value})
+    with pytest.raises(TypeError) as refused:
+        provider.num_nodes(TOTAL, {"size": "ä" * 10_000})
+    assert "ä" * 60 + "..." in str(refused.value) and len(str(refused.value)) < 200
     graph = daisy.Graph()
     graph.add_node(1, position=(0, 0), size=1, color="red")
     with pytest.raises(ValueError, match="node 1 has an attribute color.*say which"):

@@ -75,7 +75,29 @@ def test_the_results_of_blocks_count_once_over_runs(tmp_path):
             (tmp_path / f"failed {block.block_id[1]}").touch()
             raise RuntimeError("after the commit")
 
-    task = daisy.Task("graph", TOTAL, BLOCK, BLOCK, write, read_write_conflict=False, num_workers=2, max_retries=1)
+    task = daisy.Task(
+        "graph", TOTAL, BLOCK, BLOCK, write, read_write_conflict=False, num_workers=2, max_retries=1
+    )
     assert daisy.run_blockwise([task], progress=False)
     check(provider)
     assert len(provider.blocks_done("graph", "first")) == 36
+
+
+def test_a_worker_commits_under_its_lease(tmp_path):
+    provider = opened(tmp_path)
+
+    def work():
+        client = daisy.Client()
+        while (block := client.next_block()) is not None:
+            lease = client.lease(block)
+            assert lease > 0
+            result = part(block.write_roi)
+            assert provider.begin_block(block, lease=lease) is BlockOutcome.BEGUN
+            assert provider.commit_block(block, result, lease=lease - 1) is BlockOutcome.STALE_LEASE
+            assert provider.commit_block(block, result, lease=lease) is BlockOutcome.WRITTEN
+            client.release_block(block)
+
+    task = daisy.Task("graph", TOTAL, BLOCK, BLOCK, work, read_write_conflict=False, num_workers=2)
+    assert daisy.run_blockwise([task], progress=False)
+    check(provider)
+    assert len(provider.blocks_done("graph")) == 36

@@ -43,10 +43,6 @@ pub(crate) enum Chosen {
     /// Those at these places of the schema, ascending.
     Places(Vec<usize>),
     /// Those of these names, where attributes are taken as they come.
-    #[cfg_attr(
-        not(feature = "mongodb"),
-        expect(dead_code, reason = "for a store that takes attributes as they come")
-    )]
     Names(Vec<String>),
     /// All that there are, likewise.
     All,

@@ -46,8 +46,8 @@ def _text(name: str, given: Any) -> str:
         if text is not None:
             return text
     raise TypeError(
-        f"attribute {name!r} cannot be of type {given!r}; give bool, int, float, str, bytes, a dtype of NumPy "
-        "with at most 64 bits, or a vector of numbers such as (float, 3)"
+        f"attribute {name!r} cannot be of type {given!r}; give bool, int, float, str, bytes, a dtype of "
+        "NumPy with at most 64 bits, or a vector of numbers such as (float, 3)"
     )
 
 

@@ -9,7 +9,7 @@ import networkx
 from .graph import DiGraph, Graph
 
 if TYPE_CHECKING:
-    from .graph_provider import GraphProvider
+    from ._provider import GraphProvider
 
 
 class SharedSubGraph:
@@ -139,7 +139,9 @@ class SubGraph(SharedSubGraph, Graph):
 class DiSubGraph(SharedSubGraph, DiGraph):
     """The part of a directed graph that lies in a ROI: a :class:`daisy.DiGraph` that can be written back."""
 
-def _names(data: dict[str, Any], attributes: Optional[Iterable[str]], taken: Iterable[str]) -> tuple[str, ...]:
+def _names(
+    data: dict[str, Any], attributes: Optional[Iterable[str]], taken: Iterable[str]
+) -> tuple[str, ...]:
     """The attributes of a node or an edge that are meant."""
     meant = data if attributes is None else [name for name in attributes if name in data]
     return tuple(sorted(name for name in meant if name not in taken))

@@ -7,7 +7,7 @@ use pyo3::{
     types::{PyDict, PyFrozenSet, PyList, PySet, PyTuple},
 };
 
-use super::value::{any, typed};
+use super::value::{any, shown, typed};
 use crate::convert::type_name;
 
 /// The filter that a Python value means; none is given by None.
@@ -99,7 +99,8 @@ impl Asker<'_> {
         };
         found.ok_or_else(|| {
             PyTypeError::new_err(format!(
-                "the filter compares {name:?} with {value}, a {}; give a {wanted}",
+                "the filter compares {name:?} with {}, a {}; give a {wanted}",
+                shown(value),
                 type_name(value)
             ))
         })

@@ -12,7 +12,7 @@ use pyo3::{
     types::{PyDict, PyFloat, PyList, PyString, PyTuple},
 };
 
-use super::value::{any, typed};
+use super::value::{any, shown, typed};
 use super::{ends, error};
 use crate::convert::{self, type_name};
 
@@ -330,8 +330,9 @@ fn refused(
     wanted: &str,
 ) -> PyErr {
     PyTypeError::new_err(format!(
-        "attribute {key:?} of {} is {value:.60}, a {}: give a {wanted}",
+        "attribute {key:?} of {} is {}, a {}: give a {wanted}",
         name(),
+        shown(value),
         type_name(value)
     ))
 }

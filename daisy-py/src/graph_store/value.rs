@@ -9,6 +9,9 @@ use pyo3::{
 /// Lists within lists, at most; a list may hold itself.
 const MAX_DEPTH: usize = 50;
 
+/// Characters of a value in an error, at most.
+const MAX_SHOWN: usize = 60;
+
 /// A Python value as one of a declared type; none if it cannot be.
 pub(super) fn typed(value: &Bound<'_, PyAny>, attr_type: AttrType) -> Option<Value> {
     match attr_type {
@@ -107,6 +110,15 @@ fn elements<T: for<'a, 'py> FromPyObject<'a, 'py>>(value: &Bound<'_, PyAny>) -> 
         return None;
     }
     value.try_iter().ok()?.map(|element| element.ok()?.extract().ok()).collect()
+}
+
+/// The beginning of what a value looks like, for an error.
+pub(super) fn shown(value: &Bound<'_, PyAny>) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(MAX_SHOWN) {
+        Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
+        None => text,
+    }
 }
 
 /// A stored value for Python.
