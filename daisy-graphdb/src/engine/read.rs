@@ -38,12 +38,16 @@ pub(crate) fn stream(
         return Ok(());
     }
     let ask = Ask { ends: query.edges_by, is_whole: batch == usize::MAX, nodes, edges };
-    store.reading(&mut |session| {
+    let mut run = |session: &mut dyn Session| {
         session.node_batches(&ask.nodes, batch.max(1), &mut |session, nodes| {
             let edges = ask.edges_of(session, &nodes)?;
             each(SubGraph::of(schema.is_directed(), nodes, edges))
         })
-    })
+    };
+    if ask.is_whole && ask.ends == EdgesBy::Nothing {
+        return store.asking(&mut run);
+    }
+    store.reading(&mut run)
 }
 
 /// [`GraphStore::count_nodes`](crate::GraphStore::count_nodes).
@@ -58,7 +62,7 @@ pub(crate) fn count_nodes(
     let select = everything_in(roi, filter);
     let mut count = 0;
     if !select.bounds.is_empty() {
-        store.reading(&mut |session| {
+        store.asking(&mut |session| {
             count = session.count_nodes(&select)?;
             Ok(())
         })?;
@@ -72,7 +76,7 @@ pub(crate) fn has_edges(store: &impl Backend, roi: &Roi) -> Result<bool, GraphEr
     let select = everything_in(roi, &Filter::All);
     let mut has_edges = false;
     if !select.bounds.is_empty() {
-        store.reading(&mut |session| {
+        store.asking(&mut |session| {
             has_edges = session.has_edges(&select)?;
             Ok(())
         })?;

@@ -27,6 +27,11 @@ pub(crate) trait Backend {
     /// Runs something on one consistent snapshot.
     fn reading(&self, run: Run<'_>) -> Result<(), GraphError>;
 
+    /// Runs something that asks one question, which needs no more than the snapshot of one statement.
+    fn asking(&self, run: Run<'_>) -> Result<(), GraphError> {
+        self.reading(run)
+    }
+
     /// Runs something in a transaction, which is committed if it succeeds and rolled back if not.
     /// It may be run again after a conflict with another writer.
     fn writing(&self, run: Run<'_>) -> Result<(), GraphError>;

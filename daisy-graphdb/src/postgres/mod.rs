@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use postgres::error::SqlState;
 use postgres::{Client, Config, IsolationLevel, NoTls, Statement};
 
-use self::session::PostgresSession;
+use self::session::{Channel, PostgresSession};
 use self::tables::Tables;
 use crate::engine::{Backend, Run, graph_store};
 use crate::sql::quoted;
@@ -136,16 +136,26 @@ impl PostgresStore {
         if prepared.len() > STATEMENTS {
             prepared.clear();
         }
-        let builder = client.build_transaction();
-        let builder = match kind {
-            Kind::Read => builder.isolation_level(IsolationLevel::RepeatableRead).read_only(true),
-            Kind::Write | Kind::Load => builder.isolation_level(IsolationLevel::ReadCommitted),
+        let level = match kind {
+            Kind::Ask => None,
+            Kind::Read => Some(IsolationLevel::RepeatableRead),
+            Kind::Write | Kind::Load => Some(IsolationLevel::ReadCommitted),
         };
-        let transaction = builder.start().map_err(failed("begin a transaction"))?;
+        let channel = match level {
+            None => Channel::Open(client),
+            Some(level) => {
+                let builder = client.build_transaction().isolation_level(level);
+                let transaction = builder.read_only(kind == Kind::Read).start();
+                Channel::Transaction(transaction.map_err(failed("begin a transaction"))?)
+            }
+        };
         let (tables, schema, copies) = (&self.tables, &self.schema, kind == Kind::Load);
-        let mut session = PostgresSession { transaction, prepared, tables, schema, copies };
+        let mut session = PostgresSession { channel, prepared, tables, schema, copies };
         run(&mut session)?; // Rolled back if it fails.
-        session.transaction.commit().map_err(failed("commit"))
+        match session.channel {
+            Channel::Open(_) => Ok(()),
+            Channel::Transaction(transaction) => transaction.commit().map_err(failed("commit")),
+        }
     }
 
     /// A connection that nobody else uses: one that is kept and still open, or a new one.
@@ -164,6 +174,8 @@ impl PostgresStore {
 /// What a transaction is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
+    /// One statement, without a transaction around it: two round trips less.
+    Ask,
     Read,
     Write,
     /// Writing by `COPY`.
@@ -183,6 +195,10 @@ impl Backend for PostgresStore {
 
     fn reading(&self, run: Run<'_>) -> Result<(), GraphError> {
         self.transaction(Kind::Read, run)
+    }
+
+    fn asking(&self, run: Run<'_>) -> Result<(), GraphError> {
+        self.transaction(Kind::Ask, run)
     }
 
     fn writing(&self, run: Run<'_>) -> Result<(), GraphError> {

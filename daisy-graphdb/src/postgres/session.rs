@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use postgres::binary_copy::BinaryCopyInWriter;
 use postgres::types::{ToSql, Type};
-use postgres::{Row, Transaction};
+use postgres::{Client, Row, Transaction};
 
 use super::failed;
 use super::given::Given;
@@ -29,9 +29,26 @@ const ROWS: usize = 10_000;
 /// About as many bytes are sent at once; the server takes up to 2^30.
 const BYTES: usize = 1 << 26;
 
-/// A transaction.
+/// What statements go through.
+pub(super) enum Channel<'a> {
+    Transaction(Transaction<'a>),
+    /// Each statement is a transaction of its own.
+    Open(&'a mut Client),
+}
+
+/// Calls something that a transaction and a client both have.
+macro_rules! through {
+    ($channel:expr, $name:ident($($argument:expr),*)) => {
+        match &mut $channel {
+            Channel::Transaction(transaction) => transaction.$name($($argument),*),
+            Channel::Open(client) => client.$name($($argument),*),
+        }
+    };
+}
+
+/// A transaction, or one statement.
 pub(super) struct PostgresSession<'a> {
-    pub(super) transaction: Transaction<'a>,
+    pub(super) channel: Channel<'a>,
     pub(super) prepared: &'a mut BTreeMap<String, postgres::Statement>,
     pub(super) tables: &'a Tables,
     pub(super) schema: &'a Schema,
@@ -46,7 +63,8 @@ impl PostgresSession<'_> {
         if let Some(statement) = self.prepared.get(text) {
             return Ok(statement.clone());
         }
-        let statement = self.transaction.prepare(text).map_err(failed("prepare a statement"))?;
+        let statement =
+            through!(self.channel, prepare(text)).map_err(failed("prepare a statement"))?;
         self.prepared.insert(text.into(), statement.clone());
         Ok(statement)
     }
@@ -58,7 +76,7 @@ impl PostgresSession<'_> {
         params: Params<'_>,
     ) -> Result<Vec<Row>, GraphError> {
         let prepared = self.prepare(text)?;
-        self.transaction.query(&prepared, params).map_err(failed(doing))
+        through!(self.channel, query(&prepared, params)).map_err(failed(doing))
     }
 
     fn execute(
@@ -68,7 +86,7 @@ impl PostgresSession<'_> {
         params: Params<'_>,
     ) -> Result<u64, GraphError> {
         let prepared = self.prepare(text)?;
-        self.transaction.execute(&prepared, params).map_err(failed(doing))
+        through!(self.channel, execute(&prepared, params)).map_err(failed(doing))
     }
 
     /// Runs a statement with parameters of its own.
@@ -110,7 +128,7 @@ impl PostgresSession<'_> {
         let mut types: Vec<Type> = fixed.iter().map(|(_, kind)| kind.clone()).collect();
         types.extend(columns.iter().map(|column| copy_type(column.attribute.attr_type)));
         let text = format!("COPY {table} ({}) FROM STDIN BINARY", wanted.join(", "));
-        let writer = self.transaction.copy_in(&text).map_err(failed("copy rows"))?;
+        let writer = through!(self.channel, copy_in(&text)).map_err(failed("copy rows"))?;
         let mut writer = BinaryCopyInWriter::new(writer, &types);
         for (key, values) in rows {
             let values = columns.iter().map(|column| values.value(&column.attribute.name));
@@ -183,21 +201,27 @@ impl Session for PostgresSession<'_> {
         let prepared = self.prepare(&statement.text)?;
         let params: Vec<_> = statement.params.iter().map(Param).collect();
         let params: Vec<_> = params.iter().map(|param| param as &(dyn ToSql + Sync)).collect();
-        if limit == usize::MAX {
+        let portal = match &mut self.channel {
+            Channel::Transaction(transaction) if limit < usize::MAX => {
+                Some(transaction.bind(&prepared, &params).map_err(failed("read nodes"))?)
+            }
+            _ => None,
+        };
+        let Some(portal) = portal else {
             // All at once: one round trip less.
-            let rows = self.transaction.query(&prepared, &params).map_err(failed("read nodes"))?;
+            let rows = through!(self.channel, query(&prepared, &params));
+            let rows = rows.map_err(failed("read nodes"))?;
             let nodes: Result<Vec<_>, _> =
                 rows.iter().map(|row| self.node(row, &columns)).collect();
             let nodes = nodes?;
             return if nodes.is_empty() { Ok(()) } else { each(self, nodes) };
-        }
-        let portal = self.transaction.bind(&prepared, &params).map_err(failed("read nodes"))?;
+        };
         let mut batch = Vec::new();
         loop {
             let most = ROWS.min(limit - batch.len());
             let count = i32::try_from(most).unwrap_or(i32::MAX);
-            let rows =
-                self.transaction.query_portal(&portal, count).map_err(failed("read nodes"))?;
+            let Channel::Transaction(transaction) = &mut self.channel else { return Ok(()) };
+            let rows = transaction.query_portal(&portal, count).map_err(failed("read nodes"))?;
             for row in &rows {
                 batch.push(self.node(row, &columns)?);
             }
