@@ -447,29 +447,29 @@ def test_the_result_of_a_block_counts_once(place):
     result = daisy.Graph()
     result.add_node(1, position=(0, 0), size=100)
     result.add_edge(1, 5)
-    assert provider.begin_block(block, lease=7) is BlockOutcome.BEGUN
-    assert provider.commit_block(block, result, lease=6) is BlockOutcome.STALE_LEASE
+    assert provider.begin_block(block, "run", lease=7) is BlockOutcome.BEGUN
+    assert provider.commit_block(block, result, "run", lease=6) is BlockOutcome.STALE_LEASE
     assert ids(provider.read_nodes(row)) == [1, 2, 3, 4] and provider.blocks_done("label") == set()
-    assert provider.commit_block(block, result, lease=7) is BlockOutcome.WRITTEN
+    assert provider.commit_block(block, result, "run", lease=7) is BlockOutcome.WRITTEN
     assert ids(provider.read_nodes(TOTAL)) == [1, 5]  # what the block held before is gone
     assert provider.blocks_done("label") == {4}
     result.nodes[1]["size"] = 999
     sent = pickle.loads(pickle.dumps(block))
-    assert provider.commit_block(sent, result, lease=8) is BlockOutcome.ALREADY_DONE
-    assert provider.begin_block(block) is BlockOutcome.ALREADY_DONE
+    assert provider.commit_block(sent, result, "run", lease=8) is BlockOutcome.ALREADY_DONE
+    assert provider.begin_block(block, "run") is BlockOutcome.ALREADY_DONE
     assert provider[TOTAL].nodes[1]["size"] == 100
-    assert provider.commit_block(block, result, run="another") is BlockOutcome.WRITTEN
+    assert provider.commit_block(block, result, "another") is BlockOutcome.WRITTEN
     assert provider.blocks_done("label", "none") == set() and provider.blocks_done("other") == set()
     assert provider.forget("label", [block]) == 2 and provider.forget("label") == 0
-    assert provider.commit_block(block, result) is BlockOutcome.WRITTEN
+    assert provider.commit_block(block, result, "run") is BlockOutcome.WRITTEN
 
 
 def test_a_block_without_a_name_or_with_a_huge_number_cannot_be_marked(place):
     provider, row = filled(place), Roi((0, 0), (10, 100))
     with pytest.raises(TypeError, match="task_id"):
-        provider.commit_block(daisy.Block(TOTAL, row, row), daisy.Graph())
+        provider.commit_block(daisy.Block(TOTAL, row, row), daisy.Graph(), "run")
     with pytest.raises(ValueError, match="64 bits"):
-        provider.commit_block(daisy.Block(TOTAL, row, row, 2**64, "t"), daisy.Graph())
+        provider.commit_block(daisy.Block(TOTAL, row, row, 2**64, "t"), daisy.Graph(), "run")
     assert provider.num_nodes(TOTAL) == 5
 
 

@@ -20,6 +20,7 @@ and why it is not asked for where cases are made:
 """
 
 import json
+import os
 import pathlib
 import random
 import subprocess
@@ -45,7 +46,11 @@ def oracle():
     def ask(cases):
         lines = "\n".join(map(json.dumps, cases))
         script = pathlib.Path(__file__).with_name("cases.py")
-        result = subprocess.run([python, script], input=lines, capture_output=True, text=True, check=True)
+        # In 1.x the order of blocks hangs on hashes, so these are the same each time.
+        environment = {**os.environ, "PYTHONHASHSEED": "0"}
+        result = subprocess.run(
+            [python, script], input=lines, capture_output=True, text=True, check=True, env=environment, timeout=300
+        )
         return [json.loads(line) for line in result.stdout.splitlines()]
 
     return ask

@@ -1,5 +1,6 @@
 //! A graph on a PostgreSQL server, for workers on many machines.
 
+mod channel;
 mod given;
 mod rows;
 mod session;
@@ -12,7 +13,8 @@ use std::sync::{Mutex, PoisonError};
 use postgres::error::SqlState;
 use postgres::{Client, Config, IsolationLevel, NoTls, Statement};
 
-use self::session::{Channel, PostgresSession};
+use self::channel::Channel;
+use self::session::PostgresSession;
 use self::tables::Tables;
 use crate::engine::{Backend, Run, graph_store};
 use crate::sql::quoted;

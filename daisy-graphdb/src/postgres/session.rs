@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use postgres::Row;
 use postgres::binary_copy::BinaryCopyInWriter;
 use postgres::types::{ToSql, Type};
-use postgres::{Client, Row, Transaction};
 
+use super::channel::{Channel, through};
 use super::failed;
 use super::given::Given;
 use super::rows::{Param, attrs, copy_type, position};
@@ -28,23 +29,6 @@ const ROWS: usize = 10_000;
 
 /// About as many bytes are sent at once; the server takes up to 2^30.
 const BYTES: usize = 1 << 26;
-
-/// What statements go through.
-pub(super) enum Channel<'a> {
-    Transaction(Transaction<'a>),
-    /// Each statement is a transaction of its own.
-    Open(&'a mut Client),
-}
-
-/// Calls something that a transaction and a client both have.
-macro_rules! through {
-    ($channel:expr, $name:ident($($argument:expr),*)) => {
-        match &mut $channel {
-            Channel::Transaction(transaction) => transaction.$name($($argument),*),
-            Channel::Open(client) => client.$name($($argument),*),
-        }
-    };
-}
 
 /// A transaction, or one statement.
 pub(super) struct PostgresSession<'a> {

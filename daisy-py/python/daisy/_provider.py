@@ -209,24 +209,26 @@ class GraphProvider:
 
     # Blocks
 
-    def begin_block(self, block: Block, run: str = "run", lease: Optional[int] = None) -> BlockOutcome:
+    def begin_block(self, block: Block, run: str, lease: Optional[int] = None) -> BlockOutcome:
         """Stores the lease under which a block is worked on; from then on, lower leases cannot commit.
 
         Args:
             block: the block; its name is its ``block_id``.
-            run: the name of the run, which stays the same when it is resumed.
-            lease: the number of the loan (``Client.lease``), if it is known. Without one, whoever commits
-                first wins; with one, nobody does whose lease is lower than another that was begun.
+            run: a name of the run, which stays the same when it is resumed with its journal. A run that is
+                started anew needs another name, else what the first one did is taken for done.
+            lease: the number of the loan; by default ``block.lease``, which blocks have in runs. Without
+                one, whoever commits first wins; with one, nobody does whose lease is lower than another
+                that was begun.
 
         Returns ``BEGUN``, ``ALREADY_DONE`` or ``STALE_LEASE``.
         """
-        return BlockOutcome(self._store(block.write_roi).begin_block(block, run, lease or 0)[0])
+        return BlockOutcome(self._store(block.write_roi).begin_block(block, run, _lease(block, lease))[0])
 
     def commit_block(
         self,
         block: Block,
         graph: Any,
-        run: str = "run",
+        run: str,
         lease: Optional[int] = None,
         roi: Any = None,
         node_attrs: Optional[Iterable[str]] = None,
@@ -250,7 +252,7 @@ class GraphProvider:
         roi = block.write_roi if roi is None else roi
         given = self._given(graph, (True, True), roi, (node_attrs, edge_attrs))
         given["mode"] = "replace"
-        return BlockOutcome(self._store(roi).commit_block(block, (run, lease or 0), given)[0])
+        return BlockOutcome(self._store(roi).commit_block(block, (run, _lease(block, lease)), given)[0])
 
     def blocks_done(self, task_id: str, run: Optional[str] = None) -> set[int]:
         """The numbers of the blocks of a task whose results are stored: ``block.block_id[1]`` of each; of one
@@ -428,3 +430,7 @@ def again(mode: str) -> str:
 
 def _remade(kind: Any, arguments: dict[str, Any]) -> GraphProvider:
     return kind(**arguments)
+
+
+def _lease(block: Block, lease: Optional[int]) -> int:
+    return (block.lease or 0) if lease is None else lease
