@@ -124,6 +124,9 @@ def _mongodb() -> Any:
     url = os.environ.get("DAISY_TEST_MONGODB_URL")
     if url is not None:
         return url
+    built = os.environ.get("DAISY_MONGO_STAND_IN")
+    if built is not None:
+        return _started([built])
     if shutil.which("cargo") is None:
         return RuntimeError("there is no cargo to build the stand-in for MongoDB: set DAISY_TEST_MONGODB_URL")
     example = ["cargo", "run", "--quiet", "-p", "daisy-graphdb", "--features", "mongodb"]

@@ -41,6 +41,11 @@ pub(crate) fn run(tests: &mut Tests, arguments: &[String]) -> Result<(), Error> 
     let mut pytest = Command::new(&python);
     pytest.args(["-m", "pytest", "--quiet", "--color=no", "-rs", "-p", "no:cacheprovider"]);
     pytest.args(["daisy-py"]).args(arguments).env("DAISY_VENVS", &folder).current_dir(root());
+    let stand_in = target().join("debug/examples/mongo_stand_in");
+    if stand_in.exists() {
+        // The tests of daisy-graphdb have built it; else these do.
+        pytest.env("DAISY_MONGO_STAND_IN", stand_in);
+    }
     tests.add(&mut pytest, pytest_summary)
 }
 
