@@ -15,11 +15,6 @@ import daisy
 from daisy import BlockStatus, Client, Context, Report, Roi, Task, run_blockwise
 
 
-@pytest.fixture(autouse=True)
-def in_a_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-
 def line(name, function, blocks=10, **more):
     """A task of so many blocks of 10, without context."""
     return Task(name, Roi((0,), (10 * blocks,)), Roi((0,), (10,)), Roi((0,), (10,)), function, **more)

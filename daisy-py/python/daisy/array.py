@@ -163,10 +163,7 @@ class Array:
         result = np.full(self._shape_of(roi), fill_value, dtype=self.dtype)
         if not inside.empty:
             begin = (inside.begin - roi.offset) / self._voxel_size
-            index: list[slice] = [slice(None)] * len(self.data.shape)
-            for axis, start, length in zip(self._world, begin, inside.shape / self._voxel_size):
-                index[axis] = slice(start, start + length)
-            result[tuple(index)] = self.data[self._slices(inside)]
+            result[self._box(begin, inside)] = self.data[self._slices(inside)]
         return result
 
     def materialize(self) -> None:
@@ -202,13 +199,15 @@ class Array:
 
     def _slices(self, roi: Roi) -> tuple[slice, ...]:
         """The ROI as voxels of the data."""
+        roi = Roi(roi.offset, roi.shape)
+        # An empty ROI may have no offset.
+        offset = self._data_offset if roi.empty else roi.offset
+        return self._box((offset - self._data_offset) / self._voxel_size, roi)
+
+    def _box(self, begin: Coordinate, roi: Roi) -> tuple[slice, ...]:
+        """As many voxels as the ROI has, from one of them on, with all channels."""
         index: list[slice] = [slice(None)] * len(self.data.shape)
-        if Roi(roi.offset, roi.shape).empty:
-            for axis, length in zip(self._world, Coordinate(roi.shape) / self._voxel_size):
-                index[axis] = slice(0, length)
-            return tuple(index)
-        begin = (Coordinate(roi.offset) - self._data_offset) / self._voxel_size
-        for axis, start, length in zip(self._world, begin, Coordinate(roi.shape) / self._voxel_size):
+        for axis, start, length in zip(self._world, begin, roi.shape / self._voxel_size):
             index[axis] = slice(start, start + length)
         return tuple(index)
 
@@ -336,10 +335,8 @@ class Dataset:
             value = voxels
         elif value.ndim:
             # The shape without the axes that a number has taken away, and then with them.
-            shape = [1] * self.ndim
             lengths = dict(zip(self.world_axes, box[1]))
-            for axis in range(self.ndim):
-                shape[axis] = lengths.get(axis, self.shape[axis])
+            shape = [lengths.get(axis, length) for axis, length in enumerate(self.shape)]
             kept = [length for length, part in zip(shape, rest) if isinstance(part, slice)]
             value = np.broadcast_to(value, kept).reshape(shape)
         self.stored.write(*box, value)
