@@ -19,9 +19,9 @@ use daisy_array::{Array, ArraySpec, Compression, Dtype, Durability, IfExists, Me
 use daisy_geometry::Roi;
 use ndarray::{Array3, ArrayD};
 use zarrs::array::{ArraySubset, CodecOptions};
-use zarrs::filesystem::FilesystemStore;
 use zarrs::storage::ReadableWritableStorage;
 use zarrs::storage::store::MemoryStore as ZarrsMemory;
+use zarrs_filesystem::FilesystemStore;
 
 const LENGTH: i64 = 256;
 const CHUNK: i64 = 64;

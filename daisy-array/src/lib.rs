@@ -7,6 +7,7 @@ mod convert;
 mod create;
 mod element;
 mod error;
+mod group;
 mod io;
 mod keys;
 mod metadata;
@@ -25,6 +26,7 @@ pub use axes::{Axis, AxisKind};
 pub use convert::Number;
 pub use element::{Dtype, Element, Scalar};
 pub use error::{ArrayError, Source};
+pub use group::ensure_group;
 pub use io::Snapped;
 pub use keys::MetadataKeys;
 #[cfg(feature = "ome")]

@@ -1,11 +1,11 @@
 //! A stored Zarr array, read and written by boxes of voxels. What Python users see on top of it is
 //! `daisy.Dataset` and `daisy.Array`.
 
-use std::{num::NonZeroU64, path::PathBuf};
+use std::num::NonZeroU64;
 
 use daisy::arrays::{
-    Array, ArraySpec, BloscCodec, ChunkPlan, ChunkSharing, Compression, Dtype, IfExists, Scalar,
-    ZarrVersion,
+    Array, ArrayError, ArraySpec, BloscCodec, ChunkPlan, ChunkSharing, Compression, Dtype,
+    IfExists, Multiscale, OmeOptions, OmeVersion, Scalar, ZarrVersion, ensure_group,
 };
 use daisy_geometry::Coordinate;
 use numpy::{IntoPyArray, PyArrayDescr, PyArrayDyn, PyArrayMethods};
@@ -14,7 +14,7 @@ use pyo3::{
     prelude::*,
 };
 
-use crate::{convert, error, roi::Roi};
+use crate::{convert, error, place::Place, roi::Roi};
 
 /// Calls something with the type of the elements.
 macro_rules! with_element {
@@ -30,7 +30,7 @@ macro_rules! with_element {
     };
 }
 
-/// A Zarr array on disk.
+/// A Zarr array, on disk or in an object store.
 #[pyclass(frozen, module = "daisy._daisy")]
 pub(crate) struct StoredArray {
     array: Array,
@@ -64,6 +64,26 @@ impl StoredArray {
         &self.array
     }
 
+    fn new(array: Array, is_writable: bool, sharing: ChunkSharing) -> PyResult<Self> {
+        if is_writable && array.is_read_only() {
+            let path = array.path().display();
+            return Err(PyPermissionError::new_err(format!(
+                "{path} can only be read; open it with mode 'r', or copy it into a Zarr array"
+            )));
+        }
+        Ok(Self { array: array.with_sharing(sharing), is_writable })
+    }
+
+    fn levels(
+        image: Result<Multiscale, ArrayError>,
+        is_writable: bool,
+        chunk_sharing: &str,
+    ) -> PyResult<Vec<Self>> {
+        let sharing = sharing(chunk_sharing)?;
+        let levels = image.map_err(|error| error::array(&error))?.into_levels();
+        levels.into_iter().map(|level| Self::new(level, is_writable, sharing)).collect()
+    }
+
     /// A box of voxels in world units.
     fn world(&self, begin: Vec<i64>, shape: Vec<i64>) -> PyResult<daisy_geometry::Roi> {
         let (begin, shape) = (Coordinate::from(begin), Coordinate::from(shape));
@@ -77,40 +97,80 @@ impl StoredArray {
 
 #[pymethods]
 impl StoredArray {
-    /// The Zarr or N5 array in a folder.
+    /// The Zarr or N5 array at a place.
     #[staticmethod]
     fn open(
         py: Python<'_>,
-        path: PathBuf,
+        place: Place,
         is_writable: bool,
         chunk_sharing: &str,
     ) -> PyResult<Self> {
-        let sharing = sharing(chunk_sharing)?;
-        let array = py.detach(|| Array::open(&path)).map_err(|error| error::array(&error))?;
-        if is_writable && array.is_read_only() {
-            let path = path.display();
-            return Err(PyPermissionError::new_err(format!(
-                "{path} can only be read; open it with mode 'r', or copy it into a Zarr array"
-            )));
+        let location = place.location()?;
+        let array = py.detach(|| Array::open(location)).map_err(|error| error::array(&error))?;
+        Self::new(array, is_writable, sharing(chunk_sharing)?)
+    }
+
+    /// The levels of the OME-NGFF image at a place, the finest first, in units of space and of time.
+    #[staticmethod]
+    fn open_levels(
+        py: Python<'_>,
+        place: Place,
+        units: (Option<String>, Option<String>),
+        is_writable: bool,
+        chunk_sharing: &str,
+    ) -> PyResult<Vec<Self>> {
+        let (location, mut options) = (place.location()?, OmeOptions::default());
+        if let Some(unit) = units.0 {
+            options = options.space_unit(unit);
         }
-        Ok(Self { array: array.with_sharing(sharing), is_writable })
+        if let Some(unit) = units.1 {
+            options = options.time_unit(unit);
+        }
+        let image = py.detach(|| Multiscale::open_with(location, &options));
+        Self::levels(image, is_writable, chunk_sharing)
     }
 
     /// Makes a Zarr array, or opens the one that is there if it is the same.
     #[staticmethod]
     fn create(
         py: Python<'_>,
-        path: PathBuf,
+        place: Place,
         new: NewArray<'_>,
         overwrite: bool,
         chunk_sharing: &str,
     ) -> PyResult<Self> {
         let sharing = sharing(chunk_sharing)?;
-        let spec = spec(new)?;
-        let if_exists = if overwrite { IfExists::Overwrite } else { IfExists::ReuseIfCompatible };
-        let array = py.detach(|| Array::create(&path, &spec, if_exists));
-        let array = array.map_err(|error| error::array(&error))?.with_sharing(sharing);
-        Ok(Self { array, is_writable: true })
+        let (location, spec) = (place.location()?, spec(new)?);
+        let array = py.detach(|| Array::create(location, &spec, if_exists(overwrite)));
+        Self::new(array.map_err(|error| error::array(&error))?, true, sharing)
+    }
+
+    /// Makes the levels of an OME-NGFF image, each so many times coarser than the first, or opens those that
+    /// are there if they are the same.
+    #[staticmethod]
+    fn create_levels(
+        py: Python<'_>,
+        place: Place,
+        new: NewArray<'_>,
+        factors: Vec<Vec<i64>>,
+        overwrite: bool,
+        chunk_sharing: &str,
+    ) -> PyResult<Vec<Self>> {
+        let version = if new.zarr_format == 2 { OmeVersion::V0_4 } else { OmeVersion::V0_5 };
+        let (location, spec) = (place.location()?, spec(new)?);
+        let factors: Vec<Coordinate> = factors.into_iter().map(Coordinate::from).collect();
+        let image = py.detach(|| {
+            Multiscale::create(location, &spec, &factors, version, if_exists(overwrite))
+        });
+        Self::levels(image, true, chunk_sharing)
+    }
+
+    /// Makes a group of a place unless it is one, or an array.
+    #[staticmethod]
+    fn ensure_group(py: Python<'_>, place: Place, zarr_format: u32) -> PyResult<()> {
+        let location = place.location()?;
+        py.detach(|| ensure_group(location, version(zarr_format)))
+            .map_err(|error| error::array(&error))
     }
 
     /// Reads a box that lies in the array: voxels along the world axes, with all channels.
@@ -145,11 +205,6 @@ impl StoredArray {
             let written = voxels.py().detach(|| self.array.write(&roi, view));
             written.map_err(|error| error::array(&error))
         })
-    }
-
-    #[getter]
-    fn path(&self) -> PathBuf {
-        self.array.path().to_path_buf()
     }
 
     #[getter]
@@ -217,6 +272,14 @@ impl StoredArray {
     }
 }
 
+const fn if_exists(overwrite: bool) -> IfExists {
+    if overwrite { IfExists::Overwrite } else { IfExists::ReuseIfCompatible }
+}
+
+const fn version(zarr_format: u32) -> ZarrVersion {
+    if zarr_format == 2 { ZarrVersion::V2 } else { ZarrVersion::V3 }
+}
+
 fn sharing(name: &str) -> PyResult<ChunkSharing> {
     match name {
         "refuse" => Ok(ChunkSharing::Refuse),
@@ -235,7 +298,7 @@ fn spec(new: NewArray<'_>) -> PyResult<ArraySpec> {
         .offset(new.offset)
         .channels(new.channels)
         .compression(compression(new.compression)?)
-        .version(if new.zarr_format == 2 { ZarrVersion::V2 } else { ZarrVersion::V3 });
+        .version(version(new.zarr_format));
     if let Some(names) = new.axis_names {
         spec = spec.axis_names(names);
     }

@@ -70,9 +70,10 @@ pub(crate) fn array(error: &ArrayError) -> PyErr {
         ArrayError::Outside { .. } => PyIndexError::new_err(text),
         ArrayError::TooLarge { .. } => PyMemoryError::new_err(text),
         ArrayError::ReadOnly { .. } => PyPermissionError::new_err(text),
-        ArrayError::Io { .. } | ArrayError::Read { .. } | ArrayError::Write { .. } => {
-            PyOSError::new_err(text)
-        }
+        ArrayError::Io { .. }
+        | ArrayError::Read { .. }
+        | ArrayError::Write { .. }
+        | ArrayError::Remote { .. } => PyOSError::new_err(text),
         _ => PyValueError::new_err(text),
     }
 }

@@ -17,7 +17,8 @@ const IS_FIT: &str = "import ensurepip, sys; sys.exit(sys.version_info < (3, 10)
 
 /// Installs the module as its README says and runs pytest, with further arguments for that.
 ///
-/// The module is built as tests are, in the target folder of the workspace, so that most of it is there already.
+/// The module is built as tests are, in the target folder of the workspace, so that most of it is there already: its
+/// feature `as-tests` makes dependencies the same.
 /// Environments that tests make themselves, of other versions of daisy, are kept there too.
 pub(crate) fn run(tests: &mut Tests, arguments: &[String]) -> Result<(), Error> {
     if !ensure() {
@@ -36,7 +37,7 @@ pub(crate) fn run(tests: &mut Tests, arguments: &[String]) -> Result<(), Error> 
     let mut install = Command::new(&python);
     install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
     install.arg("./daisy-py[test]").env("CARGO_TARGET_DIR", target());
-    install.env("MATURIN_PEP517_ARGS", "--profile dev");
+    install.env("MATURIN_PEP517_ARGS", "--profile dev --features as-tests");
     check(install.current_dir(root()))?;
     let mut pytest = Command::new(&python);
     pytest.args(["-m", "pytest", "--quiet", "--color=no", "-rs", "-p", "no:cacheprovider"]);

@@ -7,6 +7,7 @@ mod units;
 
 use std::fmt;
 
+use crate::attributes::Attributes;
 use crate::store::Store;
 use crate::{Array, ArrayError, Location, Source};
 
@@ -100,10 +101,13 @@ impl Multiscale {
         let attributes = metadata::read_group(&store)?;
         let image = metadata::Image::parse(&attributes).map_err(ome)?;
         let axes = image.axes(options).map_err(ome)?;
+        // Attributes of a level are in the units of the file.
+        let file_axes = image.axes(&OmeOptions::default()).map_err(ome)?;
         let levels = image.datasets().iter().map(|dataset| {
             let geometry = image.geometry(dataset, &axes).map_err(ome)?;
+            let in_file = image.geometry(dataset, &file_axes).ok();
             let path = metadata::path_of(dataset).map_err(ome)?;
-            open_level(&store.join(path), geometry)
+            open_level(&store.join(path), geometry, in_file)
         });
         let levels = levels.collect::<Result<_, _>>()?;
         Ok(Self { version: image.version, name: image.name(), levels })
@@ -135,8 +139,12 @@ impl Multiscale {
 }
 
 /// An array whose geometry is known from the group. Where it says something itself, it must be the
-/// same.
-fn open_level(store: &Store, geometry: crate::attributes::Attributes) -> Result<Array, ArrayError> {
+/// same, in the units asked for or in those of the file.
+fn open_level(
+    store: &Store,
+    geometry: Attributes,
+    in_file: Option<Attributes>,
+) -> Result<Array, ArrayError> {
     let own = Array::open(Location::of(store.clone()))?;
     let says_something = ["voxel_size", "resolution", "offset"]
         .into_iter()
@@ -146,11 +154,13 @@ fn open_level(store: &Store, geometry: crate::attributes::Attributes) -> Result<
         let problem = OmeProblem::Axes { expected: geometry.axes.len(), found: axes };
         return Err(ArrayError::Ome { path: store.path(), problem });
     }
-    let level = Array::with_attributes(own.inner, geometry)?;
-    if says_something && *level.roi() != own.grid.roi {
+    let says = |geometry: &Attributes| {
+        *own.voxel_size() == geometry.voxel_size && *own.offset() == geometry.offset
+    };
+    if says_something && !says(&geometry) && !in_file.is_some_and(|geometry| says(&geometry)) {
         return Err(ArrayError::Ome { path: store.path(), problem: OmeProblem::Contradicts });
     }
-    Ok(level)
+    Array::with_attributes(own.inner, geometry)
 }
 
 /// What is wrong with the OME-NGFF metadata of a group.

@@ -202,6 +202,21 @@ fn numbers_that_single_precision_does_not_hold_are_kept() {
 }
 
 #[test]
+fn levels_that_say_themselves_where_they_lie_say_it_in_the_units_of_the_file() {
+    let store = MemoryStore::new();
+    let spec = ArraySpec::new([64, 64], Dtype::U8)
+        .voxel_size([4, 4])
+        .offset([8, 0])
+        .axis_names(["y", "x"])
+        .units(["nm", "nm"]);
+    Multiscale::create(store.at("a"), &spec, &[], OmeVersion::V0_5, IfExists::Error).unwrap();
+    let finer = OmeOptions::default().space_unit("angstrom");
+    let image = Multiscale::open_with(store.at("a"), &finer).unwrap();
+    assert_eq!(image.levels()[0].voxel_size(), &Coordinate::from([40, 40]));
+    assert_eq!(image.levels()[0].offset(), &Coordinate::from([80, 0]));
+}
+
+#[test]
 fn metadata_that_make_no_sense_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();

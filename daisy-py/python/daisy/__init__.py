@@ -7,11 +7,12 @@ from ._coordinate import Coordinate
 from ._daisy import Block, Scheduler, TaskState, TaskStates
 from ._roi import Roi
 from ._status import BlockStatus
-from .array import Array, Dataset
+from .array import Array
 from .blocks import expand_roi_to_grid, expand_write_roi_to_grid
 from .client import Client
 from .context import Context
-from .datasets import open_ds, prepare_ds
+from .dataset import Dataset
+from .datasets import open_ds, open_multiscale, prepare_ds, prepare_multiscale
 from .dependency_graph import BlockwiseDependencyGraph, DependencyGraph
 from .logging import get_log_basedir, redirect_stdouterr
 from .report import FailedBlock, FinalState, Report
@@ -53,7 +54,9 @@ __all__ = [
     "get_log_basedir",
     "get_worker_log_basename",
     "open_ds",
+    "open_multiscale",
     "prepare_ds",
+    "prepare_multiscale",
     "redirect_stdouterr",
     "run_blockwise",
     "set_log_basedir",

@@ -14,6 +14,9 @@ _T = TypeVar("_T")
 # Integers, one an axis: a Coordinate, a tuple, a list, an array; None for an unbounded axis.
 _Entries = Union[SupportsIndex, Iterable[Optional[SupportsIndex]]]
 
+# A path or an address, and the settings of an object store.
+_Place = tuple[str, dict[str, Union[str, bool]]]
+
 class _RoiLike(Protocol):
     """A Roi, or something else with an offset and a shape, such as those of funlib.geometry."""
 
@@ -254,15 +257,23 @@ def work(context: str, function: Any, task: tuple[str, Any, Any, Any, str]) -> i
 @final
 class StoredArray:
     @staticmethod
-    def open(path: Any, is_writable: bool, chunk_sharing: str) -> StoredArray: ...
+    def open(place: _Place, is_writable: bool, chunk_sharing: str) -> StoredArray: ...
+    @staticmethod
+    def open_levels(
+        place: _Place, units: tuple[Optional[str], Optional[str]], is_writable: bool, chunk_sharing: str
+    ) -> list[StoredArray]: ...
     @staticmethod
     def create(
-        path: Any, new: dict[str, Any], overwrite: bool, chunk_sharing: str
+        place: _Place, new: dict[str, Any], overwrite: bool, chunk_sharing: str
     ) -> StoredArray: ...
+    @staticmethod
+    def create_levels(
+        place: _Place, new: dict[str, Any], factors: list[list[int]], overwrite: bool, chunk_sharing: str
+    ) -> list[StoredArray]: ...
+    @staticmethod
+    def ensure_group(place: _Place, zarr_format: int) -> None: ...
     def read(self, begin: list[int], shape: list[int]) -> np.ndarray: ...
     def write(self, begin: list[int], shape: list[int], voxels: np.ndarray) -> None: ...
-    @property
-    def path(self) -> Any: ...
     @property
     def is_writable(self) -> bool: ...
     @property

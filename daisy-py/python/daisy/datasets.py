@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import dataclasses
 import os
 import pathlib
-import uuid
 from typing import Any, Mapping, Optional, Sequence, Union
 
 import numpy as np
@@ -13,9 +12,11 @@ import numpy as np
 from ._coordinate import Coordinate
 from ._daisy import StoredArray
 from ._roi import Roi
-from .array import Array, Dataset
+from .array import Array
+from .dataset import Dataset, Opening
 
 _Path = Union[str, os.PathLike]
+_Options = Mapping[str, Union[str, bool]]
 
 #: Files of a third library.
 _HDF5 = (".h5", ".hdf", ".hdf5")
@@ -33,32 +34,62 @@ def open_ds(
     attr_filename: Optional[str] = None,
     *,
     chunk_sharing: str = "refuse",
+    storage_options: Optional[_Options] = None,
 ) -> Array:
     """Opens an array: Zarr v2 and v3, N5 (for reading), HDF5 (if h5py is installed).
 
     Where its voxels lie is read from the attributes ``voxel_size`` (or ``resolution``) and ``offset``; without
     them a voxel is one world unit and the array begins at zero. If they have fewer entries than the array has
-    axes, the first axes are channels.
+    axes, the first axes are channels. Of an image in OME-NGFF, use :func:`open_multiscale`: what its group says
+    is not looked at here.
 
     Args:
-        filename: the folder or file.
+        filename: the folder or file, or an address: ``s3://bucket/volume.zarr``, and for reading
+            ``https://host/volume.zarr``.
         ds_name: the array in it, as ``volumes/raw``; by default ``filename`` is the array itself.
         mode: ``"r"`` for reading, ``"r+"`` (or ``"a"``) for reading and writing.
         attr_filename: not supported: attributes are those of the array.
         chunk_sharing: what becomes of blocks that may write one chunk at the same time, in a run whose tasks
             say that they write this array (``Task(writes=...)``): ``"refuse"`` the run, ``"lock"`` each chunk
-            while it is written, or leave them ``"unchecked"``.
+            while it is written (not in object stores), or leave them ``"unchecked"``.
+        storage_options: how S3 is reached: ``anon`` (True for public buckets), ``key`` and ``secret``,
+            ``region``, ``endpoint_url`` (of another server than Amazon's). What is not given comes from the
+            environment (``AWS_ACCESS_KEY_ID`` and the like), or from the machine's role.
 
-    Raises FileNotFoundError, PermissionError, ValueError.
+    Raises FileNotFoundError, PermissionError, ValueError, and OSError for a store that cannot be reached.
     """
     if attr_filename is not None:
         raise ValueError("attr_filename is not supported; put the attributes into the array's own")
-    if mode not in ("r", "r+", "a"):
-        raise ValueError(f"mode is {mode!r}; use 'r' or 'r+', and prepare_ds to make a new array")
     if pathlib.PurePath(filename).suffix in _HDF5:
+        _check_mode(mode)
         return _open_hdf5(filename, ds_name, mode)
-    stored = StoredArray.open(_inside(filename, ds_name), mode != "r", chunk_sharing)
-    return Array(Dataset(stored), stored.roi, stored.voxel_size, stored.roi.begin)
+    return _shown(Dataset(_opening(_inside(filename, ds_name), mode, chunk_sharing, storage_options)))
+
+
+def open_multiscale(
+    filename: _Path,
+    ds_name: str = "",
+    mode: str = "r",
+    *,
+    space_unit: Optional[str] = None,
+    time_unit: Optional[str] = None,
+    chunk_sharing: str = "refuse",
+    storage_options: Optional[_Options] = None,
+) -> list[Array]:
+    """Opens the levels of an OME-NGFF image (0.4 or 0.5), the finest first.
+
+    Scales become voxel sizes and translations offsets (where the first voxel begins), exactly: numbers that
+    are not whole world units are refused with ValueError, so choose a finer unit.
+
+    Args:
+        filename, ds_name, mode, chunk_sharing, storage_options: as for :func:`open_ds`; the group of the image.
+        space_unit: the world unit of axes of space, as ``nm`` or ``nanometer``; that of each axis in the file
+            by default.
+        time_unit: the same of axes of time.
+    """
+    opening = _opening(_inside(filename, ds_name), mode, chunk_sharing, storage_options)
+    opening = dataclasses.replace(opening, level=0, units=(space_unit, time_unit))
+    return _levels(opening, StoredArray.open_levels(opening.address, opening.units, mode != "r", chunk_sharing))
 
 
 def prepare_ds(
@@ -81,6 +112,7 @@ def prepare_ds(
     units: Optional[Sequence[str]] = None,
     zarr_format: Optional[int] = None,
     chunk_sharing: str = "refuse",
+    storage_options: Optional[_Options] = None,
 ) -> Array:
     """Makes a Zarr array for the results of blocks, or opens the one that is there if it is the same.
 
@@ -88,7 +120,8 @@ def prepare_ds(
     ``write_size`` that is nearest to 256 voxels.
 
     Args:
-        filename: the folder of the Zarr group; made if it is missing.
+        filename: the folder of the Zarr group, or its address (``s3://bucket/volume.zarr``); made if it is
+            missing.
         ds_name: the array in it, as ``volumes/labels``; groups on the way are made.
         total_roi: the part of the world that the array covers, in world units.
         voxel_size: world units per voxel; divides ``total_roi``'s shape and ``write_size``.
@@ -106,32 +139,106 @@ def prepare_ds(
         fill_value: what voxels hold that were never written; 0 by default.
         axis_names: names of the axes of ``total_roi``.
         units: their units, as ``nm``.
-        zarr_format: 2 or 3; by default that of the group, or 3.
-        chunk_sharing: as for :func:`open_ds`.
+        zarr_format: 2 or 3; by default that of the group on disk, or 3.
+        chunk_sharing, storage_options: as for :func:`open_ds`.
 
     Several processes may do so at once. Raises ValueError, TypeError, FileExistsError.
     """
-    folder = pathlib.Path(filename)
-    if folder.suffix in (*_HDF5, ".n5"):
-        raise ValueError(f"{folder} cannot be written by many workers; use Zarr: a name that ends in .zarr")
-    total_roi = Roi(total_roi.offset, total_roi.shape)
+    if write_size is None and write_roi is not None:
+        write_size = write_roi.shape
     voxel_size = Coordinate(voxel_size)
+    if write_size is not None and force_exact_write_size and chunk_shape is None:
+        chunk_shape = _voxels(write_size, voxel_size)
+    new = _description(
+        (total_roi, voxel_size, dtype),
+        (write_size, chunk_shape, shard_shape),
+        num_channels=num_channels,
+        compressor=compressor,
+        fill_value=fill_value,
+        axis_names=axis_names,
+        units=units,
+        zarr_format=_format(filename, zarr_format),
+    )
+    opening = _opening(_inside(filename, ds_name), "r+", chunk_sharing, storage_options)
+    _make_groups(filename, ds_name, opening, new["zarr_format"])
+    return _shown(Dataset(opening, StoredArray.create(opening.address, new, delete, chunk_sharing)))
+
+
+def prepare_multiscale(
+    filename: _Path,
+    ds_name: str,
+    total_roi: Roi,
+    voxel_size: Any,
+    dtype: Any,
+    factors: Sequence[Any],
+    write_size: Any = None,
+    num_channels: int = 1,
+    compressor: Any = "default",
+    delete: bool = False,
+    *,
+    chunk_shape: Any = None,
+    shard_shape: Any = None,
+    fill_value: Any = None,
+    axis_names: Optional[Sequence[str]] = None,
+    units: Optional[Sequence[str]] = None,
+    zarr_format: Optional[int] = None,
+    chunk_sharing: str = "refuse",
+    storage_options: Optional[_Options] = None,
+) -> list[Array]:
+    """Makes the arrays of an OME-NGFF image, the finest first, or opens those that are there if they are the
+    same. Nothing is computed: blocks write each level.
+
+    Args:
+        factors: for each coarser level, how many times coarser it is than the finest one along each axis, as
+            ``[(2, 2, 2), (4, 4, 4)]``: voxels as much larger, and as many fewer, rounded up.
+        zarr_format: 3, which is OME-NGFF 0.5, or 2, which is 0.4; by default that of the group on disk, or 3.
+        axis_names: two or three of space, last, and ``"t"`` first if there is one; ``z``, ``y`` and ``x`` by
+            default.
+
+    All others as for :func:`prepare_ds`; they describe the finest level, which is called ``0``.
+    """
+    dims = Coordinate(voxel_size).dims
+    if axis_names is None and dims <= 3:
+        axis_names = ("z", "y", "x")[-dims:]
+    new = _description(
+        (total_roi, voxel_size, dtype),
+        (write_size, chunk_shape, shard_shape),
+        num_channels=num_channels,
+        compressor=compressor,
+        fill_value=fill_value,
+        axis_names=axis_names,
+        units=units,
+        zarr_format=_format(filename, zarr_format),
+    )
+    coarser = [list(Coordinate(factor)) for factor in factors]
+    opening = _opening(_inside(filename, ds_name), "r+", chunk_sharing, storage_options)
+    opening = dataclasses.replace(opening, level=0)
+    if ds_name:
+        _make_groups(filename, ds_name, opening, new["zarr_format"])
+    return _levels(opening, StoredArray.create_levels(opening.address, new, coarser, delete, chunk_sharing))
+
+
+def _description(
+    voxels: tuple[Roi, Any, Any],
+    sizes: tuple[Any, Any, Any],
+    *,
+    num_channels: Optional[int],
+    compressor: Any,
+    fill_value: Any,
+    axis_names: Optional[Sequence[str]],
+    units: Optional[Sequence[str]],
+    zarr_format: int,
+) -> dict[str, Any]:
+    """What Rust is told of a new array."""
+    total_roi, voxel_size, dtype = Roi(voxels[0].offset, voxels[0].shape), Coordinate(voxels[1]), np.dtype(voxels[2])
     if total_roi.unbounded:
         raise ValueError(f"total_roi is {total_roi}; give a bounded one")
     if voxel_size.dims != total_roi.dims:
         raise ValueError(f"voxel_size is {voxel_size}, total_roi has {total_roi.dims} axes")
     if min(voxel_size) < 1 or not total_roi.shape.is_multiple_of(voxel_size):
         raise ValueError(f"total_roi is {total_roi} and a voxel {voxel_size}; give whole voxels")
-    if write_size is None and write_roi is not None:
-        write_size = write_roi.shape
-    if write_size is not None and force_exact_write_size and chunk_shape is None:
-        chunk_shape = _voxels(write_size, voxel_size)
-    dtype = np.dtype(dtype)
-    if zarr_format is None:
-        zarr_format = 2 if (folder / ".zgroup").exists() else 3
-    if zarr_format not in (2, 3):
-        raise ValueError(f"zarr_format is {zarr_format!r}; use 2 or 3")
-    new = {
+    write_size, chunk_shape, shard_shape = (None if size is None else list(Coordinate(size)) for size in sizes)
+    return {
         "shape": list(total_roi.shape / voxel_size),
         "dtype": dtype.name,
         "voxel_size": list(voxel_size),
@@ -139,22 +246,67 @@ def prepare_ds(
         "channels": [num_channels] if num_channels is not None and num_channels > 1 else [],
         "axis_names": None if axis_names is None else list(axis_names),
         "units": None if units is None else list(units),
-        "write_size": None if write_size is None else list(Coordinate(write_size)),
-        "chunk_shape": None if chunk_shape is None else list(Coordinate(chunk_shape)),
-        "shard_shape": None if shard_shape is None else list(Coordinate(shard_shape)),
+        "write_size": write_size,
+        "chunk_shape": chunk_shape,
+        "shard_shape": shard_shape,
         "target": _TARGET,
         "fill_value": None if fill_value is None else dtype.type(fill_value).item(),
         "compression": _compression(compressor),
         "zarr_format": zarr_format,
     }
-    path = _inside(folder, ds_name)
-    _make_groups(folder, path, zarr_format)
-    stored = StoredArray.create(path, new, delete, chunk_sharing)
-    return Array(Dataset(stored), stored.roi, stored.voxel_size, stored.roi.begin)
 
 
-def _inside(filename: _Path, ds_name: Optional[str]) -> pathlib.Path:
-    return pathlib.Path(filename) / (ds_name or "").strip("/")
+def _shown(data: Dataset) -> Array:
+    stored = data.stored
+    return Array(data, stored.roi, stored.voxel_size, stored.roi.begin)
+
+
+def _levels(opening: Opening, levels: Sequence[StoredArray]) -> list[Array]:
+    each = enumerate(levels)
+    return [_shown(Dataset(dataclasses.replace(opening, level=level), stored)) for level, stored in each]
+
+
+def _opening(place: str, mode: str, chunk_sharing: str, storage_options: Optional[_Options]) -> Opening:
+    _check_mode(mode)
+    return Opening(place, dict(storage_options or {}), mode != "r", chunk_sharing)
+
+
+def _check_mode(mode: str) -> None:
+    if mode not in ("r", "r+", "a"):
+        raise ValueError(f"mode is {mode!r}; use 'r' or 'r+', and prepare_ds to make a new array")
+
+
+def _is_address(filename: _Path) -> bool:
+    return "://" in os.fspath(filename)
+
+
+def _inside(filename: _Path, ds_name: Optional[str]) -> str:
+    """The place of an array in a folder: an absolute path, so that it is the same in another folder, or an
+    address."""
+    name = (ds_name or "").strip("/")
+    if _is_address(filename):
+        return os.fspath(filename).rstrip("/") + (f"/{name}" if name else "")
+    return os.path.abspath(os.path.join(filename, name))
+
+
+def _format(filename: _Path, zarr_format: Optional[int]) -> int:
+    """The version of Zarr in which something new is made."""
+    suffix = pathlib.PurePath(filename).suffix
+    if suffix in (*_HDF5, ".n5"):
+        raise ValueError(f"{filename} cannot be written by many workers; use Zarr: a name that ends in .zarr")
+    if zarr_format is None:
+        zarr_format = 2 if os.path.exists(os.path.join(filename, ".zgroup")) else 3
+    if zarr_format not in (2, 3):
+        raise ValueError(f"zarr_format is {zarr_format!r}; use 2 or 3")
+    return zarr_format
+
+
+def _make_groups(filename: _Path, ds_name: Optional[str], opening: Opening, zarr_format: int) -> None:
+    """Makes groups of the places above an array, where they are none yet, so that every reader finds it."""
+    place, *names = _inside(filename, None), *(name for name in (ds_name or "").split("/") if name)
+    for name in names:
+        StoredArray.ensure_group((place, opening.address[1]), zarr_format)
+        place = f"{place}/{name}"
 
 
 def _voxels(size: Any, voxel_size: Coordinate) -> Coordinate:
@@ -180,24 +332,6 @@ def _compression(compressor: Any) -> Optional[tuple[str, int]]:
         return f"blosc-{config.get('cname', 'lz4')}", int(config.get("clevel", 5))
     # The Rust side knows which names there are.
     return name, int(config.get("level", _COMPRESSORS.get(name, ("", 0))[1]))
-
-
-def _make_groups(folder: pathlib.Path, path: pathlib.Path, zarr_format: int) -> None:
-    """Makes groups of the folders above an array, where they are none yet, so that every reader finds it."""
-    name, metadata = {
-        2: (".zgroup", {"zarr_format": 2}),
-        3: ("zarr.json", {"zarr_format": 3, "node_type": "group", "attributes": {}}),
-    }[zarr_format]
-    inner = path.relative_to(folder).parts
-    groups = [folder.joinpath(*inner[:depth]) for depth in range(len(inner))]
-    for group in groups:
-        group.mkdir(parents=True, exist_ok=True)
-        if any((group / known).exists() for known in (".zgroup", "zarr.json", ".zarray")):
-            continue
-        # Others may do the same: whoever is last writes the same again.
-        temporary = group / f".{uuid.uuid4().hex}"
-        temporary.write_text(json.dumps(metadata))
-        temporary.replace(group / name)
 
 
 def _open_hdf5(filename: _Path, ds_name: str, mode: str) -> Array:
