@@ -67,6 +67,24 @@ pub enum GraphError {
         /// Whose attribute it is.
         owner: Owner,
     },
+    /// A collection of attributes has the name of another collection of the graph, or one that no
+    /// collection can have.
+    CollectionName {
+        /// The name in the database.
+        collection: String,
+    },
+    /// An attribute cannot be in a collection of attributes: it is in another one already, is no
+    /// attribute but the id, a position or an end, or has a name that no field can have.
+    AttributePlace {
+        /// The attribute.
+        name: String,
+        /// Whose attribute it is.
+        owner: Owner,
+        /// The name that was given for the collection.
+        collection: String,
+        /// That of the other collection.
+        other: Option<String>,
+    },
     /// Attributes of this type can be stored where none is declared, and nowhere else.
     NotDeclarable {
         /// The attribute.
@@ -232,6 +250,22 @@ impl fmt::Display for GraphError {
                 causes.into_iter().try_for_each(|cause| write!(f, ": {cause}"))
             }
             Self::Stopped => f.write_str("the reader of the stream wants no more of it"),
+            Self::CollectionName { collection } => write!(
+                f,
+                "attributes cannot be in the collection {collection:?}: it is another part of the \
+                 graph, or no collection can be called so; give it another name"
+            ),
+            Self::AttributePlace { name, owner, collection, other: Some(other) } => write!(
+                f,
+                "the attribute {name:?} of {owner} is in the collections {other:?} and \
+                 {collection:?}: name it once"
+            ),
+            Self::AttributePlace { name, owner, collection, other: None } => write!(
+                f,
+                "{name:?} of {owner} cannot be in the collection {collection:?}: ids, positions and \
+                 ends of edges are in the documents of nodes and edges, and names of fields have no \
+                 dots, dollars or NUL; leave it out"
+            ),
             _ => self.fmt_request(f),
         }
     }

@@ -337,6 +337,14 @@ impl Attrs {
         self.iter().map(|(name, value)| 8 + name.len() + value.bytes()).sum()
     }
 
+    /// Sets others, whose names are shared.
+    #[cfg(feature = "mongodb")]
+    pub(crate) fn append(&mut self, others: Self) {
+        for (name, value) in others.0 {
+            self.set_shared(&name, value);
+        }
+    }
+
     /// Sets one that is known to come after all others: the names of a schema, in its order.
     pub(crate) fn push(&mut self, name: &Arc<str>, value: Value) {
         debug_assert!(self.0.last().is_none_or(|(last, _)| last < name));

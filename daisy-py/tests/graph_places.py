@@ -1,4 +1,5 @@
-"""Places where a graph can be, each empty at first: an SQLite file, PostgreSQL, MongoDB.
+"""Places where a graph can be, each empty at first: an SQLite file, PostgreSQL, MongoDB, and MongoDB with
+attributes in collections of their own.
 
 PostgreSQL is a server of the tests' own, reached through a socket in a temporary folder. MongoDB is the
 stand-in of daisy-graphdb's tests, or the server of ``DAISY_TEST_MONGODB_URL``. Both end with this process.
@@ -45,6 +46,13 @@ wait $server || true
 _SERVERS: list[subprocess.Popen[str]] = []  # their input is open as long as this process lives
 
 
+#: Some of the attributes of the tests, in collections of their own.
+ASIDE = {
+    "node_attribute_collections": {"sizes": ["size", "score"], "names": ["name"]},
+    "edge_attribute_collections": {"weights": ["weight"]},
+}
+
+
 class Place:
     """Where one graph is."""
 
@@ -63,10 +71,12 @@ class Place:
             )
         for name in ("node_attrs", "edge_attrs", "cell_size", "write_size", "dims"):
             settings.pop(name, None)
+        if self.kind == "mongodb-aside":
+            settings = {**ASIDE, **settings}
         return daisy.MongoDbGraphProvider(self.name, mongodb(), mode, **settings)
 
 
-@pytest.fixture(params=["sqlite", "postgres", "mongodb"])
+@pytest.fixture(params=["sqlite", "postgres", "mongodb", "mongodb-aside"])
 def place(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Place:
     """Each of the places."""
     return Place(request.param, next(_NUMBERS), tmp_path)

@@ -8,101 +8,129 @@ use crate::engine::Chosen;
 use crate::value::whole_number;
 use crate::{AttrType, Attribute, Attrs, GraphError, Nested, Value};
 
-/// The attributes of nodes or of edges, and the fields that hold them.
+/// The attributes of nodes or of edges that are in one collection, and the fields that hold them.
 #[derive(Clone, Debug)]
 pub(super) enum Fields {
-    /// Those of the schema, in its order.
-    Declared(Vec<(Attribute, String)>),
-    /// Whatever documents have, under its own name; but these fields are something else.
-    Any(Vec<String>),
+    /// Those of the schema, in its order; none at the places of those that are elsewhere.
+    Declared(Vec<Option<(Attribute, String)>>),
+    /// Whatever documents have, under its own name.
+    Any {
+        /// Fields that are something else.
+        taken: Vec<String>,
+        /// Attributes that are in collections of their own.
+        elsewhere: Vec<String>,
+    },
+    /// Of whatever there is, what has one of these names.
+    Named(Vec<String>),
 }
 
 impl Fields {
-    /// The field of an attribute.
+    fn declared(&self) -> impl Iterator<Item = &(Attribute, String)> {
+        let fields = if let Self::Declared(fields) = self { fields.as_slice() } else { &[] };
+        fields.iter().flatten()
+    }
+
+    fn at<'a>(&'a self, chosen: &'a Chosen) -> impl Iterator<Item = &'a (Attribute, String)> {
+        let fields = if let Self::Declared(fields) = self { fields.as_slice() } else { &[] };
+        chosen.places().iter().filter_map(|place| fields.get(*place)?.as_ref())
+    }
+
+    /// The field that a filter means by a name; none if it is not in this collection.
     pub(super) fn of<'a>(&'a self, name: &'a str) -> Option<&'a str> {
         match self {
-            Self::Declared(fields) => {
-                let found = fields.iter().find(|(attribute, _)| &*attribute.name == name);
+            Self::Declared(_) => {
+                let found = self.declared().find(|(attribute, _)| &*attribute.name == name);
                 found.map(|(_, field)| field.as_str())
             }
-            Self::Any(_) => Some(name),
+            Self::Any { elsewhere, .. } => Some(name).filter(|_| !is_one_of(name, elsewhere)),
+            Self::Named(names) => Some(name).filter(|_| is_one_of(name, names)),
         }
+    }
+
+    /// Whether there can be an attribute of this name in this collection.
+    fn has(&self, name: &str) -> bool {
+        let is_taken = matches!(self, Self::Any { taken, .. } if is_one_of(name, taken));
+        !is_taken && self.of(name).is_some()
     }
 
     /// The declared type of an attribute.
     pub(super) fn attr_type(&self, name: &str) -> Option<AttrType> {
-        let Self::Declared(fields) = self else { return None };
-        let found = fields.iter().find(|(attribute, _)| &*attribute.name == name);
+        let found = self.declared().find(|(attribute, _)| &*attribute.name == name);
         found.map(|(attribute, _)| attribute.attr_type)
     }
 
     /// Whether an attribute cannot have this name.
     pub(super) fn refuses(&self, name: &str) -> bool {
-        let is_odd = name.is_empty() || name.starts_with('$') || name.contains(['.', '\0']);
-        match self {
-            Self::Declared(_) => is_odd,
-            Self::Any(taken) => is_odd || taken.iter().any(|taken| taken == name),
-        }
+        is_odd(name) || matches!(self, Self::Any { taken, .. } if is_one_of(name, taken))
     }
 
     /// The names of chosen attributes and their fields; none if all are chosen, whatever they are.
     pub(super) fn chosen<'a>(&'a self, chosen: &'a Chosen) -> Option<Vec<(&'a str, &'a str)>> {
+        let same = |name: &'a String| (name.as_str(), name.as_str());
         match (self, chosen) {
-            (Self::Declared(fields), chosen) => {
-                let fields = chosen.places().iter().filter_map(|place| fields.get(*place));
-                Some(fields.map(|(a, field)| (&*a.name, field.as_str())).collect())
+            (Self::Declared(_), chosen) => {
+                Some(self.at(chosen).map(|(a, field)| (&*a.name, field.as_str())).collect())
             }
-            (Self::Any(_), Chosen::All) => None,
-            (Self::Any(_), Chosen::Names(names)) => {
-                Some(names.iter().map(|name| (name.as_str(), name.as_str())).collect())
+            (Self::Any { .. }, Chosen::All) => None,
+            (Self::Named(names), Chosen::All) => Some(names.iter().map(same).collect()),
+            (Self::Any { .. } | Self::Named(_), Chosen::Names(names)) => {
+                Some(names.iter().filter(|name| self.has(name)).map(same).collect())
             }
-            (Self::Any(_), Chosen::Places(_)) => Some(Vec::new()),
+            (Self::Any { .. } | Self::Named(_), Chosen::Places(_)) => Some(Vec::new()),
         }
     }
 
     /// The fields of attributes that have a value.
     pub(super) fn write(&self, attrs: &Attrs) -> Document {
         match self {
-            Self::Declared(fields) => fields
-                .iter()
+            Self::Declared(_) => self
+                .declared()
                 .filter_map(|(a, field)| Some((field.clone(), bson(attrs.value(&a.name)?))))
                 .collect(),
-            Self::Any(_) => attrs.iter().map(|(name, value)| (name.into(), bson(value))).collect(),
+            Self::Any { .. } | Self::Named(_) => {
+                let here = attrs.iter().filter(|(name, _)| self.has(name));
+                here.map(|(name, value)| (name.into(), bson(value))).collect()
+            }
         }
     }
 
     /// The chosen attributes of a document.
     pub(super) fn read(&self, chosen: &Chosen, document: &Document) -> Result<Attrs, GraphError> {
         let mut attrs = Attrs::new();
-        match self {
-            Self::Declared(fields) => {
-                let fields = chosen.places().iter().filter_map(|place| fields.get(*place));
-                for (attribute, field) in fields {
-                    match document.get(field) {
-                        None | Some(Bson::Null) => {}
-                        Some(stored) => {
-                            let value = value(attribute.attr_type, stored);
-                            attrs.push(&attribute.name, value.map_err(naming(&attribute.name))?);
-                        }
-                    }
+        for (attribute, field) in self.at(chosen) {
+            match document.get(field) {
+                None | Some(Bson::Null) => {}
+                Some(stored) => {
+                    let value = value(attribute.attr_type, stored);
+                    attrs.push(&attribute.name, value.map_err(naming(&attribute.name))?);
                 }
             }
-            Self::Any(taken) => {
-                for (name, stored) in document {
-                    let is_chosen = match chosen {
-                        Chosen::All => !taken.contains(name),
-                        Chosen::Names(names) => names.contains(name),
-                        Chosen::Places(_) => false,
-                    };
-                    if is_chosen && *stored != Bson::Null {
-                        let value = any_value(stored).map_err(naming(name))?;
-                        attrs.set_shared(&Arc::from(name.as_str()), value);
-                    }
-                }
+        }
+        if matches!(self, Self::Declared(_)) {
+            return Ok(attrs);
+        }
+        for (name, stored) in document {
+            let is_chosen = match chosen {
+                Chosen::All => true,
+                Chosen::Names(names) => names.contains(name),
+                Chosen::Places(_) => false,
+            };
+            if is_chosen && *stored != Bson::Null && self.has(name) {
+                let value = any_value(stored).map_err(naming(name))?;
+                attrs.set_shared(&Arc::from(name.as_str()), value);
             }
         }
         Ok(attrs)
     }
+}
+
+fn is_one_of(name: &str, names: &[String]) -> bool {
+    names.iter().any(|other| other == name)
+}
+
+/// Whether no field can have this name.
+pub(super) fn is_odd(name: &str) -> bool {
+    name.is_empty() || name.starts_with('$') || name.contains(['.', '\0'])
 }
 
 /// A value as it is stored.
@@ -239,7 +267,8 @@ mod tests {
 
     #[test]
     fn attributes_that_are_not_declared_come_back_as_they_are_stored() {
-        let fields = Fields::Any(vec!["id".into(), "position".into()]);
+        let taken = vec!["id".into(), "position".into()];
+        let fields = Fields::Any { taken, elsewhere: vec![] };
         let stored = doc! {
             "id": 1_i64, "position": [0.5], "size": 3, "name": "a", "ok": true, "gone": Bson::Null,
             "axis": [1.5, 2.5], "labels": [1, 2_i64], "mixed": [1, "b", Bson::Null],
@@ -268,7 +297,7 @@ mod tests {
 
     #[test]
     fn what_is_no_value_here_is_an_error_that_names_the_attribute() {
-        let fields = Fields::Any(vec![]);
+        let fields = Fields::Any { taken: vec![], elsewhere: vec![] };
         let stored = doc! { "when": mongodb::bson::DateTime::MIN };
         let error = fields.read(&Chosen::All, &stored).unwrap_err();
         assert!(error.to_string().contains("\"when\""), "{error}");
@@ -277,10 +306,27 @@ mod tests {
 
     #[test]
     fn names_that_a_document_cannot_have_are_refused() {
-        let fields = Fields::Any(vec!["id".into()]);
+        let fields = Fields::Any { taken: vec!["id".into()], elsewhere: vec![] };
         for name in ["", "$gt", "a.b", "id", "a\0"] {
             assert!(fields.refuses(name), "{name:?}");
         }
         assert!(!fields.refuses("it's \"ä\""));
+    }
+    #[test]
+    fn attributes_are_in_one_collection_and_keys_are_none() {
+        let all = doc! { "id": 1, "size": 2, "name": "a" };
+        let main = Fields::Any { taken: vec!["id".into()], elsewhere: vec!["size".into()] };
+        let aside = Fields::Named(vec!["size".into()]);
+        let read = |fields: &Fields| fields.read(&Chosen::All, &all).unwrap();
+        assert_eq!(read(&main), Attrs::new().with("name", "a"));
+        assert_eq!(read(&aside), Attrs::new().with("size", 2_i64));
+        let both = Attrs::new().with("name", "a").with("size", 2_i64);
+        assert_eq!(
+            (main.write(&both), aside.write(&both)),
+            (doc! { "name": "a" }, doc! { "size": 2_i64 })
+        );
+        let names = Chosen::Names(vec!["id".into(), "size".into()]);
+        assert_eq!(main.chosen(&names), Some(vec![]));
+        assert_eq!(aside.chosen(&names), Some(vec![("size", "size")]));
     }
 }

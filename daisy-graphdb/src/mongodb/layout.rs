@@ -8,15 +8,21 @@
 //! ```
 //!
 //! daisy 0.2 has no cells; there, the position is one array or a scalar for each axis, and `meta`
-//! holds `directed`, `total_roi_offset` and `total_roi_shape`.
+//! holds `directed`, `total_roi_offset` and `total_roi_shape`. Attributes can be aside, in collections
+//! of their own; who has none of a collection's attributes has no document in it:
+//!
+//! ```text
+//!   nodes_<name> { id, attributes }                    unique (id)
+//!   edges_<name> { u, v, attributes }                  unique (u, v)
+//! ```
 
 use mongodb::bson::{Bson, Document, doc};
 
 use super::fields::{Fields, number};
-use super::old::Daisy02;
+use super::old::{Daisy02, attr_collection};
 use crate::engine::{Chosen, NodeSelect};
 use crate::names::field;
-use crate::{Attribute, GraphError, Node, Position, Schema};
+use crate::{Attribute, GraphError, Node, Owner, Position, Schema};
 
 /// Cells that are asked for one by one; beyond that, positions alone select.
 const MAX_CELLS: usize = 4_096;
@@ -33,14 +39,25 @@ pub(super) struct Layout {
     has_cells: bool,
     pub(super) node_fields: Fields,
     pub(super) edge_fields: Fields,
+    /// The attributes that are in collections of their own.
+    pub(super) nodes_aside: Vec<Aside>,
+    pub(super) edges_aside: Vec<Aside>,
+}
+
+/// A collection of attributes, beside that of the nodes or edges which have them.
+#[derive(Clone, Debug)]
+pub(super) struct Aside {
+    pub(super) collection: String,
+    pub(super) fields: Fields,
 }
 
 impl Layout {
     pub(super) fn own(schema: &Schema) -> Self {
         let fields = |attributes: &[Attribute]| {
             let each = attributes.iter().enumerate();
-            let each = each.map(|(place, attribute)| (attribute.clone(), field(place, attribute)));
-            Fields::Declared(each.collect())
+            let named =
+                each.map(|(place, attribute)| Some((attribute.clone(), field(place, attribute))));
+            Fields::Declared(named.collect())
         };
         Self {
             nodes: "nodes".into(),
@@ -51,6 +68,8 @@ impl Layout {
             has_cells: true,
             node_fields: fields(schema.node_attrs()),
             edge_fields: fields(schema.edge_attrs()),
+            nodes_aside: Vec::new(),
+            edges_aside: Vec::new(),
         }
     }
 
@@ -61,22 +80,10 @@ impl Layout {
             let (expected, found) = (schema.dims(), names.position.len());
             return Err(GraphError::PositionDims { expected, found });
         }
-        let taken = |more: &[String]| {
-            Fields::Any(["_id".to_owned()].into_iter().chain(more.iter().cloned()).collect())
-        };
         let mut node_keys = names.position.clone();
         node_keys.push("id".into());
-        let (any_node, any_edge) = (taken(&node_keys), taken(&names.endpoints));
-        let fields = |attributes: &[Attribute], any: Fields| {
-            if schema.has_any_attrs() {
-                return Ok(any);
-            }
-            if attributes.iter().any(|attribute| any.refuses(&attribute.name)) {
-                return Err(GraphError::NotInThisLayout { what: "attributes with such names" });
-            }
-            let named = attributes.iter().map(|a| (a.clone(), (*a.name).to_owned()));
-            Ok(Fields::Declared(named.collect()))
-        };
+        let (node_fields, nodes_aside) = spread(schema, Owner::Nodes, names, &node_keys)?;
+        let (edge_fields, edges_aside) = spread(schema, Owner::Edges, names, &names.endpoints)?;
         Ok(Self {
             nodes: names.nodes.clone(),
             edges: names.edges.clone(),
@@ -84,9 +91,27 @@ impl Layout {
             v,
             position: names.position.clone(),
             has_cells: false,
-            node_fields: fields(schema.node_attrs(), any_node)?,
-            edge_fields: fields(schema.edge_attrs(), any_edge)?,
+            node_fields,
+            edge_fields,
+            nodes_aside,
+            edges_aside,
         })
+    }
+
+    /// The collection of nodes or of edges, and its attributes.
+    pub(super) fn main(&self, owner: Owner) -> (&str, &Fields) {
+        match owner {
+            Owner::Nodes => (&self.nodes, &self.node_fields),
+            Owner::Edges => (&self.edges, &self.edge_fields),
+        }
+    }
+
+    /// The collections of attributes of nodes or of edges.
+    pub(super) fn aside(&self, owner: Owner) -> &[Aside] {
+        match owner {
+            Owner::Nodes => &self.nodes_aside,
+            Owner::Edges => &self.edges_aside,
+        }
     }
 
     /// The paths to all coordinates.
@@ -172,4 +197,34 @@ impl Layout {
         schema.check_dims(position.dims())?;
         Ok(Some(position))
     }
+}
+
+/// The attributes that are in the documents of nodes or edges, beside these keys, and those aside.
+fn spread(
+    schema: &Schema,
+    owner: Owner,
+    names: &Daisy02,
+    keys: &[String],
+) -> Result<(Fields, Vec<Aside>), GraphError> {
+    let collections = names.aside(owner);
+    let elsewhere: Vec<String> = collections.values().flatten().cloned().collect();
+    let taken = ["_id".to_owned()].into_iter().chain(keys.iter().cloned()).collect();
+    let any = Fields::Any { taken, elsewhere: elsewhere.clone() };
+    let declared = |is_here: &dyn Fn(&String) -> bool| {
+        let each = schema.attrs(owner).iter().map(|a| (a.clone(), (*a.name).to_owned()));
+        Fields::Declared(each.map(|named| Some(named).filter(|(_, name)| is_here(name))).collect())
+    };
+    let is_any = schema.has_any_attrs();
+    if !is_any && schema.attrs(owner).iter().any(|attribute| any.refuses(&attribute.name)) {
+        return Err(GraphError::NotInThisLayout { what: "attributes with such names" });
+    }
+    let aside = collections.iter().map(|(name, attrs)| Aside {
+        collection: attr_collection(owner, name),
+        fields: match is_any {
+            true => Fields::Named(attrs.clone()),
+            false => declared(&|name| attrs.contains(name)),
+        },
+    });
+    let main = if is_any { any } else { declared(&|name| !elsewhere.contains(name)) };
+    Ok((main, aside.collect()))
 }

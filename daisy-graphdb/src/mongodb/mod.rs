@@ -1,7 +1,9 @@
 //! A graph on a MongoDB server, for workers on many machines.
 
+mod change;
 mod fields;
 mod filter;
+mod join;
 mod layout;
 mod old;
 mod server;
@@ -11,10 +13,11 @@ use std::fmt;
 
 use mongodb::bson::{Document, doc};
 
+use self::change::{DUPLICATE, change, run, write_error};
 use self::layout::Layout;
 pub use self::old::{Daisy02, Daisy02Database, Daisy02Meta};
 use self::server::Server;
-use self::session::{DUPLICATE, MongoSession, change, run, write_error};
+use self::session::{BLOCKS, MongoSession};
 use crate::engine::{Backend, Run, graph_store};
 use crate::{GraphError, Open, Owner, Schema, schema_text};
 
@@ -162,7 +165,7 @@ fn create(server: &Server, schema: &Schema) -> Result<(), GraphError> {
                 doc! { "key": { "v": 1 }, "name": "second end" },
             ],
         ),
-        ("daisy_blocks", vec![doc! { "key": { "_id.task": 1, "_id.block": 1 }, "name": "task" }]),
+        (BLOCKS, vec![doc! { "key": { "_id.task": 1, "_id.block": 1 }, "name": "task" }]),
     ];
     for (collection, indexes) in indexes {
         let command = doc! { "createIndexes": collection, "indexes": indexes };

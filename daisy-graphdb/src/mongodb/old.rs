@@ -1,14 +1,17 @@
 //! The collections of daisy 0.2: what they are called, what their metadata say, how they are made.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use daisy_geometry::Roi;
 use mongodb::bson::{Bson, Document, doc};
 
-use super::fields::whole;
+use super::change::{DUPLICATE, change, run, write_error};
+use super::fields::{is_odd, whole};
 use super::layout::Layout;
 use super::server::Server;
-use super::session::{change, run, write_error};
+use super::session::BLOCKS;
 use super::{MongoStore, failed};
-use crate::{GraphError, MAX_DIMS, Schema};
+use crate::{GraphError, MAX_DIMS, Owner, Schema};
 
 /// The names that a `MongoDbGraphProvider` of daisy 0.2 was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +26,13 @@ pub struct Daisy02 {
     pub position: Vec<String>,
     /// The attributes of edges that are their ends.
     pub endpoints: [String; 2],
+    /// The attributes of nodes that are in collections of their own, by the names of these: those of
+    /// `"sizes"` are in the collection `"nodes_sizes"`, whatever [`nodes`](Self::nodes) is. Reads
+    /// that need none of its attributes do not look at a collection. All other attributes are in
+    /// the documents of nodes.
+    pub node_attr_collections: BTreeMap<String, Vec<String>>,
+    /// The same of edges: the attributes of `"sizes"` are in `"edges_sizes"`.
+    pub edge_attr_collections: BTreeMap<String, Vec<String>>,
 }
 
 impl Default for Daisy02 {
@@ -34,7 +44,56 @@ impl Default for Daisy02 {
             meta: "meta".into(),
             position: vec!["position".into()],
             endpoints: ["u".into(), "v".into()],
+            node_attr_collections: BTreeMap::new(),
+            edge_attr_collections: BTreeMap::new(),
         }
+    }
+}
+
+impl Daisy02 {
+    /// The attributes of nodes or edges that are in collections of their own.
+    pub(super) fn aside(&self, owner: Owner) -> &BTreeMap<String, Vec<String>> {
+        match owner {
+            Owner::Nodes => &self.node_attr_collections,
+            Owner::Edges => &self.edge_attr_collections,
+        }
+    }
+
+    /// The collections of attributes in the database.
+    fn attr_collections(&self, owner: Owner) -> Vec<String> {
+        self.aside(owner).keys().map(|name| attr_collection(owner, name)).collect()
+    }
+
+    /// Whether every collection is one thing only, and every attribute in one place only.
+    fn check(&self) -> Result<(), GraphError> {
+        let main = [&*self.nodes, &self.edges, &self.meta, BLOCKS];
+        for owner in [Owner::Nodes, Owner::Edges] {
+            for collection in self.attr_collections(owner) {
+                if main.contains(&&*collection) || collection.contains(['$', '\0']) {
+                    return Err(GraphError::CollectionName { collection });
+                }
+            }
+            let mut places: BTreeMap<&str, &str> = BTreeMap::new();
+            for (collection, attrs) in self.aside(owner) {
+                for name in attrs.iter().collect::<BTreeSet<_>>() {
+                    let other = places.insert(name, collection).map(str::to_owned);
+                    if other.is_some() || is_odd(name) || self.is_key(owner, name) {
+                        let (name, collection) = (name.clone(), collection.clone());
+                        return Err(GraphError::AttributePlace { name, owner, collection, other });
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether something that is no attribute has this name.
+    fn is_key(&self, owner: Owner, name: &String) -> bool {
+        let is_key = match owner {
+            Owner::Nodes => name == "id" || self.position.contains(name),
+            Owner::Edges => self.endpoints.contains(name),
+        };
+        is_key || name == "_id"
     }
 }
 
@@ -71,20 +130,27 @@ impl Daisy02Database {
     ///
     /// # Errors
     ///
-    /// [`GraphError::Database`] for an address that makes no sense; the server is asked later.
+    /// [`GraphError::CollectionName`] and [`GraphError::AttributePlace`] for collections of
+    /// attributes that cannot be, [`GraphError::Database`] for an address that makes no sense; the
+    /// server is asked later.
     pub fn connect(uri: &str, name: &str, names: Daisy02) -> Result<Self, GraphError> {
+        names.check()?;
         Ok(Self { server: Server::connect(uri, name)?, names })
     }
 
-    /// Removes nodes, edges, metadata, and the marks of blocks; nothing if there are none.
+    /// Removes nodes, edges, their attributes, metadata, and the marks of blocks; nothing if there
+    /// are none.
     ///
     /// # Errors
     ///
     /// [`GraphError::Database`].
     pub fn remove(&self) -> Result<(), GraphError> {
         let Daisy02 { nodes, edges, meta, .. } = &self.names;
-        for collection in [nodes, edges, meta, "daisy_blocks"] {
-            self.server.drop_collection(collection).map_err(failed("remove a collection"))?;
+        let drop_one =
+            |name: &str| self.server.drop_collection(name).map_err(failed("remove a collection"));
+        [nodes, edges, meta, BLOCKS].into_iter().try_for_each(drop_one)?;
+        for owner in [Owner::Nodes, Owner::Edges] {
+            self.names.attr_collections(owner).iter().try_for_each(|name| drop_one(name))?;
         }
         Ok(())
     }
@@ -101,7 +167,14 @@ impl Daisy02Database {
         let position = doc! { "key": place.collect::<Document>(), "name": "position" };
         let id = doc! { "key": { "id": 1 }, "name": "id", "unique": true };
         let incident = doc! { "key": { u: 1, v: 1 }, "name": "incident", "unique": true };
-        for (collection, indexes) in [(nodes, vec![position, id]), (edges, vec![incident])] {
+        let aside = |owner, index: &Document| {
+            let collections = self.names.attr_collections(owner).into_iter();
+            collections.map(|name| (name, vec![index.clone()])).collect::<Vec<_>>()
+        };
+        let mut indexes = aside(Owner::Nodes, &id);
+        indexes.extend(aside(Owner::Edges, &incident));
+        indexes.extend([(nodes.clone(), vec![position, id]), (edges.clone(), vec![incident])]);
+        for (collection, indexes) in indexes {
             let command = doc! { "createIndexes": collection, "indexes": indexes };
             run(&self.server, "make indexes", command)?;
         }
@@ -122,7 +195,7 @@ impl Daisy02Database {
         let command = doc! { "update": &self.names.meta, "updates": [update] };
         let reply = change(&self.server, "write the metadata", command)?;
         if let Some(error) = write_error(&reply)
-            && !matches!(error.get_i32("code"), Ok(super::session::DUPLICATE))
+            && !matches!(error.get_i32("code"), Ok(DUPLICATE))
         {
             return Err(GraphError::database("write the metadata", error.to_string()));
         }
@@ -206,6 +279,14 @@ impl std::fmt::Debug for Daisy02Database {
             .field("database", &self.server.name())
             .field("names", &self.names)
             .finish_non_exhaustive()
+    }
+}
+
+/// What a collection of attributes is called in the database; 0.2 does not look at its other names.
+pub(super) fn attr_collection(owner: Owner, name: &str) -> String {
+    match owner {
+        Owner::Nodes => format!("nodes_{name}"),
+        Owner::Edges => format!("edges_{name}"),
     }
 }
 

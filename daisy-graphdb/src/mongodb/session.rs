@@ -3,78 +3,36 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use mongodb::bson::{self, Bson, Document, doc};
-use mongodb::options::Acknowledgment;
+use mongodb::bson::{Bson, Document, doc};
 
+use super::change::{DUPLICATE, Row, change, write_error};
 use super::failed;
-use super::fields::{Fields, bson, whole};
-use super::filter::condition;
+use super::fields::whole;
+use super::filter::Sieve;
+use super::join::{JOINED, Join, Key, bits};
 use super::layout::Layout;
 use super::server::Server;
 use crate::engine::{Chosen, Each, EdgeSelect, End, Mark, NodeSelect, PlacedEdge, Put, Session};
 use crate::parts::parts;
-use crate::{Attrs, BlockLease, Count, Edge, GraphError, Node, NodeId, Position, Schema};
+use crate::{BlockLease, Count, Edge, GraphError, Node, NodeId, Owner, Position, Schema};
 
 /// Changes, or ids asked for, in one command: far below the limits of a message.
-const MANY: usize = 1_000;
+pub(super) const MANY: usize = 1_000;
 
 /// About as many bytes in one command; a document, and so a command, may have 2^24.
-const BYTES: usize = 1 << 22;
-
-/// The error code of a key that exists.
-pub(super) const DUPLICATE: i32 = 11_000;
+pub(super) const BYTES: usize = 1 << 22;
 
 /// How often a change is tried in which others were faster to insert the same.
-const ATTEMPTS: usize = 20;
+pub(super) const ATTEMPTS: usize = 20;
+
+/// The collection of the marks of blocks.
+pub(super) const BLOCKS: &str = "daisy_blocks";
 
 /// One call.
 pub(super) struct MongoSession<'a> {
     pub(super) server: &'a Server,
     pub(super) layout: &'a Layout,
     pub(super) schema: &'a Schema,
-}
-
-/// Runs a command that changes something and must succeed as a whole.
-pub(super) fn run(
-    server: &Server,
-    doing: &'static str,
-    command: Document,
-) -> Result<Document, GraphError> {
-    let reply = change(server, doing, command)?;
-    match write_error(&reply) {
-        None => Ok(reply),
-        Some(error) => Err(GraphError::database(doing, error.to_string())),
-    }
-}
-
-/// Runs a command that changes something; some of it may have failed. The driver neither adds the
-/// write concern of the address to a command that it has not made, nor looks for that one's errors.
-pub(super) fn change(
-    server: &Server,
-    doing: &'static str,
-    mut command: Document,
-) -> Result<Document, GraphError> {
-    let concern = server.write_concern();
-    // Changes that nobody acknowledges cannot be counted.
-    if let Some(concern) = concern.filter(|concern| concern.w != Some(Acknowledgment::Nodes(0))) {
-        let concern = bson::serialize_to_bson(concern);
-        let concern = concern.map_err(|error| GraphError::database(doing, error))?;
-        command.insert("writeConcern", concern);
-    }
-    let reply = server.command(command).map_err(failed(doing))?;
-    match reply.get_document("writeConcernError") {
-        Ok(error) => Err(GraphError::database(doing, error.to_string())),
-        Err(_) => Ok(reply),
-    }
-}
-
-/// The first change that failed.
-pub(super) fn write_error(reply: &Document) -> Option<&Document> {
-    reply.get_array("writeErrors").ok()?.first()?.as_document()
-}
-
-fn bits(ids: impl IntoIterator<Item = NodeId>) -> Vec<i64> {
-    ids.into_iter().map(NodeId::to_bits).collect()
 }
 
 /// The order of unsigned numbers, kept in signed ones.
@@ -87,12 +45,14 @@ fn key(block: &BlockLease<'_>) -> Document {
 }
 
 impl MongoSession<'_> {
-    fn selected_by(&self, select: &NodeSelect<'_>) -> Document {
+    /// The condition on the documents of nodes, and what is asked of their attributes aside.
+    fn selected_by<'s>(&self, select: &'s NodeSelect<'_>) -> (Document, Join<'s>) {
         let place = self.layout.inside(self.schema, select);
-        doc! { "$and": [place, condition(select.filter, &self.layout.node_fields)] }
+        let (condition, sieves) = Sieve::of(select.filter, Owner::Nodes, self.layout);
+        (doc! { "$and": [place, condition] }, Join { sieves, chosen: &select.attrs })
     }
 
-    fn find(
+    pub(super) fn find(
         &self,
         collection: &str,
         filter: Document,
@@ -106,109 +66,71 @@ impl MongoSession<'_> {
         Ok(())
     }
 
+    /// The ids of the nodes that meet a condition.
+    fn ids(&self, condition: Document) -> Result<Vec<NodeId>, GraphError> {
+        let mut ids = Vec::new();
+        self.find(&self.layout.nodes, condition, doc! { "_id": 0, "id": 1 }, |document| {
+            ids.push(NodeId::read(&document, self.layout)?);
+            Ok(())
+        })?;
+        Ok(ids)
+    }
+
     fn count(&self, collection: &str, filter: Document, limit: i64) -> Result<u64, GraphError> {
         let command = doc! { "count": collection, "query": filter, "limit": limit };
         let reply = self.server.command(command).map_err(failed("count"))?;
         whole(reply.get("n").unwrap_or(&Bson::Null)).map(i64::cast_unsigned)
     }
 
-    fn id(document: &Document, field: &str) -> Result<NodeId, GraphError> {
-        whole(document.get(field).unwrap_or(&Bson::Null)).map(NodeId::from_bits)
+    fn node(&self, document: &Document, chosen: &Chosen) -> Result<Option<Node>, GraphError> {
+        let Some(position) = self.layout.position(self.schema, document)? else { return Ok(None) };
+        let attrs = self.layout.node_fields.read(chosen, document)?;
+        Ok(Some(Node { id: NodeId::read(document, self.layout)?, position, attrs }))
     }
 
-    fn pair(&self, document: &Document) -> Result<(NodeId, NodeId), GraphError> {
-        Ok((Self::id(document, &self.layout.u)?, Self::id(document, &self.layout.v)?))
-    }
-
-    fn named(&self, (u, v): (NodeId, NodeId)) -> Document {
-        doc! { &self.layout.u: u.to_bits(), &self.layout.v: v.to_bits() }
-    }
-
-    /// Replaces or inserts whole documents; `exists` is the error for one that is there.
-    fn put(
-        &self,
-        collection: &str,
-        documents: impl Iterator<Item = (Document, Document)>,
-        put: Put,
-        exists: impl Fn(usize) -> GraphError,
-    ) -> Result<(), GraphError> {
-        let (command, list) = match put {
-            Put::Insert => ("insert", "documents"),
-            Put::Upsert => ("update", "updates"),
-        };
-        let mut changes: Vec<Document> = match put {
-            Put::Insert => documents.map(|(_, document)| document).collect(),
-            Put::Upsert => documents
-                .map(|(name, document)| doc! { "q": name, "u": document, "upsert": true })
-                .collect(),
-        };
-        for _ in 0..changes.len() + ATTEMPTS {
-            let command = doc! { command: collection, list: changes.clone() };
-            let reply = change(self.server, "write", command)?;
-            let Some(error) = write_error(&reply) else { return Ok(()) };
-            let place = error.get_i32("index").ok().and_then(|index| usize::try_from(index).ok());
-            match (put, error.get_i32("code"), place) {
-                (Put::Insert, Ok(DUPLICATE), Some(place)) => return Err(exists(place)),
-                // Of two who upsert the same at once, one may be told that it exists: now it does.
-                // Changes are made in order, so those before it are done.
-                (Put::Upsert, Ok(DUPLICATE), Some(place)) if place < changes.len() => {
-                    changes.drain(..place);
-                }
-                _ => return Err(GraphError::database("write", error.to_string())),
-            }
+    /// Leaves out those nodes whose attributes aside do not pass, and adds the others'.
+    fn join_nodes(&self, nodes: &mut Vec<Node>, join: &Join<'_>) -> Result<(), GraphError> {
+        if !self.joins::<NodeId>(join) {
+            return Ok(());
         }
-        Err(GraphError::database("write", "others write the same all the time"))
+        let ids: Vec<_> = nodes.iter().map(|node| node.id).collect();
+        let mut gathered = self.gather(&ids, join)?;
+        nodes.retain_mut(|node| {
+            let attrs = gathered.remove(&node.id);
+            let passes = attrs.is_some();
+            node.attrs.append(attrs.unwrap_or_default());
+            passes
+        });
+        Ok(())
     }
 
-    /// Sets some attributes of documents, or takes them away.
-    fn set_attrs(
-        &self,
-        collection: &str,
-        known: &Fields,
-        chosen: &Chosen,
-        rows: &[(Document, &Attrs)],
+    /// Gives nodes to `each`, as long as there are as many as it takes at once.
+    fn give(
+        &mut self,
+        nodes: &mut Vec<Node>,
+        limit: usize,
+        each: Each<'_>,
     ) -> Result<(), GraphError> {
-        let chosen = known.chosen(chosen).unwrap_or_default();
-        let update = |(name, values): &(Document, &Attrs)| {
-            let (mut set, mut unset) = (Document::new(), Document::new());
-            for (name, field) in &chosen {
-                match values.value(name) {
-                    Some(value) => set.insert(*field, bson(value)),
-                    None => unset.insert(*field, ""),
-                };
-            }
-            let mut change = Document::new();
-            for (operator, fields) in [("$set", set), ("$unset", unset)] {
-                if !fields.is_empty() {
-                    change.insert(operator, fields);
-                }
-            }
-            doc! { "q": name.clone(), "u": change }
-        };
-        for rows in parts(rows, (MANY, BYTES), |(_, values)| values.bytes()) {
-            let updates: Vec<_> = rows.iter().map(update).collect();
-            let command = doc! { "update": collection, "updates": updates };
-            run(self.server, "update attributes", command)?;
+        while nodes.len() >= limit {
+            let rest = nodes.split_off(limit);
+            each(self, std::mem::replace(nodes, rest))?;
         }
         Ok(())
     }
 
-    fn delete(&self, collection: &str, filters: &[Document]) -> Result<u64, GraphError> {
-        let mut count = 0;
-        for filters in filters.chunks(MANY) {
-            let each = |filter: &Document| doc! { "q": filter.clone(), "limit": 0 };
-            let deletes: Vec<_> = filters.iter().map(each).collect();
-            let reply =
-                run(self.server, "delete", doc! { "delete": collection, "deletes": deletes })?;
-            count += whole(reply.get("n").unwrap_or(&Bson::Null))?.cast_unsigned();
+    fn join_edges(&self, edges: &mut Vec<Edge>, join: &Join<'_>) -> Result<(), GraphError> {
+        if !self.joins::<(NodeId, NodeId)>(join) {
+            return Ok(());
         }
-        Ok(count)
-    }
-
-    fn node(&self, document: &Document, chosen: &Chosen) -> Result<Option<Node>, GraphError> {
-        let Some(position) = self.layout.position(self.schema, document)? else { return Ok(None) };
-        let attrs = self.layout.node_fields.read(chosen, document)?;
-        Ok(Some(Node { id: Self::id(document, "id")?, position, attrs }))
+        let pairs: Vec<_> = edges.iter().map(|edge| (edge.u, edge.v)).collect();
+        let mut gathered = self.gather(&pairs, join)?;
+        edges.retain_mut(|edge| {
+            let attrs = gathered.remove(&(edge.u, edge.v));
+            let passes = attrs.is_some();
+            edge.attrs.append(attrs.unwrap_or_default());
+            passes
+        });
+        Ok(())
     }
 }
 
@@ -220,16 +142,24 @@ impl Session for MongoSession<'_> {
         each: Each<'_>,
     ) -> Result<(), GraphError> {
         let projection = self.layout.projection(&select.attrs);
-        let found = self.server.find(&self.layout.nodes, self.selected_by(select), projection);
-        let mut batch = Vec::new();
+        let (condition, join) = self.selected_by(select);
+        // As many are joined at once as there may be, for fewer questions.
+        let most = if self.joins::<NodeId>(&join) { limit.clamp(MANY, JOINED) } else { limit };
+        let (mut batch, mut joined) = (Vec::new(), Vec::new());
+        let found = self.server.find(&self.layout.nodes, condition, projection);
         for document in found.map_err(failed("read nodes"))? {
             let document = document.map_err(failed("read nodes"))?;
             batch.extend(self.node(&document, &select.attrs)?);
-            if batch.len() >= limit {
-                each(self, std::mem::take(&mut batch))?;
+            if batch.len() >= most {
+                self.join_nodes(&mut batch, &join)?;
+                joined.append(&mut batch);
+                self.give(&mut joined, limit, each)?;
             }
         }
-        if batch.is_empty() { Ok(()) } else { each(self, batch) }
+        self.join_nodes(&mut batch, &join)?;
+        joined.append(&mut batch);
+        self.give(&mut joined, limit, each)?;
+        if joined.is_empty() { Ok(()) } else { each(self, joined) }
     }
 
     fn selected(
@@ -237,14 +167,14 @@ impl Session for MongoSession<'_> {
         ids: &[NodeId],
         select: &NodeSelect<'_>,
     ) -> Result<Vec<NodeId>, GraphError> {
+        let (condition, join) = self.selected_by(select);
+        let join = Join { chosen: &Chosen::NONE, ..join };
         let mut selected = Vec::new();
         for ids in ids.chunks(MANY) {
-            let these = doc! { "id": { "$in": bits(ids.iter().copied()) } };
-            let filter = doc! { "$and": [these, self.selected_by(select)] };
-            self.find(&self.layout.nodes, filter, doc! { "_id": 0, "id": 1 }, |document| {
-                selected.push(Self::id(&document, "id")?);
-                Ok(())
-            })?;
+            let these = NodeId::among(ids, self.layout);
+            let mut found = self.ids(doc! { "$and": [these, &condition] })?;
+            self.sift(&mut found, &join)?;
+            selected.append(&mut found);
         }
         Ok(selected)
     }
@@ -257,31 +187,38 @@ impl Session for MongoSession<'_> {
     ) -> Result<Vec<Edge>, GraphError> {
         let Layout { edges: collection, u, v, edge_fields, .. } = self.layout;
         let end = if end == End::First { u } else { v };
+        let (condition, sieves) = Sieve::of(select.filter, Owner::Edges, self.layout);
+        let join = Join { sieves, chosen: &select.attrs };
         let mut edges = Vec::new();
         for nodes in nodes.chunks(MANY) {
             let ends = doc! { end: { "$in": bits(nodes.iter().map(|node| node.id)) } };
-            let filter = doc! { "$and": [ends, condition(select.filter, edge_fields)] };
+            let filter = doc! { "$and": [ends, &condition] };
+            let mut found = Vec::new();
             self.find(collection, filter, doc! { "_id": 0 }, |document| {
-                let (u, v) = self.pair(&document)?;
-                edges.push(Edge { u, v, attrs: edge_fields.read(&select.attrs, &document)? });
+                let (u, v) = <(NodeId, NodeId)>::read(&document, self.layout)?;
+                found.push(Edge { u, v, attrs: edge_fields.read(&select.attrs, &document)? });
                 Ok(())
             })?;
+            self.join_edges(&mut found, &join)?;
+            edges.append(&mut found);
         }
         Ok(edges)
     }
 
     fn count_nodes(&mut self, select: &NodeSelect<'_>) -> Result<u64, GraphError> {
-        self.count(&self.layout.nodes, self.selected_by(select), 0)
+        let (condition, join) = self.selected_by(select);
+        if join.sieves.is_empty() {
+            return self.count(&self.layout.nodes, condition, 0);
+        }
+        let mut ids = self.ids(condition)?;
+        self.sift(&mut ids, &Join { chosen: &Chosen::NONE, ..join })?;
+        Ok(ids.len() as u64)
     }
 
     fn has_edges(&mut self, select: &NodeSelect<'_>) -> Result<bool, GraphError> {
-        let Layout { nodes, edges, u, .. } = self.layout;
-        let mut owners = Vec::new();
-        self.find(nodes, self.selected_by(select), doc! { "_id": 0, "id": 1 }, |document| {
-            owners.push(Self::id(&document, "id")?);
-            Ok(())
-        })?;
-        for owners in owners.chunks(MANY) {
+        let Layout { edges, u, .. } = self.layout;
+        let (condition, _) = self.selected_by(select); // There is no filter.
+        for owners in self.ids(condition)?.chunks(MANY) {
             let owned = doc! { u: { "$in": bits(owners.iter().copied()) } };
             if self.count(edges, owned, 1)? > 0 {
                 return Ok(true);
@@ -319,7 +256,7 @@ impl Session for MongoSession<'_> {
         for firsts in firsts.chunks(MANY) {
             let owned = doc! { &self.layout.u: { "$in": bits(firsts.iter().copied()) } };
             self.find(&self.layout.edges, owned, doc! { "_id": 0 }, |document| {
-                stored.push(self.pair(&document)?);
+                stored.push(<(NodeId, NodeId)>::read(&document, self.layout)?);
                 Ok(())
             })?;
         }
@@ -328,66 +265,56 @@ impl Session for MongoSession<'_> {
     }
 
     fn delete_nodes(&mut self, select: &NodeSelect<'_>) -> Result<Count, GraphError> {
-        let nodes = &self.layout.nodes;
-        let mut gone = Vec::new();
-        self.find(nodes, self.selected_by(select), doc! { "_id": 0, "id": 1 }, |document| {
-            gone.push(Self::id(&document, "id")?);
-            Ok(())
-        })?;
+        let (condition, _) = self.selected_by(select); // There is no filter.
+        let gone = self.ids(condition)?;
         self.delete_ids(&gone)
     }
 
     fn delete_ids(&mut self, ids: &[NodeId]) -> Result<Count, GraphError> {
-        let Layout { nodes, edges, u, .. } = self.layout;
         let mut count = Count::default();
         for ids in ids.chunks(MANY) {
             // Edges first: what is left if this is interrupted still has owners, and goes next time.
-            let ids = bits(ids.iter().copied());
-            count.edges += self.delete(edges, &[doc! { u: { "$in": &ids } }])?;
-            count.nodes += self.delete(nodes, &[doc! { "id": { "$in": ids } }])?;
+            let owned = doc! { &self.layout.u: { "$in": bits(ids.iter().copied()) } };
+            count.edges += self.delete_with_aside::<(NodeId, NodeId)>(&[owned])?;
+            count.nodes += self.delete_with_aside::<NodeId>(&NodeId::exactly(ids, self.layout))?;
         }
         Ok(count)
     }
 
     fn delete_edges(&mut self, pairs: &[(NodeId, NodeId)]) -> Result<(), GraphError> {
-        let filters: Vec<_> = pairs.iter().map(|pair| self.named(*pair)).collect();
-        self.delete(&self.layout.edges, &filters).map(drop)
+        let filters = Key::exactly(pairs, self.layout);
+        self.delete_with_aside::<(NodeId, NodeId)>(&filters).map(drop)
     }
 
     fn put_nodes(&mut self, nodes: &[&Node], put: Put) -> Result<(), GraphError> {
         for nodes in parts(nodes, (MANY, BYTES), |node| node.attrs.bytes()) {
-            let document = |node: &&Node| {
-                (doc! { "id": node.id.to_bits() }, self.layout.document(self.schema, node))
-            };
-            self.put(&self.layout.nodes, nodes.iter().map(document), put, |place| {
-                let id = nodes.get(place).map_or(NodeId::default(), |node| node.id);
-                GraphError::NodeExists { id }
-            })?;
+            let rows = nodes.iter().map(|node| Row {
+                key: node.id,
+                document: self.layout.document(self.schema, node),
+                attrs: &node.attrs,
+            });
+            self.put(&rows.collect::<Vec<_>>(), put, |id| GraphError::NodeExists { id })?;
         }
         Ok(())
     }
 
     fn put_edges(&mut self, edges: &[PlacedEdge<'_>], put: Put) -> Result<(), GraphError> {
         for edges in parts(edges, (MANY, BYTES), |placed| placed.edge.attrs.bytes()) {
-            let document = |PlacedEdge { edge, .. }: &PlacedEdge<'_>| {
-                let name = self.named((edge.u, edge.v));
-                let mut document = name.clone();
+            let rows = edges.iter().map(|PlacedEdge { edge, .. }| {
+                let key = (edge.u, edge.v);
+                let mut document = key.document(self.layout);
                 document.extend(self.layout.edge_fields.write(&edge.attrs));
-                (name, document)
-            };
-            self.put(&self.layout.edges, edges.iter().map(document), put, |place| {
-                let edge = edges.get(place).map(|placed| (placed.edge.u, placed.edge.v));
-                let (u, v) = edge.unwrap_or_default();
-                GraphError::EdgeExists { u, v }
-            })?;
+                Row { key, document, attrs: &edge.attrs }
+            });
+            let exists = |(u, v)| GraphError::EdgeExists { u, v };
+            self.put(&rows.collect::<Vec<_>>(), put, exists)?;
         }
         Ok(())
     }
 
     fn set_node_attrs(&mut self, nodes: &[&Node], attrs: &Chosen) -> Result<(), GraphError> {
-        let rows = nodes.iter().map(|node| (doc! { "id": node.id.to_bits() }, &node.attrs));
-        let rows: Vec<_> = rows.collect();
-        self.set_attrs(&self.layout.nodes, &self.layout.node_fields, attrs, &rows)
+        let rows: Vec<_> = nodes.iter().map(|node| (node.id, &node.attrs)).collect();
+        self.set_attrs(&rows, attrs)
     }
 
     fn set_edge_attrs(
@@ -395,13 +322,12 @@ impl Session for MongoSession<'_> {
         edges: &[((NodeId, NodeId), &Edge)],
         attrs: &Chosen,
     ) -> Result<(), GraphError> {
-        let rows = edges.iter().map(|(pair, edge)| (self.named(*pair), &edge.attrs));
-        let rows: Vec<_> = rows.collect();
-        self.set_attrs(&self.layout.edges, &self.layout.edge_fields, attrs, &rows)
+        let rows: Vec<_> = edges.iter().map(|(pair, edge)| (*pair, &edge.attrs)).collect();
+        self.set_attrs(&rows, attrs)
     }
 
     fn mark(&mut self, block: &BlockLease<'_>) -> Result<Option<Mark>, GraphError> {
-        let mark = self.server.first("daisy_blocks", doc! { "_id": key(block) });
+        let mark = self.server.first(BLOCKS, doc! { "_id": key(block) });
         let Some(mark) = mark.map_err(failed("look at the mark of a block"))? else {
             return Ok(None);
         };
@@ -418,7 +344,7 @@ impl Session for MongoSession<'_> {
         let may = doc! { "_id": key(block), "done": { "$ne": true }, "lease": { "$lte": lease } };
         let set = doc! { "$set": { "lease": lease, "done": is_done } };
         let update = doc! { "q": may, "u": set, "upsert": true };
-        let command = doc! { "update": "daisy_blocks", "updates": [update] };
+        let command = doc! { "update": BLOCKS, "updates": [update] };
         for _ in 0..ATTEMPTS {
             let reply = change(self.server, "mark a block", command.clone())?;
             match write_error(&reply) {
@@ -440,7 +366,7 @@ impl Session for MongoSession<'_> {
             filter.insert("_id.run", run);
         }
         let mut blocks = BTreeSet::new();
-        self.find("daisy_blocks", filter, doc! { "_id": 1 }, |document| {
+        self.find(BLOCKS, filter, doc! { "_id": 1 }, |document| {
             let id = document.get_document("_id").ok();
             let block = id.and_then(|id| id.get("block")).unwrap_or(&Bson::Null);
             blocks.insert(whole(block)?.cast_unsigned());
@@ -454,6 +380,6 @@ impl Session for MongoSession<'_> {
         let filter = |(first, last): (i64, i64)| {
             doc! { "_id.task": task, "_id.block": { "$gte": first, "$lte": last } }
         };
-        self.delete("daisy_blocks", &runs.map(filter).collect::<Vec<_>>())
+        self.delete(BLOCKS, &runs.map(filter).collect::<Vec<_>>())
     }
 }

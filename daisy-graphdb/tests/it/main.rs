@@ -12,6 +12,8 @@ mod memory;
 #[cfg(feature = "mongodb")]
 mod mongo;
 #[cfg(feature = "mongodb")]
+mod mongo_aside;
+#[cfg(feature = "mongodb")]
 mod mongo_fake;
 #[cfg(feature = "postgres")]
 mod postgres;

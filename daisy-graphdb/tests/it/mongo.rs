@@ -18,13 +18,13 @@ use crate::mongo_fake::Fake;
 use crate::processes;
 
 /// A database of its own.
-struct Place {
-    uri: String,
-    name: String,
+pub(crate) struct Place {
+    pub(crate) uri: String,
+    pub(crate) name: String,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static SERVER: OnceLock<String> = OnceLock::new();
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let uri = SERVER.get_or_init(|| {
@@ -34,7 +34,7 @@ impl Place {
         Self { uri: uri.clone(), name: format!("daisy_test_{}_{number}", std::process::id()) }
     }
 
-    fn raw(&self) -> mongodb::sync::Database {
+    pub(crate) fn raw(&self) -> mongodb::sync::Database {
         Client::with_uri_str(&self.uri).unwrap().database(&self.name)
     }
 }

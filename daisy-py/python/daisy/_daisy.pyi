@@ -343,6 +343,7 @@ class MongoCollections:
         collections: tuple[str, str, str],
         endpoints: tuple[str, ...],
         position: list[str],
+        attr_collections: tuple[dict[str, list[str]], dict[str, list[str]]],
     ) -> MongoCollections: ...
     def prepare(
         self, mode: str, directed: bool, total_roi: Optional[_RoiLike]

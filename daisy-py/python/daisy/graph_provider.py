@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Mapping, NoReturn, Optional, Union
+from typing import Any, Iterable, Mapping, Optional, Union
 
 from ._attr_types import as_text
 from ._daisy import GraphStore, MongoCollections
@@ -141,10 +141,17 @@ class MongoDbGraphProvider(GraphProvider):
         nodes_collection, edges_collection, meta_collection: what the collections are called.
         endpoint_names: what the ends of edges are called; ``["u", "v"]`` by default.
         position_attribute: the attribute that holds the position, or a list of attributes, one an axis.
-        node_attribute_collections, edge_attribute_collections: not supported; leave them out.
+        node_attribute_collections, edge_attribute_collections: the attributes that are in collections of their
+            own, ``{"sizes": ["size", "volume"]}``: those of nodes in ``nodes_sizes``, those of edges in
+            ``edges_sizes``, whatever ``nodes_collection`` and ``edges_collection`` are. All others are in the
+            documents of nodes and edges. A collection is looked at only if its attributes are read or
+            filtered on. Nothing that is stored says which there are: give the same ones each time. (Unlike
+            0.2.1, writing does not take them away from the graph, nodes that are written again keep no
+            attribute that they do not have any more, and mode ``"r"`` makes no index.)
 
     Raises FileNotFoundError if there is nothing to read, ValueError if ``directed`` or ``total_roi`` differ
-    from what is stored (with both values), RuntimeError if the server cannot be reached.
+    from what is stored (with both values) or an attribute cannot be in a collection of its own (it is in two of
+    them, or is the position, the id or an end), RuntimeError if the server cannot be reached.
     """
 
     def __init__(
@@ -163,12 +170,12 @@ class MongoDbGraphProvider(GraphProvider):
         edge_attribute_collections: Optional[Mapping[str, list[str]]] = None,
     ) -> None:
         super().__init__(mode, position_attribute)
-        if node_attribute_collections or edge_attribute_collections:
-            _no_attribute_collections()
         self.db_name, self.host = db_name, host
         self.nodes_collection, self.edges_collection = nodes_collection, edges_collection
         self.meta_collection = meta_collection
         self.endpoint_names = list(endpoint_names or ["u", "v"])
+        self.node_attribute_collections = _lists("node_attribute_collections", node_attribute_collections)
+        self.edge_attribute_collections = _lists("edge_attribute_collections", edge_attribute_collections)
         self._stores: dict[int, GraphStore] = {}
         self._opened = (os.getpid(), self._open(mode))
         is_directed = bool(directed)
@@ -201,8 +208,9 @@ class MongoDbGraphProvider(GraphProvider):
         host = self.host or "localhost"
         address = host if "://" in host else f"mongodb://{host}"
         names = (self.nodes_collection, self.edges_collection, self.meta_collection)
-        ends = tuple(self.endpoint_names)
-        return MongoCollections((address, self.db_name), names, ends, self._position_names())
+        aside = (self.node_attribute_collections, self.edge_attribute_collections)
+        place, ends = (address, self.db_name), tuple(self.endpoint_names)
+        return MongoCollections(place, names, ends, self._position_names(), aside)
 
     def _store(self, hint: Any = None) -> GraphStore:
         pid, collections = self._opened
@@ -238,6 +246,8 @@ class MongoDbGraphProvider(GraphProvider):
             "endpoint_names": self.endpoint_names,
             "meta_collection": self.meta_collection,
             "position_attribute": self.position_attribute,
+            "node_attribute_collections": self.node_attribute_collections,
+            "edge_attribute_collections": self.edge_attribute_collections,
         }
 
 
@@ -276,8 +286,11 @@ def _quoted(value: Any) -> str:
     return f"'{text}'"
 
 
-def _no_attribute_collections() -> NoReturn:
-    raise NotImplementedError(
-        "attributes in collections of their own are not supported; leave node_attribute_collections and "
-        "edge_attribute_collections out, then all attributes of a node are in its document"
-    )
+def _lists(argument: str, collections: Optional[Mapping[str, Iterable[str]]]) -> dict[str, list[str]]:
+    """Names of attributes by names of collections."""
+    lists = {}
+    for name, attrs in (collections or {}).items():
+        if isinstance(attrs, str):
+            raise TypeError(f"{argument} has {name!r}: {attrs!r}; give a list of names: [{attrs!r}]")
+        lists[name] = list(attrs)
+    return lists

@@ -1,5 +1,7 @@
 //! Which store is meant: what is there, what is wanted, and what is made.
 
+use std::collections::BTreeMap;
+
 use daisy_geometry::Coordinate;
 use daisy_graphdb::{
     AttrType, Daisy02, Daisy02Database, Daisy02Meta, GraphError, GraphStore as Store, Open, Owner,
@@ -243,6 +245,9 @@ pub(super) fn types<'py>(
     Ok(Some(types))
 }
 
+/// The attributes that are in collections of their own, by the names of these.
+type AttrCollections = BTreeMap<String, Vec<String>>;
+
 /// The collections that a MongoDbGraphProvider of daisy 0.2 has in a database. It belongs to the
 /// process that made it.
 #[pyclass(frozen, module = "daisy._daisy")]
@@ -278,9 +283,19 @@ impl MongoCollections {
         collections: (String, String, String),
         endpoints: [String; 2],
         position: Vec<String>,
+        attr_collections: (AttrCollections, AttrCollections),
     ) -> PyResult<Self> {
         let ((uri, name), (nodes, edges, meta)) = (place, collections);
-        let names = Daisy02 { nodes, edges, meta, position: position.clone(), endpoints };
+        let (node_attr_collections, edge_attr_collections) = attr_collections;
+        let names = Daisy02 {
+            nodes,
+            edges,
+            meta,
+            position: position.clone(),
+            endpoints,
+            node_attr_collections,
+            edge_attr_collections,
+        };
         let database = Daisy02Database::connect(&uri, &name, names).map_err(|e| error::of(&e))?;
         Ok(Self { database: Some(database), position, pid: std::process::id() })
     }

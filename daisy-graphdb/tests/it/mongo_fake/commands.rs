@@ -18,6 +18,8 @@ pub(super) struct State {
     next_cursor: i64,
     /// What the next command of a name is answered.
     planted: Vec<(String, Document)>,
+    /// The names of commands so far, and the collections they were about.
+    log: Vec<String>,
 }
 
 #[derive(Default)]
@@ -39,8 +41,16 @@ impl State {
         self.planted.push((command.into(), reply));
     }
 
+    /// The commands since the last time, but for greetings and the like: `find nodes`.
+    pub(super) fn log(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.log)
+    }
+
     /// Runs a command; the reply says what is wrong with it.
     pub(super) fn run(&mut self, command: &Document) -> Document {
+        if let Some((name, Bson::String(collection))) = command.iter().next() {
+            self.log.push(format!("{name} {collection}"));
+        }
         let is_meant = |(name, _): &(String, Document)| command.contains_key(name);
         let planted = self.planted.iter().position(is_meant);
         let planted = planted.map(|place| self.planted.remove(place).1).unwrap_or_default();
@@ -90,6 +100,7 @@ impl State {
                 None => Err((26, "ns not found".into())),
             },
             "createIndexes" => self.create_indexes(&namespace, command),
+            "listCollections" => Ok(self.list_collections(database)),
             other => Err((59, format!("no such command: {other}"))),
         }
     }
@@ -172,6 +183,17 @@ impl State {
             }
         }
         Ok(doc! {})
+    }
+}
+
+impl State {
+    /// The names of the collections of a database, in one batch.
+    fn list_collections(&self, database: &str) -> Document {
+        let inside = format!("{database}.");
+        let names = self.collections.keys().filter_map(|name| name.strip_prefix(&inside));
+        let list: Vec<_> = names.map(|name| doc! { "name": name, "type": "collection" }).collect();
+        let namespace = format!("{database}.$cmd.listCollections");
+        doc! { "cursor": { "firstBatch": list, "id": 0_i64, "ns": namespace } }
     }
 }
 

@@ -44,6 +44,11 @@ impl Fake {
         self.state.lock().unwrap().plant(command, reply);
     }
 
+    /// The commands that named a collection since the last time: `find nodes`.
+    pub(crate) fn log(&self) -> Vec<String> {
+        self.state.lock().unwrap().log()
+    }
+
     /// How it is reached.
     pub(crate) fn uri(&self) -> String {
         format!("mongodb://{}", self.address)
