@@ -16,13 +16,13 @@ def as_arrays(
     (ids, axes, node_attrs), (pairs, edge_attrs) = columns
     ids = numpy.frombuffer(ids, numpy.uint64)
     positions = numpy.frombuffer(axes, numpy.float64).reshape(-1, store.dims)
-    nodes = {"id": ids}
+    nodes: dict[str, Any] = {"id": ids}
     if isinstance(position, str):
         nodes[position] = positions
     else:
         nodes.update((name, positions[:, axis]) for axis, name in enumerate(position))
     pairs = numpy.frombuffer(pairs, numpy.uint64).reshape(-1, 2)
-    edges = {ends[0]: pairs[:, 0], ends[1]: pairs[:, 1]}
+    edges: dict[str, Any] = {ends[0]: pairs[:, 0], ends[1]: pairs[:, 1]}
     nodes.update(_arrays(node_attrs, store.node_attrs))
     edges.update(_arrays(edge_attrs, store.edge_attrs))
     names = pairs if store.directed else numpy.sort(pairs, axis=1)
