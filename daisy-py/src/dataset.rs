@@ -1,7 +1,7 @@
 //! A stored Zarr array, read and written by boxes of voxels. What Python users see on top of it is
 //! `daisy.Dataset` and `daisy.Array`.
 
-use std::num::NonZeroU64;
+use std::{mem, num::NonZeroU64};
 
 use daisy::arrays::{
     Array, ArrayError, ArraySpec, BloscCodec, ChunkPlan, ChunkSharing, Compression, Dtype,
@@ -56,6 +56,8 @@ pub(crate) struct NewArray<'py> {
     fill_value: Option<Bound<'py, PyAny>>,
     compression: Option<(String, u32)>,
     zarr_format: u32,
+    /// How many times coarser the other levels of an image are.
+    factors: Vec<Vec<i64>>,
 }
 
 impl StoredArray {
@@ -151,11 +153,11 @@ impl StoredArray {
     fn create_levels(
         py: Python<'_>,
         place: Place,
-        new: NewArray<'_>,
-        factors: Vec<Vec<i64>>,
+        mut new: NewArray<'_>,
         overwrite: bool,
         chunk_sharing: &str,
     ) -> PyResult<Vec<Self>> {
+        let factors = mem::take(&mut new.factors);
         let version = if new.zarr_format == 2 { OmeVersion::V0_4 } else { OmeVersion::V0_5 };
         let (location, spec) = (place.location()?, spec(new)?);
         let factors: Vec<Coordinate> = factors.into_iter().map(Coordinate::from).collect();

@@ -16,6 +16,7 @@ mod run;
 mod scheduler;
 mod states;
 mod task;
+mod watcher;
 
 use pyo3::pymodule;
 
@@ -35,7 +36,7 @@ mod _daisy {
     #[pymodule_export]
     use super::roi::Roi;
     #[pymodule_export]
-    use super::run::{run, work};
+    use super::run::{Stop, run, work};
     #[pymodule_export]
     use super::scheduler::Scheduler;
     #[pymodule_export]

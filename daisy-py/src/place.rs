@@ -32,7 +32,10 @@ pub(crate) struct Place(PathBuf, Settings);
 /// The stores of this process: a store has a thread and connections, and all arrays in it share them. One of
 /// the parent of a forked process is of no use in the child, where that thread is missing; so the process
 /// is a part of the name, and nothing is ever taken out.
-static STORES: Mutex<Vec<((u32, String, Settings), RemoteStore)>> = Mutex::new(Vec::new());
+static STORES: Mutex<Vec<(Name, RemoteStore)>> = Mutex::new(Vec::new());
+
+/// Process, address and settings.
+type Name = (u32, String, Settings);
 
 impl Place {
     pub(crate) fn location(&self) -> PyResult<Location> {

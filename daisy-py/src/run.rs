@@ -9,14 +9,14 @@ use std::{
 };
 
 use daisy::{
-    BlockResult, BoxError, Counts, Loan, ObservedTask, Observer, Order, RunOptions, RunReport,
-    TaskBuilder, TaskNode, Verdict, worker,
+    BlockResult, BoxError, Loan, Order, RunOptions, StopHandle, TaskBuilder, TaskNode, Verdict,
+    worker,
 };
 use pyo3::{
     exceptions::{PyKeyboardInterrupt, PyValueError},
     prelude::*,
     sync::PyOnceLock,
-    types::{PyDict, PyList, PyString},
+    types::{PyDict, PyString},
 };
 
 use crate::{
@@ -26,6 +26,7 @@ use crate::{
     error,
     scheduler::Checks,
     task::{Tasks, layout_of},
+    watcher::Watcher,
 };
 
 /// What it takes at most until a signal is heard by all.
@@ -47,8 +48,26 @@ pub(crate) struct Settings<'py> {
     key_file: Option<PathBuf>,
     logs: Option<PathBuf>,
     count_all_orphans: bool,
-    /// Has `start`, `update` and `close`.
-    progress: Option<Py<PyAny>>,
+    /// A `daisy._progress.Watch`.
+    watch: Option<Py<PyAny>>,
+    stop: Option<Py<Stop>>,
+}
+
+/// Stops a run from elsewhere.
+#[pyclass(frozen, module = "daisy._daisy")]
+pub(crate) struct Stop(StopHandle);
+
+#[pymethods]
+impl Stop {
+    #[new]
+    fn new() -> Self {
+        Self(StopHandle::new())
+    }
+
+    /// Hands out nothing more; the run ends in good order.
+    fn stop(&self, py: Python<'_>) {
+        py.detach(|| self.0.stop());
+    }
 }
 
 /// Runs tasks and everything upstream of them; the report as JSON.
@@ -86,8 +105,11 @@ pub(crate) fn run(
     if let Some(folder) = settings.logs {
         options = options.logs(folder);
     }
-    if let Some(progress) = settings.progress {
-        options = options.observer(Watcher { progress });
+    if let Some(stop) = &settings.stop {
+        options = options.stop_handle(&stop.get().0);
+    }
+    if let Some(watch) = settings.watch {
+        options = options.observer(Watcher::new(py, watch, &tasks)?);
     }
     let report = py.detach(|| options.run(&handles));
     if let Some(error) = interrupt.lock().unwrap_or_else(PoisonError::into_inner).take() {
@@ -346,53 +368,4 @@ fn grid(
     let layout = layout_of(&name.to_string(), convert::roi(total, "total_roi")?, block, fit)?;
     let tiling = daisy::Tiling::new(&layout);
     Ok(Arc::new(Grid { name: name.clone().unbind(), task: daisy::TaskId::new(0), tiling }))
-}
-
-/// Tells a Python object how far a run is.
-struct Watcher {
-    progress: Py<PyAny>,
-}
-
-impl Watcher {
-    /// Calls a method; a progress bar that breaks does not break the run.
-    fn call<'py>(
-        &self,
-        py: Python<'py>,
-        method: &str,
-        rows: Vec<impl IntoPyObject<'py>>,
-    ) -> PyResult<()> {
-        self.progress.call_method1(py, method, (PyList::new(py, rows)?,)).map(|_| ())
-    }
-
-    fn tell(&self, tell: impl FnOnce(Python<'_>) -> PyResult<()>) {
-        Python::attach(|py| {
-            if let Err(error) = tell(py) {
-                error.write_unraisable(py, Some(self.progress.bind(py)));
-            }
-        });
-    }
-}
-
-impl Observer for Watcher {
-    fn wants_blocks(&self) -> bool {
-        false
-    }
-
-    fn run_started(&mut self, tasks: &[ObservedTask]) {
-        let rows = tasks.iter().map(|task| (task.name.clone(), task.num_blocks)).collect();
-        self.tell(|py| self.call(py, "start", rows));
-    }
-
-    fn progress(&mut self, counts: &[Counts]) {
-        let row = |counts: &Counts| {
-            let Counts { completed, skipped, failed, orphaned, processing, .. } = counts;
-            (completed + skipped, *failed, *orphaned, *processing)
-        };
-        let rows = counts.iter().map(row).collect();
-        self.tell(|py| self.call(py, "update", rows));
-    }
-
-    fn run_ended(&mut self, _: &RunReport) {
-        self.tell(|py| self.progress.call_method0(py, "close").map(|_| ()));
-    }
 }

@@ -37,7 +37,7 @@ pub use report::{
 };
 #[cfg(all(unix, feature = "workers"))]
 pub use run::Server;
-pub use run::{BlockError, Error, RunOptions, run_blockwise};
+pub use run::{BlockError, Error, RunOptions, StopHandle, run_blockwise};
 pub use task::{
     BlockOutcome, BlockResult, BoxError, CheckAnswer, Loan, Task, TaskBuilder, TaskError,
 };

@@ -17,6 +17,7 @@ from .dependency_graph import BlockwiseDependencyGraph, DependencyGraph
 from .logging import get_log_basedir, redirect_stdouterr
 from .report import FailedBlock, FinalState, Report
 from .run import Server, SerialServer, get_worker_log_basename, run_blockwise, set_log_basedir
+from .server_observer import ServerObserver
 from .task import Task
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ __all__ = [
     "Scheduler",
     "SerialServer",
     "Server",
+    "ServerObserver",
     "Task",
     "TaskState",
     "TaskStates",

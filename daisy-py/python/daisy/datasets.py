@@ -210,12 +210,12 @@ def prepare_multiscale(
         units=units,
         zarr_format=_format(filename, zarr_format),
     )
-    coarser = [list(Coordinate(factor)) for factor in factors]
+    new["factors"] = [list(Coordinate(factor)) for factor in factors]
     opening = _opening(_inside(filename, ds_name), "r+", chunk_sharing, storage_options)
     opening = dataclasses.replace(opening, level=0)
     if ds_name:
         _make_groups(filename, ds_name, opening, new["zarr_format"])
-    return _levels(opening, StoredArray.create_levels(opening.address, new, coarser, delete, chunk_sharing))
+    return _levels(opening, StoredArray.create_levels(opening.address, new, delete, chunk_sharing))
 
 
 def _description(
@@ -253,6 +253,7 @@ def _description(
         "fill_value": None if fill_value is None else dtype.type(fill_value).item(),
         "compression": _compression(compressor),
         "zarr_format": zarr_format,
+        "factors": [],
     }
 
 

@@ -11,7 +11,7 @@ from ._roi import Roi
 
 @dataclass(frozen=True)
 class FinalState:
-    """How many blocks of a task are in which state at the end of a run; the names are those of ``TaskState``."""
+    """How many blocks of a task are in which state, as at the end of a run; the names are those of ``TaskState``."""
 
     total_block_count: int
     ready_count: int
@@ -23,6 +23,12 @@ class FinalState:
     failed_count: int
     orphaned_count: int
     pending_count: int
+
+    @classmethod
+    def of(cls, counts: tuple[int, int, int, int, int, int, int, int]) -> FinalState:
+        """From total, ready, processing, completed, skipped, failed, orphaned, pending, as Rust counts them."""
+        total, ready, processing, completed, skipped, failed, orphaned, pending = counts
+        return cls(total, ready, processing, completed + skipped, skipped, failed, orphaned, pending)
 
     def is_done(self) -> bool:
         """Whether nothing more can happen in the task."""
@@ -43,6 +49,9 @@ class FailedBlock:
     error: str
 
 
+_COUNTS = ("total", "ready", "processing", "completed", "skipped", "failed", "orphaned", "pending")
+
+
 class Report:
     """What came of a run. True if every block of every task was completed or found done.
 
@@ -58,7 +67,7 @@ class Report:
         self.wall_time: float = self.json["wall_s"]
         #: The counts of each task, by its name.
         self.states: dict[str, FinalState] = {
-            task["name"]: _state(task["counts"]) for task in self.json["tasks"]
+            task["name"]: FinalState.of(tuple(task["counts"][name] for name in _COUNTS)) for task in self.json["tasks"]
         }
         #: Blocks that failed for good, the first 1,000.
         self.failures: list[FailedBlock] = [
@@ -80,19 +89,6 @@ class Report:
             for name, state in self.states.items()
         )
         return f"Report({self.outcome}; {done})"
-
-
-def _state(counts: Mapping[str, int]) -> FinalState:
-    return FinalState(
-        total_block_count=counts["total"],
-        ready_count=counts["ready"],
-        processing_count=counts["processing"],
-        completed_count=counts["completed"] + counts["skipped"],
-        skipped_count=counts["skipped"],
-        failed_count=counts["failed"],
-        orphaned_count=counts["orphaned"],
-        pending_count=counts["pending"],
-    )
 
 
 def _failed(task_id: str, block: Mapping[str, Any]) -> FailedBlock:

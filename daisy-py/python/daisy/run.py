@@ -6,14 +6,18 @@ import os
 import pathlib
 import sys
 import tempfile
-from typing import Any, Iterable, Mapping, Optional, Union
+import threading
+from typing import TYPE_CHECKING, Any, Iterable, Mapping, Optional, Union
 
 from . import _daisy
-from ._progress import Bars
+from ._progress import Bars, Watch
 from ._roi import Roi
 from ._worker import packed
 from .report import FinalState, Report
 from .task import Task
+
+if TYPE_CHECKING:
+    from .server_observer import ServerObserver
 
 _logs: Optional[pathlib.Path] = pathlib.Path("daisy_logs")
 
@@ -90,15 +94,21 @@ def run_blockwise(
 
 
 class Server:
-    """Runs tasks with worker processes. The keywords are those of :func:`run_blockwise`."""
+    """Runs tasks with worker processes. The keywords are those of :func:`run_blockwise`.
+
+    Args:
+        stop_event: a ``threading.Event``; once it is set, the run ends in good order, as after Ctrl-C: nothing more is
+            handed out, workers are ended, and their blocks cost no attempt. The report says ``"interrupted"``.
+    """
 
     def __init__(
         self,
+        stop_event: Optional[threading.Event] = None,
+        host: Optional[str] = None,
         *,
         journal: Union[None, str, os.PathLike] = None,
         request: Any = None,
         order: str = "sweep",
-        host: Optional[str] = None,
         key_file: Union[None, str, os.PathLike] = None,
         resources: Optional[Mapping[str, int]] = None,
         count_all_orphans: bool = True,
@@ -106,7 +116,10 @@ class Server:
     ) -> None:
         #: What came of the last run.
         self.report: Optional[Report] = None
-        self._progress = progress
+        #: Whether runs show progress bars, on a terminal or in a notebook.
+        self.shows_progress = progress
+        self._observers: list[ServerObserver] = []
+        self._stop_event = stop_event
         self._settings = {
             "order": order,
             "request": [] if request in (None, "everything") else _pairs(request),
@@ -118,6 +131,15 @@ class Server:
             "count_all_orphans": count_all_orphans,
         }
 
+    def register_observer(self, observer: ServerObserver) -> None:
+        """Tells an observer of what happens in runs, see :class:`daisy.ServerObserver`."""
+        if observer not in self._observers:
+            self._observers.append(observer)
+
+    def unregister_observer(self, observer: ServerObserver) -> None:
+        """Tells it nothing more, from the next run on."""
+        self._observers.remove(observer)
+
     def run_blockwise(self, tasks: Iterable[Task]) -> dict[str, FinalState]:
         """Runs tasks and everything upstream of them; the final counts of each, by its name."""
         tasks = [tasks] if isinstance(tasks, Task) else list(tasks)
@@ -125,8 +147,16 @@ class Server:
             settings = dict(self._settings)
             settings["commands"] = self._commands(tasks, pathlib.Path(folder))
             settings["logs"] = str(_logs or folder)
-            settings["progress"] = Bars() if self._progress else None
-            self.report = Report(_daisy.run(tasks, settings))
+            bars = Bars() if self.shows_progress else None
+            settings["watch"] = Watch(bars, self._observers) if bars or self._observers else None
+            settings["stop"], over = _daisy.Stop(), threading.Event()
+            if self._stop_event is not None:
+                ask = (self._stop_event, settings["stop"], over)
+                threading.Thread(target=_stop_when_asked, args=ask, name="daisy stop", daemon=True).start()
+            try:
+                self.report = Report(_daisy.run(tasks, settings))
+            finally:
+                over.set()
         return self.report.states
 
     def _commands(self, tasks: list[Task], folder: pathlib.Path) -> Optional[dict[str, list[str]]]:
@@ -152,6 +182,13 @@ class SerialServer(Server):
                     f"{task}: process_function takes no block, so it needs a process of its own; run with "
                     "multiprocessing=True, or give it a block"
                 )
+
+
+def _stop_when_asked(asked: threading.Event, stop: _daisy.Stop, over: threading.Event) -> None:
+    while not over.is_set():
+        if asked.wait(0.05):
+            stop.stop()
+            return
 
 
 def _with_upstream(tasks: list[Task]) -> list[Task]:

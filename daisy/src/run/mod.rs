@@ -22,13 +22,14 @@ mod runs;
 mod seat;
 mod serial;
 mod stats;
+mod stop;
 mod worker;
 
 use std::{mem, sync::Arc};
 
 #[cfg(all(unix, feature = "workers"))]
 pub use self::outside::Server;
-pub use self::{call::BlockError, error::Error, options::RunOptions};
+pub use self::{call::BlockError, error::Error, options::RunOptions, stop::StopHandle};
 #[cfg(all(unix, feature = "workers"))]
 pub(crate) use self::{call::process as call_block, outside::RunFile as LockedRunFile};
 use self::{
@@ -109,6 +110,9 @@ pub(crate) fn execute(
         relay.start(tasks.collect(), Box::new(move || watched.lock().machine.counts()))
     });
     let observers = observers.transpose()?;
+    if let Some(stop) = &options.stop {
+        stop.watch(&hub);
+    }
     if options.serial {
         serial::run(&hub);
     } else {

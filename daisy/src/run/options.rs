@@ -6,7 +6,7 @@ use daisy_block::Order;
 use daisy_geometry::Roi;
 
 use super::{Error, Pipeline, execute};
-use crate::{Observer, RunReport, Task};
+use crate::{Observer, RunReport, StopHandle, Task};
 
 /// How a run is made; [`RunOptions::run`] makes it.
 ///
@@ -40,6 +40,7 @@ pub struct RunOptions {
     pub(crate) max_backoff: Duration,
     pub(crate) check_timeout: Duration,
     pub(crate) handle_interrupt: bool,
+    pub(crate) stop: Option<StopHandle>,
     pub(crate) observers: Vec<Box<dyn Observer>>,
     #[cfg(all(unix, feature = "workers"))]
     pub(crate) outside: super::outside::OutsideOptions,
@@ -65,6 +66,7 @@ impl RunOptions {
             max_backoff: Duration::from_secs(60),
             check_timeout: Duration::from_secs(60),
             handle_interrupt: false,
+            stop: None,
             observers: Vec::new(),
             #[cfg(all(unix, feature = "workers"))]
             outside: super::outside::OutsideOptions::new(),
@@ -139,6 +141,12 @@ impl RunOptions {
     /// leave this off. Has no effect on Windows.
     pub const fn handle_interrupt(mut self, handle: bool) -> Self {
         self.handle_interrupt = handle;
+        self
+    }
+
+    /// Lets another part of the program stop the run, as Ctrl-C does.
+    pub fn stop_handle(mut self, stop: &StopHandle) -> Self {
+        self.stop = Some(stop.clone());
         self
     }
 

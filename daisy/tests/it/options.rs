@@ -7,7 +7,7 @@ use std::{
 
 use daisy::{
     BlockEvent, BlockKey, CoordinatorError, Counts, Error, ObservedTask, Observer, Order,
-    RunOptions,
+    RunOptions, RunOutcome, StopHandle,
 };
 
 use crate::support::{Calls, Counter, Log, line, quick, roi};
@@ -41,6 +41,29 @@ fn options_that_make_no_sense_are_errors() {
     assert!(matches!(swapped.run(&[]), Err(Error::BadDuration { option: "backoff", .. })));
     let none = RunOptions::new().check_timeout(Duration::ZERO);
     assert!(matches!(none.run(&[]), Err(Error::BadDuration { option: "check_timeout", .. })));
+}
+
+#[test]
+fn a_handle_stops_all_its_runs_those_too_that_begin_later() {
+    for serial in [false, true] {
+        let (stop, enough, calls) = (StopHandle::new(), StopHandle::new(), Calls::default());
+        let (stops, count) = (stop.clone(), calls.function());
+        let task = line("t", 1_000_000).process(move |block| {
+            stops.stop();
+            count(block)
+        });
+        let task = [task.build().unwrap()];
+        let run = |stop: &StopHandle| quick().serial(serial).stop_handle(stop).run(&task).unwrap();
+        let report = run(&stop);
+        assert_eq!(report.outcome, RunOutcome::Interrupted);
+        let counts = report.tasks[0].counts;
+        assert_eq!((counts.completed, counts.processing), (calls.total() as u64, 0));
+        assert!((1..1_000_000).contains(&counts.completed));
+        assert!(stop.is_stopped() && !enough.is_stopped());
+        enough.stop();
+        assert_eq!(run(&enough).outcome, RunOutcome::Interrupted);
+        assert_eq!(calls.total() as u64, counts.completed, "nothing was begun");
+    }
 }
 
 #[test]
