@@ -7,6 +7,7 @@ use daisy::arrays::{
     Array, ArrayError, ArraySpec, BloscCodec, ChunkPlan, ChunkSharing, Compression, Dtype,
     IfExists, Multiscale, OmeOptions, OmeVersion, Scalar, ZarrVersion, ensure_group,
 };
+use daisy::{PyramidError, Reduce, downsample_roi};
 use daisy_geometry::Coordinate;
 use numpy::{IntoPyArray, PyArrayDescr, PyArrayDyn, PyArrayMethods};
 use pyo3::{
@@ -84,6 +85,16 @@ impl StoredArray {
         let sharing = sharing(chunk_sharing)?;
         let levels = image.map_err(|error| error::array(&error))?.into_levels();
         levels.into_iter().map(|level| Self::new(level, is_writable, sharing)).collect()
+    }
+
+    fn check_writable(&self) -> PyResult<()> {
+        if self.is_writable {
+            return Ok(());
+        }
+        let path = self.array.path().display();
+        Err(PyPermissionError::new_err(format!(
+            "{path} is open for reading; open it with mode 'r+'"
+        )))
     }
 
     /// A box of voxels in world units.
@@ -192,12 +203,7 @@ impl StoredArray {
 
     /// Writes a box that lies in the array. The data have its type and shape, or no axes.
     fn write(&self, begin: Vec<i64>, shape: Vec<i64>, voxels: &Bound<'_, PyAny>) -> PyResult<()> {
-        if !self.is_writable {
-            return Err(PyPermissionError::new_err(format!(
-                "{} is open for reading; open it with mode 'r+'",
-                self.array.path().display()
-            )));
-        }
+        self.check_writable()?;
         let roi = self.world(begin, shape)?;
         with_element!(self.array.dtype(), T => {
             let voxels = voxels.cast::<PyArrayDyn<T>>()?;
@@ -206,6 +212,32 @@ impl StoredArray {
             let view = borrowed.as_array();
             let written = voxels.py().detach(|| self.array.write(&roi, view));
             written.map_err(|error| error::array(&error))
+        })
+    }
+
+    /// Fills a part of this array from a finer one, an empty one only checks that the two go together.
+    fn fill_from(
+        &self,
+        py: Python<'_>,
+        fine: Bound<'_, Self>,
+        reduce: &str,
+        roi: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let reduce = match reduce {
+            "mean" => Reduce::Mean,
+            "mode" => Reduce::Mode,
+            _ => {
+                return Err(PyValueError::new_err(format!(
+                    "unknown reduce {reduce:?}; use \"mean\" for intensities, \"mode\" for labels"
+                )));
+            }
+        };
+        self.check_writable()?;
+        let (fine, roi) = (fine.get(), convert::roi(roi, "roi")?);
+        let filled = py.detach(|| downsample_roi(&fine.array, &self.array, roi, reduce));
+        filled.map_err(|error| match error {
+            PyramidError::Array(error) => error::array(&error),
+            error => PyValueError::new_err(error.to_string()),
         })
     }
 

@@ -10,7 +10,7 @@ import pytest
 
 import daisy
 from daisy import Roi
-from graph_places import ASIDE, mongo_place, mongodb  # noqa: F401
+from graph_places import ASIDE, mongo_place, mongodb, postgres  # noqa: F401
 
 
 def test_networkx_is_imported_when_it_is_needed():
@@ -29,6 +29,14 @@ else:
     raise AssertionError
 """
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_a_postgres_database_that_is_not_there_is_made_with_the_graph():
+    place = {"db_name": "made_by_daisy_py", "host": postgres(), "user": "daisy"}
+    with pytest.raises(FileNotFoundError, match="made_by_daisy_py"):
+        daisy.PostgresGraphProvider(**place, mode="r")
+    for mode in ("w", "r+", "w"):
+        assert daisy.PostgresGraphProvider(**place, mode=mode, dims=3).num_nodes(Roi((0, 0, 0), (1, 1, 1))) == 0
 
 
 def test_any_attributes_are_stored_as_they_are(mongo_place):

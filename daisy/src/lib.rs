@@ -51,7 +51,7 @@ pub use daisy_array as arrays;
 #[cfg(feature = "graphs")]
 pub use daisy_graphdb as graphs;
 #[cfg(feature = "arrays")]
-pub use pyramid::{PyramidError, Reduce, coarse_spec, downsample, pyramid};
+pub use pyramid::{PyramidError, Reduce, coarse_spec, downsample, downsample_roi, pyramid};
 
 /// The examples of the repository's README.
 #[cfg(doctest)]

@@ -3,11 +3,11 @@
 use std::{fmt, sync::Arc};
 
 use daisy_array::{Array, ArrayError, ArraySpec, ChunkPlan, Dtype, Element};
-use daisy_block::{Block, Fit};
+use daisy_block::Fit;
 use daisy_geometry::{Coordinate, Roi, div_ceil};
-use ndarray::{ArrayD, ArrayViewD, Axis, Dimension, Slice};
+use ndarray::{ArrayD, Dimension};
 
-use crate::{BlockResult, Task, TaskBuilder, TaskError};
+use crate::{Task, TaskBuilder, TaskError};
 
 /// What the voxels of a box become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,7 +38,7 @@ pub enum PyramidError {
         /// Where the coarse one lies.
         coarse: Box<Roi>,
     },
-    /// The arrays hold different types, or have different channels.
+    /// The arrays hold different types, or have different channels or other axes.
     Voxels {
         /// Type and channels of the fine array.
         fine: (Dtype, Vec<u64>),
@@ -50,10 +50,17 @@ pub enum PyramidError {
         /// The type.
         dtype: Dtype,
     },
+    /// Voxels of this type cannot be reduced.
+    UnknownType {
+        /// The type.
+        dtype: Dtype,
+    },
     /// There are no two arrays.
     TooFew,
     /// The task cannot be built.
     Task(TaskError),
+    /// Voxels cannot be read or written.
+    Array(ArrayError),
 }
 
 impl fmt::Display for PyramidError {
@@ -70,8 +77,8 @@ impl fmt::Display for PyramidError {
             ),
             Self::Voxels { fine, coarse } => write!(
                 f,
-                "{coarse:?} are not the type and channels of the fine array, {fine:?}; make the coarse array with \
-                 coarse_spec"
+                "{coarse:?} and its axes are not the type, the channels and the axes of the fine array, {fine:?}; make \
+                 the coarse array with coarse_spec"
             ),
             Self::ModeOfFloats { dtype } => {
                 write!(
@@ -79,8 +86,10 @@ impl fmt::Display for PyramidError {
                     "the most frequent value of {dtype:?} voxels makes no sense; use Reduce::Mean"
                 )
             }
+            Self::UnknownType { dtype } => write!(f, "voxels of type {dtype:?} cannot be reduced"),
             Self::TooFew => f.write_str("a pyramid has at least two arrays, the finest one first"),
             Self::Task(error) => error.fmt(f),
+            Self::Array(error) => error.fmt(f),
         }
     }
 }
@@ -89,6 +98,7 @@ impl std::error::Error for PyramidError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Task(error) => Some(error),
+            Self::Array(error) => Some(error),
             _ => None,
         }
     }
@@ -107,8 +117,10 @@ pub fn coarse_spec(fine: &Array, factor: impl Into<Coordinate>) -> ArraySpec {
         Coordinate::from_fn(dims, |axis| fine.voxel_size()[axis].saturating_mul(factor(axis)));
     let kinds = fine.axes().iter().map(|axis| axis.kind).filter(|kind| kind.is_world());
     let channels = fine.channels().iter().filter_map(|&length| length.try_into().ok());
+    let before = fine.axes().iter().take_while(|axis| axis.kind.is_world()).count();
     ArraySpec::new(shape, fine.dtype())
         .channels(channels)
+        .channel_position(if fine.channels().is_empty() { 0 } else { before })
         .chunks(ChunkPlan::exact(fine.chunk_shape().clone()))
         .voxel_size(voxel)
         .offset(fine.offset().clone())
@@ -147,11 +159,7 @@ pub fn downsample(
     coarse: Arc<Array>,
     reduce: Reduce,
 ) -> Result<TaskBuilder, PyramidError> {
-    let factor = factor_of(&fine, &coarse)?;
-    let is_float = matches!(fine.dtype(), Dtype::F32 | Dtype::F64);
-    if is_float && reduce == Reduce::Mode {
-        return Err(PyramidError::ModeOfFloats { dtype: fine.dtype() });
-    }
+    factors_of(&fine, &coarse, reduce)?;
     // A chunk of an array never is unbounded.
     let block = Roi::new(coarse.offset().clone(), coarse.write_unit_world().clone())
         .unwrap_or_else(|_| coarse.roi().clone());
@@ -160,7 +168,38 @@ pub fn downsample(
         .read_write_conflict(false)
         .reads(&fine)
         .writes(&coarse);
-    Ok(builder.process(move |block| reduce_block(block, (&fine, &coarse), &factor, reduce)))
+    Ok(builder
+        .process(move |block| downsample_roi(&fine, &coarse, block.write_roi.clone(), reduce)))
+}
+
+/// Fills a part of a coarse array from a fine one: what a block of [`downsample`] does, for tasks of another kind. Its
+/// bounds lie on borders of coarse voxels; nothing is read or written for an empty one.
+///
+/// # Errors
+/// [`PyramidError`]: the arrays do not go together, or cannot be read or written.
+pub fn downsample_roi(
+    fine: &Array,
+    coarse: &Array,
+    roi: Roi,
+    reduce: Reduce,
+) -> Result<(), PyramidError> {
+    let factors = factors_of(fine, coarse, reduce)?;
+    if roi.is_empty() {
+        return Ok(());
+    }
+    macro_rules! by_type {
+        ($($dtype:ident: $type:ty),* $(,)?) => {
+            match fine.dtype() {
+                $(Dtype::$dtype => reduce_as::<$type>((fine, coarse), &roi, &factors, reduce),)*
+                other => return Err(PyramidError::UnknownType { dtype: other }),
+            }
+        };
+    }
+    let reduced = by_type!(
+        Bool: bool, U8: u8, U16: u16, U32: u32, U64: u64, I8: i8, I16: i16, I32: i32, I64: i64, F32: f32,
+        F64: f64,
+    );
+    reduced.map_err(PyramidError::Array)
 }
 
 /// Tasks that fill each of several arrays from the one before, the finest one first, which is there; the last one is
@@ -213,8 +252,11 @@ pub fn pyramid(
     last.ok_or(PyramidError::TooFew)
 }
 
-/// How many fine voxels a coarse one has along each axis.
-fn factor_of(fine: &Array, coarse: &Array) -> Result<Vec<usize>, PyramidError> {
+/// How many fine voxels a coarse one has along each axis of the data: one along channels.
+fn factors_of(fine: &Array, coarse: &Array, reduce: Reduce) -> Result<Vec<usize>, PyramidError> {
+    if matches!(fine.dtype(), Dtype::F32 | Dtype::F64) && reduce == Reduce::Mode {
+        return Err(PyramidError::ModeOfFloats { dtype: fine.dtype() });
+    }
     let roi = |array: &Array| Box::new(array.roi().clone());
     let extent = || PyramidError::Extent { fine: roi(fine), coarse: roi(coarse) };
     let dims = fine.shape().dims();
@@ -222,7 +264,8 @@ fn factor_of(fine: &Array, coarse: &Array) -> Result<Vec<usize>, PyramidError> {
         return Err(extent());
     }
     let voxels = |array: &Array| (array.dtype(), array.channels().to_vec());
-    if voxels(fine) != voxels(coarse) {
+    let kinds = |array: &Array| array.axes().iter().map(|axis| axis.kind).collect::<Vec<_>>();
+    if voxels(fine) != voxels(coarse) || kinds(fine) != kinds(coarse) {
         return Err(PyramidError::Voxels { fine: voxels(fine), coarse: voxels(coarse) });
     }
     let mut factors = Vec::new();
@@ -237,73 +280,61 @@ fn factor_of(fine: &Array, coarse: &Array) -> Result<Vec<usize>, PyramidError> {
         }
         factors.push(usize::try_from(factor).map_err(|_| extent())?);
     }
-    Ok(factors)
-}
-
-fn reduce_block(
-    block: &Block,
-    (fine, coarse): (&Array, &Array),
-    factor: &[usize],
-    reduce: Reduce,
-) -> BlockResult {
-    macro_rules! by_type {
-        ($($dtype:ident: $type:ty),* $(,)?) => {
-            match fine.dtype() {
-                $(Dtype::$dtype => reduce_as::<$type>(block, (fine, coarse), factor, reduce)?,)*
-                other => return Err(format!("voxels of type {other:?} are not known here").into()),
-            }
-        };
-    }
-    by_type!(
-        Bool: bool, U8: u8, U16: u16, U32: u32, U64: u64, I8: i8, I16: i16, I32: i32, I64: i64, F32: f32,
-        F64: f64,
-    );
-    Ok(())
+    let mut factors = factors.into_iter();
+    let each = kinds(fine).into_iter();
+    Ok(each.map(|kind| if kind.is_world() { factors.next().unwrap_or(1) } else { 1 }).collect())
 }
 
 fn reduce_as<T: Voxel>(
-    block: &Block,
     (fine, coarse): (&Array, &Array),
-    factor: &[usize],
+    roi: &Roi,
+    factors: &[usize],
     reduce: Reduce,
 ) -> Result<(), ArrayError> {
-    let voxels = fine.read::<T>(&block.write_roi.intersect(fine.roi()))?;
-    let num_channels = voxels.ndim() - factor.len();
-    let factors: Vec<usize> =
-        std::iter::repeat_n(1, num_channels).chain(factor.iter().copied()).collect();
-    let shape: Vec<usize> = voxels
-        .shape()
-        .iter()
-        .zip(&factors)
-        .map(|(length, factor)| length.div_ceil(*factor))
-        .collect();
-    let mut window: Vec<T> = Vec::new();
-    let reduced = ArrayD::from_shape_fn(shape, |index| {
-        let index = index.as_array_view();
-        let part = box_of(&voxels.view(), index.iter().copied(), &factors);
-        window.clear();
-        window.extend(part.iter().copied());
-        match reduce {
-            Reduce::Mean => T::mean(&window),
-            Reduce::Mode => T::mode(&mut window),
-        }
-    });
-    coarse.write(&block.write_roi, reduced.view())
+    let voxels = fine.read::<T>(&roi.intersect(fine.roi()))?;
+    let reduced = reduced(&voxels, factors, reduce);
+    coarse.write(roi, reduced.view())
 }
 
-/// The fine voxels of a coarse one.
-fn box_of<'a, T>(
-    voxels: &ArrayViewD<'a, T>,
-    index: impl Iterator<Item = usize>,
-    factors: &[usize],
-) -> ArrayViewD<'a, T> {
-    let mut part = voxels.clone();
-    for (axis, (index, factor)) in index.zip(factors).enumerate() {
-        let begin = index * factor;
-        let end = (begin + factor).min(part.len_of(Axis(axis)));
-        part.slice_axis_inplace(Axis(axis), Slice::from(begin..end));
+/// The coarse voxels of fine ones.
+fn reduced<T: Voxel>(fine: &ArrayD<T>, factors: &[usize], reduce: Reduce) -> ArrayD<T> {
+    let fine = fine.as_standard_layout();
+    let (lengths, voxels) = (fine.shape(), fine.as_slice().unwrap_or_default());
+    let pairs = lengths.iter().zip(factors);
+    let shape: Vec<usize> = pairs.map(|(length, factor)| length.div_ceil(*factor)).collect();
+    let (Some((length, outer)), Some((factor, _)), Some((width, before))) =
+        (lengths.split_last(), factors.split_last(), shape.split_last())
+    else {
+        return fine.to_owned();
+    };
+    let mut reduced = Vec::with_capacity(shape.iter().product());
+    let (mut rows, mut window): (Vec<usize>, Vec<T>) = (Vec::new(), Vec::new());
+    for index in ndarray::indices(before) {
+        rows_of(index.slice(), outer, factors, &mut rows);
+        for begin in (0..*width).map(|place| place * factor) {
+            let end = (begin + factor).min(*length);
+            window.clear();
+            for row in rows.iter().map(|row| row * length) {
+                window.extend_from_slice(voxels.get(row + begin..row + end).unwrap_or_default());
+            }
+            reduced.push(match reduce {
+                Reduce::Mean => T::mean(&window),
+                Reduce::Mode => T::mode(&mut window),
+            });
+        }
     }
-    part
+    let mut reduced = reduced.into_iter();
+    ArrayD::from_shape_simple_fn(shape, || reduced.next().unwrap_or_else(T::zero))
+}
+
+/// The numbers of the rows of fine voxels that a row of coarse ones is made of, given the index of that.
+fn rows_of(index: &[usize], lengths: &[usize], factors: &[usize], rows: &mut Vec<usize>) {
+    rows.clear();
+    rows.push(0);
+    for ((place, length), factor) in index.iter().zip(lengths).zip(factors) {
+        let (begin, end) = (place * factor, (place * factor + factor).min(*length));
+        *rows = rows.iter().flat_map(|row| (begin..end).map(move |at| row * length + at)).collect();
+    }
 }
 
 /// Voxels of which there is a mean and a most frequent one.
@@ -327,12 +358,12 @@ trait Voxel: Element + Copy + PartialOrd {
 }
 
 macro_rules! whole {
-    ($($type:ty),*) => {$(
+    ($($type:ty: $sum:ty),*) => {$(
         impl Voxel for $type {
             #[expect(clippy::cast_possible_truncation, reason = "a mean lies between the values")]
             fn mean(window: &[Self]) -> Self {
-                let count = window.len().max(1) as i128;
-                let sum: i128 = window.iter().map(|&value| i128::from(value)).sum();
+                let count = window.len().max(1) as $sum;
+                let sum: $sum = window.iter().map(|&value| <$sum>::from(value)).sum();
                 (2 * sum + count).div_euclid(2 * count) as Self
             }
 
@@ -343,7 +374,8 @@ macro_rules! whole {
     )*};
 }
 
-whole!(u8, u16, u32, u64, i8, i16, i32, i64);
+// Sums are exact in windows of up to 2^29 voxels.
+whole!(u8: i64, u16: i64, u32: i64, u64: i128, i8: i64, i16: i64, i32: i64, i64: i128);
 
 /// The mean of yes and no is what at least half of them say.
 impl Voxel for bool {

@@ -1,6 +1,7 @@
 //! A graph on a PostgreSQL server, for workers on many machines.
 
 mod channel;
+mod database;
 mod given;
 mod rows;
 mod session;
@@ -11,9 +12,10 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use postgres::error::SqlState;
-use postgres::{Client, Config, IsolationLevel, NoTls, Statement};
+use postgres::{Client, Config, IsolationLevel, Statement};
 
 use self::channel::Channel;
+use self::database::{connect, connect_if_there, connect_or_create};
 use self::session::PostgresSession;
 use self::tables::Tables;
 use crate::engine::{Backend, Run, graph_store};
@@ -64,7 +66,8 @@ pub(crate) struct Connection {
 
 impl PostgresStore {
     /// Opens the graph of a namespace, which may have any name. `config` is a connection string,
-    /// as of `psql`, or an URL.
+    /// as of `psql`, or an URL. With [`Open::Create`], the database is made too if there is none and
+    /// the user may do so.
     ///
     /// # Errors
     ///
@@ -75,11 +78,15 @@ impl PostgresStore {
             wanted.check_declared()?;
         }
         let config: Config = config.parse().map_err(failed("understand the connection string"))?;
-        let mut connection = connect(&config)?;
         let place = format!("the namespace {name:?}");
-        if let Open::Create(wanted) = &open {
+        let mut connection = if let Open::Create(wanted) = &open {
+            let mut connection = connect_or_create(&config)?;
             create(&mut connection.client, name, wanted)?;
-        }
+            connection
+        } else {
+            let place = format!("the database {:?}", database::name(&config));
+            connect_if_there(&config)?.ok_or(GraphError::NotFound { place })?
+        };
         let schema = read_schema(&mut connection.client, name, &place)?;
         if let Open::Create(wanted) = &open {
             let differences = wanted.differences(&schema);
@@ -99,7 +106,7 @@ impl PostgresStore {
     /// [`GraphError::Database`].
     pub fn remove(config: &str, name: &str) -> Result<(), GraphError> {
         let config: Config = config.parse().map_err(failed("understand the connection string"))?;
-        let mut connection = connect(&config)?;
+        let Some(mut connection) = connect_if_there(&config)? else { return Ok(()) };
         let client = &mut connection.client;
         if client.query_opt(IS_GRAPH, &[&name]).map_err(failed("look for the graph"))?.is_none() {
             return Ok(());
@@ -234,11 +241,6 @@ fn may_try_again(error: &GraphError) -> bool {
     code.is_some_and(|code| {
         [SqlState::T_R_DEADLOCK_DETECTED, SqlState::T_R_SERIALIZATION_FAILURE].contains(code)
     })
-}
-
-fn connect(config: &Config) -> Result<Connection, GraphError> {
-    let client = config.connect(NoTls).map_err(failed("connect to the server"))?;
-    Ok(Connection { client, prepared: BTreeMap::new() })
 }
 
 /// Creates namespace and tables, unless somebody has.

@@ -45,6 +45,32 @@ fn a_graph_is_removed_and_another_can_take_its_place() {
 }
 
 #[test]
+fn a_database_that_is_not_there_is_made_with_the_graph_by_several_at_once() {
+    let Some(cluster) = cluster() else { return };
+    let name = "a \"new\" one";
+    let config = cluster.config().replace("dbname=postgres", &format!("dbname='{name}'"));
+    let open = |open| PostgresStore::open(&config, "graph", open);
+    PostgresStore::remove(&config, "graph").unwrap(); // nothing there
+    let missing = open(Open::ReadWrite).unwrap_err();
+    assert!(
+        matches!(&missing, GraphError::NotFound { place } if place.contains("new")),
+        "{missing}"
+    );
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| open(Open::Create(processes::schema())).unwrap());
+        }
+    });
+    assert!(open(Open::Read).is_ok());
+    // Who may make none is told so.
+    let nobody = config.replace("user=daisy", "user=nobody_at_all");
+    assert!(matches!(
+        PostgresStore::open(&nobody, "graph", Open::Create(processes::schema())),
+        Err(GraphError::Database { .. })
+    ));
+}
+
+#[test]
 fn as_another_process() {
     processes::play(|place| {
         let (config, name) = place.split_once('|').unwrap();

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._coordinate import Coordinate
 from ._daisy import Block, Scheduler, TaskState, TaskStates
+from ._pyramid import downsample, pyramid
 from ._roi import Roi
 from ._status import BlockStatus
 from .array import Array
@@ -51,6 +52,7 @@ __all__ = [
     "Task",
     "TaskState",
     "TaskStates",
+    "downsample",
     "expand_roi_to_grid",
     "expand_write_roi_to_grid",
     "get_log_basedir",
@@ -59,6 +61,7 @@ __all__ = [
     "open_multiscale",
     "prepare_ds",
     "prepare_multiscale",
+    "pyramid",
     "redirect_stdouterr",
     "run_blockwise",
     "set_log_basedir",

@@ -75,7 +75,7 @@ class PostgresGraphProvider(GraphProvider):
     """A graph on a PostgreSQL server, for workers on many machines. Connections are not encrypted.
 
     Args:
-        db_name: the database, which must exist.
+        db_name: the database; made with the graph if there is none.
         host: the name of the server, or the folder of its socket.
         user, password, port: as whom, and where; by default this user, none, and 5432.
         graph_name: the name of the graph: a database can hold many, each in a namespace (schema) of its own.

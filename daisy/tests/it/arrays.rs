@@ -111,7 +111,7 @@ fn blocks_that_share_locked_chunks_lose_nothing() {
     assert_eq!(found.into_raw_vec_and_offset().0, expected);
 }
 
-/// What a coarse voxel is made of, straight from the definition: channels first, then the axes of the world.
+/// What a coarse voxel is made of, straight from the definition; along channels the factor is 1.
 fn window(fine: &ArrayD<u8>, coarse: &[usize], factors: &[usize]) -> Vec<u8> {
     let within =
         |index: &IxDyn| (0..factors.len()).all(|axis| index[axis] / factors[axis] == coarse[axis]);
@@ -139,7 +139,7 @@ proptest! {
         shape in prop::collection::vec(1_i64..9, 1..4),
         factor in prop::collection::vec(1_i64..4, 3),
         chunk in 1_i64..4,
-        channels in prop::option::of(1_u64..3),
+        channels in prop::option::of((1_u64..3, 0_usize..4)),
         is_mode in any::<bool>(),
         seed in any::<u64>(),
     ) {
@@ -148,11 +148,18 @@ proptest! {
             .chunk_shape(vec![chunk; dims])
             .voxel_size(vec![4; dims])
             .offset(vec![-8; dims])
-            .channels(channels.map(|length| length.try_into().unwrap()));
+            .channels(channels.map(|(length, _)| length.try_into().unwrap()))
+            .channel_position(channels.map_or(0, |(_, place)| place.min(dims)));
         let store = MemoryStore::new();
         let fine = Array::create(store.at("fine"), &spec, IfExists::Error).unwrap();
-        let lengths: Vec<usize> = channels.map(|length| length as usize).into_iter()
-            .chain(shape.iter().map(|&length| length as usize)).collect();
+        let with_channel = |world: &[i64], channel: fn(u64) -> usize| {
+            let mut axes: Vec<usize> = world.iter().map(|&length| length as usize).collect();
+            if let Some((length, place)) = channels {
+                axes.insert(place.min(dims), channel(length));
+            }
+            axes
+        };
+        let lengths = with_channel(&shape, |length| length as usize);
         let mut state = seed;
         let voxels = ArrayD::from_shape_simple_fn(lengths, || {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -165,8 +172,7 @@ proptest! {
         let reduce = if is_mode { Reduce::Mode } else { Reduce::Mean };
         run(&[pyramid(&levels, reduce, 2).unwrap()]).unwrap();
         let found = levels[1].read::<u8>(levels[1].roi()).unwrap();
-        let factors: Vec<usize> = channels.map(|_| 1).into_iter()
-            .chain(factor[..dims].iter().map(|&factor| factor as usize)).collect();
+        let factors = with_channel(&factor[..dims], |_| 1);
         for (index, &value) in found.indexed_iter() {
             let window = window(&voxels, index.slice(), &factors);
             prop_assert_eq!(value, naive(&window, reduce), "at {:?}", index);
