@@ -312,6 +312,7 @@ mod tests {
         }
         assert!(!fields.refuses("it's \"ä\""));
     }
+
     #[test]
     fn attributes_are_in_one_collection_and_keys_are_none() {
         let all = doc! { "id": 1, "size": 2, "name": "a" };
