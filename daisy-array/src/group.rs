@@ -1,9 +1,9 @@
 //! Groups above arrays.
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use zarrs::storage::{StoreKey, WritableStorageTraits};
 
-use crate::store::{Place, ZARR_JSON, ZGROUP};
+use crate::store::{Files, Place, Store, ZARR_JSON, ZATTRS, ZGROUP};
 use crate::{ArrayError, Location, Occupant, ZarrVersion};
 
 /// Makes a Zarr group without attributes, unless there is a group or an array already, of either
@@ -41,15 +41,33 @@ pub fn ensure_group(location: impl Into<Location>, version: ZarrVersion) -> Resu
     if store.is_read_only() {
         return Err(ArrayError::ReadOnly { path: store.path() });
     }
-    let (name, metadata) = match version {
-        ZarrVersion::V2 => (ZGROUP, json!({"zarr_format": 2})),
-        ZarrVersion::V3 => {
-            (ZARR_JSON, json!({"zarr_format": 3, "node_type": "group", "attributes": {}}))
-        }
-    };
     // Others may do the same: whoever is last writes the same again.
-    StoreKey::new(name)
-        .map_err(Into::into)
-        .and_then(|key| store.set(&key, metadata.to_string().into()))
-        .map_err(|error| ArrayError::Metadata { path: store.path(), source: error.into() })
+    put(&store, group_files(version, Map::new()))
+}
+
+/// The files of a group with these attributes.
+pub(crate) fn group_files(version: ZarrVersion, attributes: Map<String, Value>) -> Files {
+    let file = |name, json: Value| (name, format!("{json:#}").into_bytes());
+    match version {
+        ZarrVersion::V2 => {
+            let attributes = (!attributes.is_empty()).then_some(attributes);
+            let attributes = attributes.map(|attributes| file(ZATTRS, attributes.into()));
+            let group = file(ZGROUP, json!({"zarr_format": 2}));
+            [group].into_iter().chain(attributes).collect()
+        }
+        ZarrVersion::V3 => {
+            let group = json!({"zarr_format": 3, "node_type": "group", "attributes": attributes});
+            vec![file(ZARR_JSON, group)]
+        }
+    }
+}
+
+/// Writes files, over others of their names if there are any.
+pub(crate) fn put(store: &Store, files: Files) -> Result<(), ArrayError> {
+    let failed = |source| ArrayError::Metadata { path: store.path(), source };
+    for (name, bytes) in files {
+        let key = StoreKey::new(name).map_err(|error| failed(error.into()))?;
+        store.set(&key, bytes.into()).map_err(|error| failed(error.into()))?;
+    }
+    Ok(())
 }

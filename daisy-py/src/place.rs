@@ -12,8 +12,8 @@ use pyo3::{exceptions::PyValueError, prelude::*};
 
 use crate::error;
 
-/// The names of the settings of S3; `anon` is a flag, all others are texts.
-const SETTINGS: [&str; 5] = ["anon", "endpoint_url", "key", "region", "secret"];
+/// The settings of S3 that are texts; `anon` is a flag.
+const TEXTS: [&str; 4] = ["endpoint_url", "key", "region", "secret"];
 
 /// A setting of an object store.
 #[derive(FromPyObject, Clone, PartialEq)]
@@ -101,12 +101,12 @@ fn s3(bucket: &str, settings: &Settings) -> PyResult<RemoteStore> {
     for (name, value) in settings {
         let is_right = match value {
             Setting::Flag(_) => name == "anon",
-            Setting::Text(_) => name != "anon" && SETTINGS.contains(&&**name),
+            Setting::Text(_) => TEXTS.contains(&&**name),
         };
         if !is_right {
             return Err(PyValueError::new_err(format!(
                 "{name:?} is no setting of S3, or not of this type; use anon=True, or texts for {}",
-                SETTINGS[1..].join(", ")
+                TEXTS.join(", ")
             )));
         }
     }

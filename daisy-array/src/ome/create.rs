@@ -1,14 +1,14 @@
 //! Making images: a group with its metadata, and an array per level.
 
 use daisy_geometry::Coordinate;
-use serde_json::{Map, Value, json};
-use zarrs::storage::{StoreKey, WritableStorageTraits};
+use serde_json::{Map, Value};
 
 use super::metadata::{self, Image};
 use super::{Multiscale, OmeOptions, OmeProblem, OmeVersion};
 use crate::attributes::Attributes;
-use crate::store::{Files, Place, Store, ZARR_JSON, ZATTRS, ZGROUP};
-use crate::{Array, ArrayError, ArraySpec, Difference, IfExists, Location, Occupant, ZarrVersion};
+use crate::group::{group_files, put};
+use crate::store::{Place, Store};
+use crate::{Array, ArrayError, ArraySpec, Difference, IfExists, Location, Occupant};
 
 impl Multiscale {
     /// Makes an image: a group, and in it an array for each level. No level is computed from
@@ -56,11 +56,7 @@ fn level_specs(
     factors: &[Coordinate],
     version: OmeVersion,
 ) -> Result<Vec<ArraySpec>, ArrayError> {
-    let zarr = match version {
-        OmeVersion::V0_4 => ZarrVersion::V2,
-        OmeVersion::V0_5 => ZarrVersion::V3,
-    };
-    let finest = spec.clone().version(zarr);
+    let finest = spec.clone().version(version.zarr());
     let mut specs = vec![finest.clone()];
     for factor in factors {
         if factor.dims() != finest.dims() || factor.iter().any(|factor| factor < 1) {
@@ -72,23 +68,6 @@ fn level_specs(
     Ok(specs)
 }
 
-/// The files of a group with these attributes.
-fn group_files(
-    version: OmeVersion,
-    attributes: Map<String, Value>,
-) -> Result<Files, serde_json::Error> {
-    Ok(match version {
-        OmeVersion::V0_4 => vec![
-            (ZGROUP, serde_json::to_vec_pretty(&json!({"zarr_format": 2}))?),
-            (ZATTRS, serde_json::to_vec_pretty(&attributes)?),
-        ],
-        OmeVersion::V0_5 => {
-            let group = json!({"zarr_format": 3, "node_type": "group", "attributes": attributes});
-            vec![(ZARR_JSON, serde_json::to_vec_pretty(&group)?)]
-        }
-    })
-}
-
 /// Makes the group, or sees to it that the one that is there will do.
 fn make_group(
     store: &Store,
@@ -97,8 +76,7 @@ fn make_group(
     if_exists: IfExists,
 ) -> Result<(), ArrayError> {
     let path = || store.path();
-    let files = group_files(new.version, attributes)
-        .map_err(|error| ArrayError::Metadata { path: path(), source: error.into() })?;
+    let files = group_files(new.version.zarr(), attributes);
     let existing = match store.look()? {
         Place::Free => match store.create(&files) {
             Ok(()) => return Ok(()),
@@ -134,12 +112,7 @@ fn make_group(
         let differences = vec![version_difference(&existing, new)];
         return Err(ArrayError::Incompatible { path: path(), differences });
     }
-    for (name, bytes) in files {
-        let failed = |source| ArrayError::Metadata { path: path(), source };
-        let key = StoreKey::new(name).map_err(|error| failed(error.into()))?;
-        store.set(&key, bytes.into()).map_err(|error| failed(error.into()))?;
-    }
-    Ok(())
+    put(store, files)
 }
 
 fn version_difference(existing: &Image, new: &Image) -> Difference {

@@ -9,7 +9,7 @@ use std::fmt;
 
 use crate::attributes::Attributes;
 use crate::store::Store;
-use crate::{Array, ArrayError, Location, Source};
+use crate::{Array, ArrayError, Location, Source, ZarrVersion};
 
 /// The version of OME-NGFF.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -20,6 +20,16 @@ pub enum OmeVersion {
     /// Version 0.5, which is written in Zarr v3.
     #[default]
     V0_5,
+}
+
+impl OmeVersion {
+    /// The version of Zarr that it is written in.
+    fn zarr(self) -> ZarrVersion {
+        match self {
+            Self::V0_4 => ZarrVersion::V2,
+            Self::V0_5 => ZarrVersion::V3,
+        }
+    }
 }
 
 /// An OME-NGFF multiscale image: one array per level, the finest first.

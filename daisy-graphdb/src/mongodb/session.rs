@@ -14,7 +14,7 @@ use super::layout::Layout;
 use super::server::Server;
 use crate::engine::{Chosen, Each, EdgeSelect, End, Mark, NodeSelect, PlacedEdge, Put, Session};
 use crate::parts::parts;
-use crate::{BlockLease, Count, Edge, GraphError, Node, NodeId, Owner, Position, Schema};
+use crate::{Attrs, BlockLease, Count, Edge, GraphError, Node, NodeId, Owner, Position, Schema};
 
 /// Changes, or ids asked for, in one command: far below the limits of a message.
 pub(super) const MANY: usize = 1_000;
@@ -88,20 +88,30 @@ impl MongoSession<'_> {
         Ok(Some(Node { id: NodeId::read(document, self.layout)?, position, attrs }))
     }
 
-    /// Leaves out those nodes whose attributes aside do not pass, and adds the others'.
-    fn join_nodes(&self, nodes: &mut Vec<Node>, join: &Join<'_>) -> Result<(), GraphError> {
-        if !self.joins::<NodeId>(join) {
+    /// Leaves out those nodes or edges whose attributes aside do not pass, and adds the others'.
+    fn join<K: Key, T>(
+        &self,
+        rows: &mut Vec<T>,
+        join: &Join<'_>,
+        key: impl Fn(&T) -> K,
+        attrs: impl Fn(&mut T) -> &mut Attrs,
+    ) -> Result<(), GraphError> {
+        if !self.joins::<K>(join) {
             return Ok(());
         }
-        let ids: Vec<_> = nodes.iter().map(|node| node.id).collect();
-        let mut gathered = self.gather(&ids, join)?;
-        nodes.retain_mut(|node| {
-            let attrs = gathered.remove(&node.id);
-            let passes = attrs.is_some();
-            node.attrs.append(attrs.unwrap_or_default());
+        let keys: Vec<K> = rows.iter().map(&key).collect();
+        let mut gathered = self.gather(&keys, join)?;
+        rows.retain_mut(|row| {
+            let aside = gathered.remove(&key(row));
+            let passes = aside.is_some();
+            attrs(row).append(aside.unwrap_or_default());
             passes
         });
         Ok(())
+    }
+
+    fn join_nodes(&self, nodes: &mut Vec<Node>, join: &Join<'_>) -> Result<(), GraphError> {
+        self.join(nodes, join, |node| node.id, |node| &mut node.attrs)
     }
 
     /// Gives nodes to `each`, as long as there are as many as it takes at once.
@@ -115,21 +125,6 @@ impl MongoSession<'_> {
             let rest = nodes.split_off(limit);
             each(self, std::mem::replace(nodes, rest))?;
         }
-        Ok(())
-    }
-
-    fn join_edges(&self, edges: &mut Vec<Edge>, join: &Join<'_>) -> Result<(), GraphError> {
-        if !self.joins::<(NodeId, NodeId)>(join) {
-            return Ok(());
-        }
-        let pairs: Vec<_> = edges.iter().map(|edge| (edge.u, edge.v)).collect();
-        let mut gathered = self.gather(&pairs, join)?;
-        edges.retain_mut(|edge| {
-            let attrs = gathered.remove(&(edge.u, edge.v));
-            let passes = attrs.is_some();
-            edge.attrs.append(attrs.unwrap_or_default());
-            passes
-        });
         Ok(())
     }
 }
@@ -199,7 +194,7 @@ impl Session for MongoSession<'_> {
                 found.push(Edge { u, v, attrs: edge_fields.read(&select.attrs, &document)? });
                 Ok(())
             })?;
-            self.join_edges(&mut found, &join)?;
+            self.join(&mut found, &join, |edge| (edge.u, edge.v), |edge| &mut edge.attrs)?;
             edges.append(&mut found);
         }
         Ok(edges)
@@ -230,7 +225,7 @@ impl Session for MongoSession<'_> {
     fn places(&mut self, ids: &[NodeId]) -> Result<Vec<(NodeId, Position)>, GraphError> {
         let mut places = Vec::new();
         for ids in ids.chunks(MANY) {
-            let these = doc! { "id": { "$in": bits(ids.iter().copied()) } };
+            let these = NodeId::among(ids, self.layout);
             self.find(
                 &self.layout.nodes,
                 these,

@@ -31,16 +31,12 @@ pub(super) fn connect_or_create(config: &Config) -> Result<Connection, GraphErro
     }
     let mut client = connect(config.clone().dbname(FIRST))?.client;
     let create = format!("CREATE DATABASE {}", quoted(&name(config)));
-    match client.batch_execute(&create) {
+    if let Err(error) = client.batch_execute(&create) {
         // Others may do the same at once; one of them is told so by the index of names.
-        Err(error)
-            if !error.code().is_some_and(|code| {
-                [SqlState::DUPLICATE_DATABASE, SqlState::UNIQUE_VIOLATION].contains(code)
-            }) =>
-        {
+        let is_there = [SqlState::DUPLICATE_DATABASE, SqlState::UNIQUE_VIOLATION];
+        if !error.code().is_some_and(|code| is_there.contains(code)) {
             return Err(failed("create the database")(error));
         }
-        _ => {}
     }
     connect(config)
 }

@@ -55,43 +55,7 @@ impl Database for Spread {
 
 // All but what no collections of daisy 0.2 can: they hold no schema, and names of attributes are
 // names of fields.
-daisy_graphdb::conformance! { @tests || Some(Spread(Place::new(), Mutex::new(None)));
-    a_store_that_is_not_there_is_not_opened,
-    a_store_opened_for_reading_refuses_every_change,
-    what_does_not_fit_the_schema_is_refused_and_nothing_is_written,
-    a_graph_is_read_as_it_was_written,
-    ids_and_numbers_reach_2_to_the_64,
-    positions_may_have_one_axis,
-    a_roi_is_half_open_and_may_be_unbounded_on_any_axis,
-    bounds_beyond_2_to_the_53_are_exact,
-    edges_are_selected_by_first_either_or_both_ends,
-    filters_mean_what_they_say_and_never_become_part_of_a_query,
-    only_chosen_attributes_are_read,
-    a_stream_gives_every_node_and_edge_once,
-    nodes_are_counted_and_edges_found_in_the_database,
-    upsert_replaces_what_is_stored,
-    insert_only_fails_if_something_exists_and_only_then,
-    update_only_fails_if_something_is_missing_and_only_then,
-    a_block_that_is_written_again_leaves_nothing_of_the_first_time,
-    nodes_alone_or_edges_alone_are_replaced,
-    an_edge_needs_its_first_endpoint_and_not_its_second,
-    only_what_lies_within_is_written,
-    an_undirected_edge_is_one_in_both_orders,
-    a_directed_pair_has_two_edges,
-    a_node_that_moves_takes_its_edges_along,
-    attributes_are_updated_one_by_one,
-    what_lies_in_a_roi_is_deleted_with_the_edges_it_owns,
-    a_bulk_load_is_all_there,
-    a_graph_of_many_megabytes_is_written,
-    random_directed_histories_agree_with_the_model,
-    random_undirected_histories_agree_with_the_model,
-    the_result_of_a_block_is_written_once,
-    a_stale_lease_writes_nothing,
-    runs_and_tasks_and_blocks_are_told_apart,
-    done_blocks_are_given_as_runs_and_can_be_forgotten,
-    a_result_that_is_refused_leaves_no_mark,
-    four_writers_at_once_lose_nothing,
-}
+daisy_graphdb::conformance! { @common || Some(Spread(Place::new(), Mutex::new(None))) }
 
 fn everywhere() -> Query {
     Query::new(Roi::unbounded(2)).edges_by(EdgesBy::EitherEnd)

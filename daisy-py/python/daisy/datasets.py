@@ -88,7 +88,7 @@ def open_multiscale(
         time_unit: the same of axes of time.
     """
     opening = _opening(_inside(filename, ds_name), mode, chunk_sharing, storage_options)
-    opening = dataclasses.replace(opening, level=0, units=(space_unit, time_unit))
+    opening = dataclasses.replace(opening, units=(space_unit, time_unit))
     return _levels(opening, StoredArray.open_levels(opening.address, opening.units, mode != "r", chunk_sharing))
 
 
@@ -212,9 +212,7 @@ def prepare_multiscale(
     )
     new["factors"] = [list(Coordinate(factor)) for factor in factors]
     opening = _opening(_inside(filename, ds_name), "r+", chunk_sharing, storage_options)
-    opening = dataclasses.replace(opening, level=0)
-    if ds_name:
-        _make_groups(filename, ds_name, opening, new["zarr_format"])
+    _make_groups(filename, ds_name, opening, new["zarr_format"])
     return _levels(opening, StoredArray.create_levels(opening.address, new, delete, chunk_sharing))
 
 
