@@ -16,6 +16,8 @@ use std::{
     io::{self, Read, Seek, SeekFrom, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 
 use daisy_net::{channel::Security, driver::Address};
@@ -24,6 +26,9 @@ use crate::{
     Durability, Error,
     workers::{hex, unhex},
 };
+
+/// How long a lock may outlive the run that had it.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The locked file of a run.
 pub(crate) struct RunFile {
@@ -66,7 +71,7 @@ impl RunFile {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let mut file = options.open(&path).map_err(io)?;
-        file.try_lock().map_err(|error| match error {
+        lock_patiently(&file).map_err(|error| match error {
             TryLockError::WouldBlock => Error::JournalInUse { path: journal.to_path_buf() },
             TryLockError::Error(error) => io(error),
         })?;
@@ -132,6 +137,25 @@ impl RunFile {
     }
 }
 
+impl Drop for RunFile {
+    /// Closing is not enough: a process that is being started by another thread has a copy of the file until it runs
+    /// its own program.
+    fn drop(&mut self) {
+        let _of_no_use_any_more = self.file.unlock();
+    }
+}
+
+/// Locks a file. One that was killed while it started a process leaves it locked for a moment more.
+fn lock_patiently(file: &File) -> Result<(), TryLockError> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if Instant::now() < end => thread::sleep(PATIENCE / 50),
+            result => return result,
+        }
+    }
+}
+
 /// What a file says. One that does not say how its run ended may be of one that did not.
 fn parse(text: &str) -> (Option<Known>, Life) {
     let of = |wanted: &str| {
@@ -186,10 +210,30 @@ mod tests {
         let mode = fs::metadata(&first.path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         drop(first);
-        let again = RunFile::lock(&journal).unwrap().known.unwrap();
+        let again = RunFile::lock(&journal).unwrap().known.clone().unwrap();
         assert!(matches!(again.security, Security::Key(key) if key == [0xC3; 32]));
         assert_eq!((again.secret, again.listen), (known.secret, known.listen.clone()));
         assert_eq!(again.advertise, known.advertise);
+    }
+
+    #[test]
+    fn a_copy_of_the_file_in_a_process_being_started_does_not_keep_the_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = folder.path().join("run.journal");
+        let first = RunFile::lock(&journal).unwrap();
+        let copy = first.file.try_clone().unwrap();
+        drop(first);
+        let second = RunFile::lock(&journal).unwrap();
+        // Of one that was killed it does, until its program runs.
+        let other = second.file.try_clone().unwrap();
+        std::mem::forget(second);
+        let closing = thread::spawn(move || {
+            thread::sleep(PATIENCE / 10);
+            drop(other);
+        });
+        assert!(RunFile::lock(&journal).is_err(), "the forgotten one is open");
+        closing.join().unwrap();
+        drop(copy);
     }
 
     #[test]
