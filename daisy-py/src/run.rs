@@ -70,13 +70,14 @@ impl Stop {
     }
 }
 
-/// Runs tasks and everything upstream of them; the report as JSON.
+/// Runs tasks and everything upstream of them: the report as JSON and as a table, and the KeyboardInterrupt that
+/// ended the run, if one did.
 #[pyfunction]
 pub(crate) fn run(
     py: Python<'_>,
     tasks: &Bound<'_, PyAny>,
     settings: Settings<'_>,
-) -> PyResult<String> {
+) -> PyResult<(String, String, Option<PyErr>)> {
     let interrupt = Arc::default();
     let tasks = Tasks::collect(tasks)?;
     let handles = handles(py, &tasks, settings.commands.as_ref(), &interrupt)?;
@@ -112,12 +113,14 @@ pub(crate) fn run(
         options = options.observer(Watcher::new(py, watch, &tasks)?);
     }
     let report = py.detach(|| options.run(&handles));
-    if let Some(error) = interrupt.lock().unwrap_or_else(PoisonError::into_inner).take() {
-        return Err(error);
-    }
+    let raised = interrupt.lock().unwrap_or_else(PoisonError::into_inner).take();
     // Ctrl-C was noted by Python too, which raises KeyboardInterrupt here.
-    py.check_signals()?;
-    Ok(report.map_err(|error| error::run(&error))?.to_json())
+    let interrupt = raised.or_else(|| py.check_signals().err());
+    match (report, interrupt) {
+        (Ok(report), interrupt) => Ok((report.to_json(), report.to_string(), interrupt)),
+        (Err(_), Some(interrupt)) => Err(interrupt),
+        (Err(error), None) => Err(error::run(&error)),
+    }
 }
 
 /// The KeyboardInterrupt that was raised in a function of the user.

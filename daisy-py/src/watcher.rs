@@ -50,6 +50,10 @@ impl Observer for Watcher {
         self.wants_blocks
     }
 
+    fn wants_failures(&self) -> bool {
+        true
+    }
+
     fn run_started(&mut self, tasks: &[ObservedTask]) {
         let grids = tasks.iter();
         let grids = grids.filter_map(|task| Some((task.id, self.by_name.get(&task.name)?.clone())));
@@ -68,10 +72,12 @@ impl Observer for Watcher {
 
     fn block_settled(&mut self, block: BlockKey, event: &BlockEvent) {
         match event {
-            BlockEvent::Failed { why, .. } | BlockEvent::Retry { why, .. } => {
+            BlockEvent::Failed { attempts, why } | BlockEvent::Retry { attempts, why } => {
                 if let Some(grid) = self.grids.get(&block.task) {
                     let failed = Block::at(Arc::clone(grid), block.cell);
-                    self.tell(|watch| watch.call_method1("failed", (failed, why.to_string())));
+                    let is_last = matches!(event, BlockEvent::Failed { .. });
+                    let what = (failed, *attempts, is_last, why.to_string());
+                    self.tell(|watch| watch.call_method1("failed", what));
                 }
             }
             BlockEvent::Completed | BlockEvent::PutBack => {}

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 import daisy
 
 
@@ -12,6 +14,12 @@ def test_modules_of_1x_are_where_scripts_look_for_them():
     import daisy.logging
     import daisy.roi
 
+    program = "import daisy; print(daisy.block.BlockStatus, daisy.server.Server, daisy.scheduler.Scheduler)"
+    subprocess.run([sys.executable, "-c", program], check=True)
+    from daisy.convenience import run_blockwise
+    from daisy.serial_server import SerialServer
+
+    assert (run_blockwise, SerialServer) == (daisy.run_blockwise, daisy.SerialServer)
     assert daisy.block.BlockStatus is daisy.BlockStatus and daisy.coordinate.Coordinate is daisy.Coordinate
     assert daisy.roi.Roi is daisy.Roi and daisy.logging.set_log_basedir is daisy.set_log_basedir
 
@@ -25,6 +33,23 @@ def test_the_folder_of_logs_is_told():
         assert daisy.get_log_basedir() is None and daisy.get_worker_log_basename(1) is None
     finally:
         daisy.set_log_basedir(before)
+
+
+def test_a_context_has_the_folder_of_logs(tmp_path, monkeypatch):
+    before = daisy.get_log_basedir()
+    try:
+        for folder in (tmp_path / "a:b", None):
+            daisy.set_log_basedir(folder)
+            told = daisy.Context(hostname="host", port=1)
+            monkeypatch.setenv(daisy.Context.ENV_VARIABLE, told.to_env())
+            daisy.set_log_basedir("elsewhere")
+            found = daisy.Context.from_env()["logdir"]
+            assert found == told["logdir"] == (None if folder is None else str(folder))
+    finally:
+        daisy.set_log_basedir(before)
+    monkeypatch.delenv(daisy.Context.ENV_VARIABLE)
+    with pytest.raises(KeyError, match="DAISY_CONTEXT"):
+        daisy.Context.from_env()
 
 
 def test_output_is_redirected_with_that_of_children(tmp_path):

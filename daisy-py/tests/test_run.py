@@ -78,6 +78,7 @@ def test_an_exception_comes_back_with_its_traceback():
     assert failure.write_roi == Roi((30,), (10,))
     assert failure.attempts == 2
     assert "in helper" in failure.error and failure.error.endswith("ValueError: three is bad")
+    assert f'File "{__file__}", line ' in failure.error and 'raise ValueError("three is bad")\n' in failure.error
     state = report.states["a"]
     assert (state.completed_count, state.failed_count, state.total_block_count) == (9, 1, 10)
     assert state.is_done()
@@ -278,7 +279,7 @@ def test_the_init_callback_comes_first_and_knows_where_the_run_is(multiprocessin
     assert isinstance(context, Context)
     if multiprocessing:
         assert context["task_id"] == "a"
-        assert context["hostname"] == "127.0.0.1" and context["port"] > 0
+        assert context["hostname"] == "127.0.0.1" and int(context["port"]) > 0
 
 
 def test_workers_may_come_from_outside(tmp_path):
@@ -369,22 +370,115 @@ def test_tasks_that_do_not_go_together_are_refused():
         run_blockwise([line("a", lambda: None)], multiprocessing=False)
 
 
-def test_what_workers_print_stands_in_files(tmp_path):
+@pytest.fixture
+def logs(tmp_path):
+    """The folder of logs, for the time of a test."""
+    before = daisy.get_log_basedir()
     daisy.set_log_basedir(tmp_path / "logs")
-    try:
-        assert run_blockwise([line("a", lambda block: print("hello", block.block_id[1]))])
-        assert daisy.get_worker_log_basename(0, "a").parent == tmp_path / "logs" / "a"
-    finally:
-        daisy.set_log_basedir("daisy_logs")
-    text = "".join(path.read_text() for path in (tmp_path / "logs").rglob("*") if path.is_file())
-    assert text.count("hello") == 10
+    yield tmp_path / "logs"
+    daisy.set_log_basedir(before)
+
+
+@pytest.mark.parametrize("name", ["a", "predict_/data/b.zarr/ä b_3", ".."])
+def test_what_a_worker_prints_and_nothing_else_stands_in_its_file(logs, name):
+    assert run_blockwise([line(name, lambda block: print("hello", block.block_id[1]))])
+    file = daisy.get_worker_log_basename(0, name).with_name("worker_0.log")
+    assert [path for path in logs.rglob("*") if path.is_file()] == [file]
+    assert sorted(file.read_text().split()) == sorted(["hello"] * 10 + [str(number) for number in range(10)])
+
+
+def test_processes_that_a_worker_starts_are_workers_and_know_where_logs_are(logs):
+    program = """
+import daisy
+client = daisy.Client()
+daisy.set_log_basedir(client.context["logdir"])
+number = 0
+while True:
+    with client.acquire_block() as block:
+        if block is None:
+            break
+        number += 1
+(daisy.get_log_basedir() / "done").write_text(str(number))
+"""
+
+    def worker():
+        assert daisy.get_log_basedir() == logs
+        subprocess.run([sys.executable, "-c", program], check=True)
+
+    assert run_blockwise([line("a", worker)])
+    assert (logs / "done").read_text() == "10"
+
+
+def test_a_run_says_in_the_end_how_it_went(capfd):
+    def fails(block):
+        if block.block_id[1] == 3:
+            raise ValueError("no data")
+
+    for multiprocessing in (True, False):
+        report = run_blockwise([line("a", fails, max_retries=1)], multiprocessing, report=True)
+        out, errors = capfd.readouterr()
+        assert out == "" and str(report) in errors
+        assert "ValueError: no data" in str(report) and "block 3 writing [30:40]" in str(report)
+    run_blockwise([line("a", nothing)], progress=False)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("multiprocessing", [True, False])
+def test_attempts_that_fail_are_logged(caplog, multiprocessing):
+    def fails(block):
+        if block.block_id[1] == 3:
+            raise ValueError("no data")
+
+    run_blockwise([line("a", fails, max_retries=1)], multiprocessing, progress=False)
+    assert [record.name for record in caplog.records] == ["daisy"] * 2
+    assert all("a/3" in record.message and record.message.endswith("ValueError: no data") for record in caplog.records)
+    if multiprocessing:
+        assert ", attempt 2, the last:" in caplog.records[1].message
+
+
+def test_of_many_attempts_that_fail_some_are_logged(caplog):
+    def fails(block):
+        block.status = BlockStatus.FAILED
+
+    run_blockwise([line("a", fails, blocks=50, max_retries=0)], False, progress=False)
+    messages = [record.message for record in caplog.records]
+    shown = [message for message in messages if "status to FAILED" in message]
+    assert len(shown) >= 5 and messages[-1].endswith("more failed attempts are not logged")
+    assert len(shown) + sum(int(message.split()[0]) for message in messages if "not logged" in message) == 50
+
+
+def test_where_there_is_no_terminal_a_line_says_now_and_then_how_far_a_run_is(capsys, monkeypatch):
+    from daisy import _progress
+
+    bars = _progress.Bars()
+    bars.start([("a", 200), ("b", 10), ("c", 10)])
+    bars.update([(200, 0, 2, 50, 0, 1, 0, 147), (10, 0, 0, 0, 0, 0, 0, 10), (10, 0, 0, 10, 0, 0, 0, 0)])
+    assert capsys.readouterr().err == ""  # too early
+    start = time.monotonic()
+    ages = {}
+    for age in (6, 10, 12, 200, 205, 211, 20_000, 20_300, 20_601):
+        monkeypatch.setattr(_progress.time, "monotonic", lambda: start + age)
+        bars.update([(200, 0, 2, 50, 0, 1, 0, 147), (10, 0, 0, 0, 0, 0, 0, 10), (10, 0, 0, 10, 0, 0, 0, 0)])
+        ages[age] = capsys.readouterr().err
+    bars.close()
+    assert [age for age, text in ages.items() if text] == [6, 12, 200, 211, 20_000, 20_601]
+    assert ages[6].startswith("a: 51 of 200 blocks (25.5%), ") and ages[6].endswith("/s, 1 failed, 2 processing\n")
+
+
+def test_the_address_of_a_run_may_stand_in_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("DAISY_HOST", f"unix:{tmp_path}/socket")
+    contexts = []
+    assert run_blockwise([line("a", nothing, init_callback_fn=contexts.append)])
+    assert contexts[0]["addresses"] == [f"unix:{tmp_path}/socket"]
+    assert run_blockwise([line("a", nothing, init_callback_fn=contexts.append)], host="127.0.0.1")
+    assert contexts[1]["hostname"] == "127.0.0.1"
 
 
 def test_a_context_survives_any_text():
     context = Context(hostname="::1", port=4711, task_id="ä : = % \n", worker_id=3)
     back = Context.from_text(context.to_env())
-    assert (back["task_id"], back["worker_id"]) == ("ä : = % \n", 3)
-    assert (back["hostname"], back["port"]) == ("::1", 4711)
+    assert (back["task_id"], back["worker_id"]) == ("ä : = % \n", "3")
+    assert (back["hostname"], back["port"]) == ("::1", "4711")
     assert "secret" not in repr(Context(key="secret"))
 
 
@@ -437,7 +531,8 @@ def test_ctrl_c_is_a_keyboard_interrupt_and_leaves_no_worker(tmp_path):
     wait_until(lambda: len(worker_pids(tmp_path)) == 2)
     run.send_signal(signal.SIGINT)
     _, errors = run.communicate(timeout=30)
-    assert run.returncode != 0 and "KeyboardInterrupt" in errors
+    assert run.returncode != 0 and errors.rstrip().endswith("KeyboardInterrupt")
+    assert "INTERRUPTED in " in errors
     assert all(map(is_gone, worker_pids(tmp_path)))
 
 

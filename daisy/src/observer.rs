@@ -115,6 +115,12 @@ pub trait Observer: Send {
         true
     }
 
+    /// Whether [`block_settled`](Self::block_settled) is wanted for attempts that fail
+    /// ([`BlockEvent::Retry`], [`BlockEvent::Failed`]), also where nothing else of blocks is; asked once.
+    fn wants_failures(&self) -> bool {
+        self.wants_blocks()
+    }
+
     /// The run begins with these tasks, upstream first.
     fn run_started(&mut self, tasks: &[ObservedTask]) {}
 

@@ -6,25 +6,33 @@ use std::{
     time::{Duration, Instant},
 };
 
-use daisy_block::TaskId;
+use daisy_block::{BlockKey, TaskId};
 use daisy_sched::Counts;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::{ObservedTask, Observer, RunReport, Said, WorkerLine};
+use crate::{BlockEvent, ObservedTask, Observer, RunReport, Said, WorkerLine, report::short};
 
-/// How often plain lines are written.
+/// How often plain lines are written at first; later it is once more for every twentieth that a run gets older.
 const LINES_EVERY: Duration = Duration::from_secs(5);
+const LINES_AT_LEAST_EVERY: Duration = Duration::from_secs(600);
+
+/// How many failed attempts are shown in five seconds, and how many lines of each.
+const SHOWN_FAILURES: u64 = 5;
+const FAILURE_LINES: usize = 12;
 
 const BAR: &str = "{prefix} {bar:30} {pos}/{len} {percent:>3} % {msg}";
 
 /// An [`Observer`] that shows one bar for each task on standard error: blocks done, rate, time left,
 /// and what failed. Where standard error is no terminal it writes a line for each task that goes on,
-/// every five seconds. What worker processes write is shown above the bars, or between the lines.
+/// every five seconds, later less often. Attempts that fail are shown above the bars, or between the lines, and so
+/// is what worker processes write.
 #[derive(Debug, Default)]
 pub struct Progress {
     bars: MultiProgress,
     tasks: Vec<Row>,
+    start: Option<Instant>,
     last_lines: Option<Instant>,
+    failures: Failures,
     is_plain: bool,
     is_silent_on_workers: bool,
 }
@@ -54,7 +62,9 @@ impl Progress {
     }
 
     fn write_lines(&mut self) {
-        let is_due = self.last_lines.is_none_or(|last| last.elapsed() >= LINES_EVERY);
+        let age = self.start.map_or(Duration::ZERO, |start| start.elapsed());
+        let every = (age / 20).clamp(LINES_EVERY, LINES_AT_LEAST_EVERY);
+        let is_due = self.last_lines.is_none_or(|last| last.elapsed() >= every);
         if !self.is_plain || !is_due {
             return;
         }
@@ -68,6 +78,53 @@ impl Progress {
             }
         }
     }
+
+    fn say_what_is_hidden(&mut self, is_end: bool) {
+        if let Some(hidden) = self.failures.settle(is_end) {
+            self.say(&format!("... {hidden} more failed attempts are not shown"));
+        }
+    }
+
+    /// Above the bars, or on a line of its own.
+    fn say(&self, text: &str) {
+        // Where standard error cannot be written to, there is nobody to be told.
+        let _is_shown =
+            if self.is_plain { writeln!(io::stderr(), "{text}") } else { self.bars.println(text) };
+    }
+}
+
+/// Which failed attempts are shown: not all of those that come one after the other.
+#[derive(Debug, Default)]
+struct Failures {
+    since: Option<Instant>,
+    num_shown: u64,
+    num_hidden: u64,
+}
+
+impl Failures {
+    /// Whether one more is shown.
+    fn admit(&mut self) -> bool {
+        let is_shown = self.num_shown < SHOWN_FAILURES;
+        self.since.get_or_insert_with(Instant::now);
+        *(if is_shown { &mut self.num_shown } else { &mut self.num_hidden }) += 1;
+        is_shown
+    }
+
+    /// After five seconds, or at the end of the run: how many were not shown.
+    fn settle(&mut self, is_end: bool) -> Option<u64> {
+        if !is_end && self.since.is_none_or(|since| since.elapsed() < LINES_EVERY) {
+            return None;
+        }
+        let settled = std::mem::take(self);
+        (settled.num_hidden > 0).then_some(settled.num_hidden)
+    }
+}
+
+/// The last lines of a text.
+fn tail(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let first = lines.len().saturating_sub(FAILURE_LINES);
+    lines.get(first..).unwrap_or_default().join("\n")
 }
 
 impl Observer for Progress {
@@ -75,7 +132,29 @@ impl Observer for Progress {
         false
     }
 
+    fn wants_failures(&self) -> bool {
+        true
+    }
+
+    fn block_settled(&mut self, block: BlockKey, event: &BlockEvent) {
+        let (BlockEvent::Retry { attempts, why } | BlockEvent::Failed { attempts, why }) = event
+        else {
+            return;
+        };
+        if !self.failures.admit() {
+            return;
+        }
+        let task = self.tasks.iter().find(|row| row.id == block.task);
+        let (task, why) = (task.map_or("", |row| &row.name), why.to_string());
+        let is_last = if matches!(event, BlockEvent::Failed { .. }) { ", the last" } else { "" };
+        self.say(&format!(
+            "[{task}] block {block} failed, attempt {attempts}{is_last}: {}",
+            tail(&why)
+        ));
+    }
+
     fn run_started(&mut self, tasks: &[ObservedTask]) {
+        self.start = Some(Instant::now());
         let target = if self.is_plain {
             ProgressDrawTarget::hidden()
         } else {
@@ -98,6 +177,7 @@ impl Observer for Progress {
         for (row, counts) in self.tasks.iter_mut().zip(counts) {
             row.update(counts);
         }
+        self.say_what_is_hidden(false);
         self.write_lines();
     }
 
@@ -114,13 +194,11 @@ impl Observer for Progress {
                 format!("... {bytes} bytes are not shown; all of it: {}", log.display())
             }
         };
-        let said = format!("[{task} {worker}] {said}");
-        // Where standard error cannot be written to, there is nobody to be told.
-        let _is_shown =
-            if self.is_plain { writeln!(io::stderr(), "{said}") } else { self.bars.println(said) };
+        self.say(&format!("[{task} {worker}] {said}"));
     }
 
     fn run_ended(&mut self, _report: &RunReport) {
+        self.say_what_is_hidden(true);
         for row in &self.tasks {
             row.bar.abandon();
         }
@@ -152,7 +230,7 @@ impl Row {
             let _ = write!(notes, "{rate:>6.decimals$}/s ");
         }
         if let Some(left) = self.time_left() {
-            let _ = write!(notes, "{left} s left ");
+            let _ = write!(notes, "{} left ", short(left));
         }
         let parts = [
             (processing, "running"),
@@ -172,11 +250,11 @@ impl Row {
         (elapsed > 0.0).then(|| self.last.finished() as f64 / elapsed)
     }
 
-    /// Seconds, as the average so far has it.
-    fn time_left(&self) -> Option<u64> {
+    /// As the average so far has it.
+    fn time_left(&self) -> Option<Duration> {
         let left = self.last.total.saturating_sub(self.last.finished());
         let rate = self.rate().filter(|rate| *rate > 0.0 && left > 0)?;
-        Some((left as f64 / rate).ceil() as u64)
+        Duration::try_from_secs_f64((left as f64 / rate).ceil()).ok()
     }
 
     fn line(&self) -> String {
@@ -185,5 +263,31 @@ impl Row {
         let notes = self.notes();
         let notes = notes.trim();
         format!("{}: {done}/{total} blocks ({percent:.1} %), {notes}", self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_failures_that_come_fast_some_are_shown_and_the_others_counted() {
+        let mut failures = Failures::default();
+        assert_eq!(failures.settle(true), None);
+        let shown = (0..12).filter(|_| failures.admit()).count();
+        assert_eq!(shown as u64, SHOWN_FAILURES);
+        assert_eq!(failures.settle(false), None, "not yet");
+        failures.since = Instant::now().checked_sub(LINES_EVERY);
+        assert_eq!(failures.settle(false), Some(12 - SHOWN_FAILURES));
+        assert!(failures.admit());
+        assert_eq!(failures.settle(true), None);
+    }
+
+    #[test]
+    fn of_long_texts_the_end_is_shown() {
+        let text: String = (0..20).map(|line| format!("{line}\n")).collect();
+        assert_eq!(tail(&text).lines().collect::<Vec<_>>().first(), Some(&"8"));
+        assert_eq!(tail(&text).lines().last(), Some("19"));
+        assert_eq!(tail("one"), "one");
     }
 }

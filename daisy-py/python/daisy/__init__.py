@@ -15,9 +15,9 @@ from .context import Context
 from .dataset import Dataset
 from .datasets import open_ds, open_multiscale, prepare_ds, prepare_multiscale
 from .dependency_graph import BlockwiseDependencyGraph, DependencyGraph
-from .logging import get_log_basedir, redirect_stdouterr
+from .logging import get_log_basedir, get_worker_log_basename, redirect_stdouterr, set_log_basedir
 from .report import FailedBlock, FinalState, Report
-from .run import Server, SerialServer, get_worker_log_basename, run_blockwise, set_log_basedir
+from .run import SerialServer, Server, run_blockwise
 from .server_observer import ServerObserver
 from .task import Task
 
@@ -77,14 +77,17 @@ _LAZY = {
     "SQLiteGraphProvider": ".graph_provider",
 }
 
+#: Modules of daisy 1.x, and the one where daisy 0.2 had the providers, that scripts use without importing them.
+_MODULES = {"block", "cl_monitor", "convenience", "coordinate", "persistence", "roi", "scheduler", "serial_server", "server"}
+
 
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return getattr(importlib.import_module(_LAZY[name], __name__), name)
-    if name == "persistence":  # where daisy 0.2 had the providers
-        return importlib.import_module(".persistence", __name__)
+    if name in _MODULES:
+        return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY})
+    return sorted({*globals(), *_LAZY, *_MODULES})

@@ -35,12 +35,13 @@ class Client:
 
     def __init__(self, context: Union[None, Context, str] = None) -> None:
         if context is None:
-            context = Context.from_env()
-        if context is None:
-            raise RuntimeError(
-                f"there is no {Context.ENV_VARIABLE} in the environment: a Client is made in a worker that a "
-                "run has started, or with the context that init_callback_fn was called with"
-            )
+            try:
+                context = Context.from_env()
+            except KeyError:
+                raise RuntimeError(
+                    f"there is no {Context.ENV_VARIABLE} in the environment: a Client is made in a worker that a "
+                    "run has started, or with the context that init_callback_fn was called with"
+                ) from None
         self.context = context if isinstance(context, Context) else Context.from_text(context)
         self._connection = Connection(self.context.to_env())
 

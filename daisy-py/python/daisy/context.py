@@ -6,16 +6,19 @@ import os
 import urllib.parse
 from typing import Any, Iterator, Optional
 
+from .logging import get_log_basedir
+
 
 class Context:
     """Where a run is, by which key it knows its workers, and what a worker is: values by name.
 
     It travels as one line of text in the environment variable ``DAISY_CONTEXT``. Whoever has that text can
-    take part in the run: treat it like a password. Values are texts or integers; any text survives.
+    take part in the run: treat it like a password. Whatever values were, they arrive as texts; any text survives.
 
     Args:
         **kwargs: ``hostname`` and ``port`` (or ``addresses``, a list of ``"host:port"``), ``task_id``,
-            ``worker_id``, ``key``, and whatever else is to travel along.
+            ``worker_id``, ``key``, ``logdir`` (by default that of :func:`daisy.set_log_basedir`), and whatever else
+            is to travel along.
 
     Example::
 
@@ -28,7 +31,8 @@ class Context:
     ENV_VARIABLE = "DAISY_CONTEXT"
 
     def __init__(self, **kwargs: Any) -> None:
-        self._values = dict(kwargs)
+        logs = get_log_basedir()
+        self._values = {"logdir": None if logs is None else str(logs), **kwargs}
         if "addresses" in self._values:
             _first_address(self._values)
 
@@ -42,6 +46,7 @@ class Context:
             addresses = [host if port is None else f"{host}:{port}"]
         values = {_SHORT.get(name, name): value for name, value in values.items()}
         values.setdefault("key", "none")
+        values["logdir"] = values["logdir"] or ""
         pairs = [("address", address) for address in addresses or []]
         pairs += [(name, value) for name, value in values.items() if value is not None]
         return ":".join(f"{name}={_escaped(str(value))}" for name, value in pairs)
@@ -61,14 +66,21 @@ class Context:
             if name == "address":
                 values.setdefault("addresses", []).append(value)
             else:
-                values[_LONG.get(name, name)] = int(value) if name == "worker" else value
+                values[_LONG.get(name, name)] = value
+        if "logdir" in values:
+            values["logdir"] = values["logdir"] or None
         return cls(**values)
 
     @classmethod
-    def from_env(cls) -> Optional[Context]:
-        """The context in the environment of this process; None if it was not started as a worker."""
+    def from_env(cls) -> Context:
+        """The context in the environment of this process.
+
+        Raises KeyError if there is none: the process was not started as a worker.
+        """
         text = os.environ.get(cls.ENV_VARIABLE)
-        return None if text is None else cls.from_text(text)
+        if text is None:
+            raise KeyError(f"there is no {cls.ENV_VARIABLE} in the environment: this process was not started by a run")
+        return cls.from_text(text)
 
     def copy(self) -> Context:
         """A context of its own with the same values."""
@@ -120,7 +132,7 @@ def _first_address(values: dict[str, Any]) -> None:
     for address in values["addresses"]:
         host, colon, port = address.rpartition(":")
         if colon and port.isdigit():
-            values["hostname"], values["port"] = host.strip("[]"), int(port)
+            values["hostname"], values["port"] = host.strip("[]"), port
             return
 
 

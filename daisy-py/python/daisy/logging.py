@@ -4,18 +4,35 @@ from __future__ import annotations
 
 import os
 import pathlib
+import re
 import sys
 from typing import Optional, Union
 
-from . import run
-from .run import get_worker_log_basename, set_log_basedir
-
 __all__ = ["get_log_basedir", "get_worker_log_basename", "redirect_stdouterr", "set_log_basedir"]
+
+_basedir: Optional[pathlib.Path] = pathlib.Path("daisy_logs")
+
+
+def set_log_basedir(path: Union[None, str, os.PathLike]) -> None:
+    """In which folder workers leave what they print, one file each, by task; ``daisy_logs`` by default.
+
+    With None, the files go to a temporary folder that the run removes. Workers find the folder in their
+    context: ``context["logdir"]``.
+    """
+    global _basedir
+    _basedir = None if path is None else pathlib.Path(path)
 
 
 def get_log_basedir() -> Optional[pathlib.Path]:
     """The folder that :func:`set_log_basedir` has set; None if files are not kept."""
-    return run._logs
+    return _basedir
+
+
+def get_worker_log_basename(worker: int, task_id: Optional[str] = None) -> Optional[pathlib.Path]:
+    """The path of a worker's file without its ending, which is ``.log``; None if files are not kept."""
+    if _basedir is None:
+        return None
+    return (_basedir if task_id is None else _basedir / _folder(task_id)) / f"worker_{worker}"
 
 
 def redirect_stdouterr(basename: Union[str, os.PathLike], mode: str = "w") -> None:
@@ -29,3 +46,9 @@ def redirect_stdouterr(basename: Union[str, os.PathLike], mode: str = "w") -> No
         stream.flush()
         with open(path, mode) as file:
             os.dup2(file.fileno(), stream.fileno())
+
+
+def _folder(task_id: str) -> str:
+    """A task's name as the name of a folder, as runs make it."""
+    name = re.sub(r"[^\w\-. ]", "_", task_id)[:100]
+    return name if name.strip(".") else "_"

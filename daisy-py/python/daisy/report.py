@@ -55,10 +55,12 @@ _COUNTS = ("total", "ready", "processing", "completed", "skipped", "failed", "or
 class Report:
     """What came of a run. True if every block of every task was completed or found done.
 
-    ``report.json`` has everything that the report of the Rust crate has: times, the slowest blocks, orphans.
+    ``str(report)`` is a table for people; ``report.json`` has everything that the report of the Rust crate has: times,
+    the slowest blocks, orphans.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, table: str) -> None:
+        self._table = table
         #: Everything, as Python values.
         self.json: Mapping[str, Any] = json.loads(text)
         #: How it ended: ``"success"``, ``"failed"`` or ``"interrupted"``.
@@ -82,6 +84,9 @@ class Report:
 
     def __bool__(self) -> bool:
         return self.outcome == "success"
+
+    def __str__(self) -> str:
+        return self._table
 
     def __repr__(self) -> str:
         done = ", ".join(

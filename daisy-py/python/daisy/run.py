@@ -10,33 +10,15 @@ import threading
 from typing import TYPE_CHECKING, Any, Iterable, Mapping, Optional, Union
 
 from . import _daisy
-from ._progress import Bars, Watch
+from ._payload import packed
+from ._progress import Bars, Failures, Watch
 from ._roi import Roi
-from ._worker import packed
+from .logging import get_log_basedir
 from .report import FinalState, Report
 from .task import Task
 
 if TYPE_CHECKING:
     from .server_observer import ServerObserver
-
-_logs: Optional[pathlib.Path] = pathlib.Path("daisy_logs")
-
-
-def set_log_basedir(path: Union[None, str, os.PathLike]) -> None:
-    """In which folder workers leave what they print, one file each, by task; ``daisy_logs`` by default.
-
-    With None, the files go to a temporary folder that the run removes.
-    """
-    global _logs
-    _logs = None if path is None else pathlib.Path(path)
-
-
-def get_worker_log_basename(worker: int, task_id: Optional[str] = None) -> Optional[pathlib.Path]:
-    """The path of a worker's file without its ending; None if files are not kept."""
-    if _logs is None:
-        return None
-    return (_logs if task_id is None else _logs / task_id) / f"worker_{worker}"
-
 
 def run_blockwise(
     tasks: Iterable[Task],
@@ -66,12 +48,13 @@ def run_blockwise(
         order: in which order blocks are handed out: ``"sweep"`` moves a thin front through the volume, ``"level"``
             is that of daisy 1.x, ``"morton"`` keeps to neighbourhoods.
         host: where the run listens, for workers on other machines: ``"host"`` or ``"host:port"``. By default
-            only this machine reaches it.
+            what the environment variable ``DAISY_HOST`` says; without one, only this machine reaches the run.
         key_file: where to write the context for workers that somebody else starts, readable by its owner only.
         report: whether to return a :class:`Report` rather than True or False.
         resources: how much there is of what tasks need, as ``{"gpu": 2}``.
         count_all_orphans: whether blocks that can never run are all found and counted.
-        progress: whether bars are shown, on a terminal or in a notebook.
+        progress: whether bars are shown on a terminal or in a notebook, a line now and then elsewhere, and in the
+            end how it went: on standard error. Attempts that fail are logged in any case (logger ``daisy``).
 
     Returns True if every block was completed or found done; or the report.
 
@@ -116,17 +99,18 @@ class Server:
     ) -> None:
         #: What came of the last run.
         self.report: Optional[Report] = None
-        #: Whether runs show progress bars, on a terminal or in a notebook.
+        #: Whether runs show how they get on, and in the end how it went.
         self.shows_progress = progress
         self._observers: list[ServerObserver] = []
         self._stop_event = stop_event
+        host = host or os.environ.get("DAISY_HOST")
         self._settings = {
             "order": order,
             "request": [] if request in (None, "everything") else _pairs(request),
             "everything": isinstance(request, str) and request == "everything",
             "resources": list((resources or {}).items()),
             "journal": None if journal is None else os.fspath(journal),
-            "listen": None if host is None else _address(host),
+            "listen": _address(host) if host else None,
             "key_file": None if key_file is None else os.fspath(key_file),
             "count_all_orphans": count_all_orphans,
         }
@@ -146,17 +130,22 @@ class Server:
         with tempfile.TemporaryDirectory(prefix="daisy-") as folder:
             settings = dict(self._settings)
             settings["commands"] = self._commands(tasks, pathlib.Path(folder))
-            settings["logs"] = str(_logs or folder)
-            bars = Bars() if self.shows_progress else None
-            settings["watch"] = Watch(bars, self._observers) if bars or self._observers else None
+            settings["logs"] = str(get_log_basedir() or folder)
+            failures = Failures(settings["commands"] is not None)
+            settings["watch"] = Watch(Bars() if self.shows_progress else None, failures, self._observers)
             settings["stop"], over = _daisy.Stop(), threading.Event()
             if self._stop_event is not None:
                 ask = (self._stop_event, settings["stop"], over)
                 threading.Thread(target=_stop_when_asked, args=ask, name="daisy stop", daemon=True).start()
             try:
-                self.report = Report(_daisy.run(tasks, settings))
+                report, table, interrupt = _daisy.run(tasks, settings)
             finally:
                 over.set()
+        self.report = Report(report, table)
+        if self.shows_progress:
+            print(table, file=sys.stderr)
+        if interrupt is not None:
+            raise interrupt
         return self.report.states
 
     def _commands(self, tasks: list[Task], folder: pathlib.Path) -> Optional[dict[str, list[str]]]:

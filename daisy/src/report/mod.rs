@@ -11,6 +11,8 @@ use daisy_geometry::Roi;
 use daisy_sched::Counts;
 
 pub(crate) use self::build::build;
+#[cfg(feature = "progress")]
+pub(crate) use self::table::short;
 use crate::BlockError;
 
 /// How a run ended as a whole.

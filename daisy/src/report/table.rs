@@ -85,7 +85,8 @@ fn write_troubles(f: &mut fmt::Formatter<'_>, task: &TaskSummary) -> fmt::Result
         )?;
     }
     for failed in task.failures.iter().take(SHOWN_FAILURES) {
-        let (block, roi, attempts) = (failed.block, &failed.write_roi, failed.attempts);
+        let (roi, attempts) = (&failed.write_roi, failed.attempts);
+        let block = failed.block_id.map_or_else(|| failed.block.to_string(), |id| id.to_string());
         writeln!(f, "{name}: block {block} writing {roi} failed {attempts} times: {}", failed.why)?;
     }
     let num_more = task.counts.failed - task.failures.len().min(SHOWN_FAILURES) as u64;
@@ -100,7 +101,7 @@ fn write_troubles(f: &mut fmt::Formatter<'_>, task: &TaskSummary) -> fmt::Result
 }
 
 /// Three digits and a unit.
-fn short(time: Duration) -> String {
+pub(crate) fn short(time: Duration) -> String {
     let seconds = time.as_secs_f64();
     match seconds {
         0.0 => "0 s".to_owned(),

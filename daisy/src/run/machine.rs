@@ -204,7 +204,7 @@ impl Machine {
             Settlement::Completed => self.tell_block(|| Event::Completed { key }),
             Settlement::Retry { attempts, why, .. } => {
                 let why = self.ledger.take(why);
-                self.tell_block(|| Event::Retry { key, attempts, why });
+                self.tell_failed(|| Event::Retry { key, attempts, why });
             }
             Settlement::Failed { attempts, why } => self.note_failed(key, attempts, why),
             Settlement::PutBack(_) => self.tell_block(|| Event::PutBack { key }),
@@ -213,7 +213,7 @@ impl Machine {
 
     fn note_failed(&mut self, key: BlockKey, attempts: u32, why: FailureCause) {
         let why = self.ledger.take(why);
-        self.tell_block(|| Event::Failed { key, attempts, why: why.clone() });
+        self.tell_failed(|| Event::Failed { key, attempts, why: why.clone() });
         self.ledger.fail(key, attempts, why);
     }
 
@@ -231,6 +231,13 @@ impl Machine {
     #[inline]
     fn tell_block(&mut self, event: impl FnOnce() -> Event) {
         if let Some(sender) = self.sender.as_mut().filter(|sender| sender.wants_blocks()) {
+            sender.send(event());
+        }
+    }
+
+    /// Tells observers of an attempt that failed, if any of them wants to know.
+    fn tell_failed(&mut self, event: impl FnOnce() -> Event) {
+        if let Some(sender) = self.sender.as_mut().filter(|sender| sender.wants_failures()) {
             sender.send(event());
         }
     }

@@ -22,6 +22,7 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 pub(super) struct Sender {
     queue: SyncSender<Event>,
     wants_blocks: bool,
+    wants_failures: bool,
     #[cfg_attr(
         not(all(unix, feature = "workers")),
         allow(dead_code, reason = "there are no worker processes in this build")
@@ -34,6 +35,10 @@ impl Sender {
     #[inline]
     pub(super) const fn wants_blocks(&self) -> bool {
         self.wants_blocks
+    }
+
+    pub(super) const fn wants_failures(&self) -> bool {
+        self.wants_failures
     }
 
     /// The queue for those who may wait until there is room, if anybody wants to hear of workers' output.
@@ -69,8 +74,10 @@ impl Relay {
         }
         let (sender, queue) = sync_channel(EVENT_QUEUE);
         let wants_blocks = observers.iter().any(|observer| observer.wants_blocks());
+        let wants_failures = observers.iter().any(|observer| observer.wants_failures());
         let wants_output = observers.iter().any(|observer| observer.wants_output());
-        let sender = Sender { queue: sender, wants_blocks, wants_output, dropped: 0 };
+        let sender =
+            Sender { queue: sender, wants_blocks, wants_failures, wants_output, dropped: 0 };
         Some((sender, Self { queue, observers }))
     }
 
@@ -139,7 +146,11 @@ impl Watch {
                 });
             }
             Event::Granted { key, attempt } => {
-                return self.each_for_blocks(|each| each.block_granted(key, attempt));
+                return self.each(|observer| {
+                    if observer.wants_blocks() {
+                        observer.block_granted(key, attempt);
+                    }
+                });
             }
             Event::Completed { key } => (key, BlockEvent::Completed),
             Event::Skipped { key } => (key, BlockEvent::Skipped),
@@ -149,13 +160,10 @@ impl Watch {
             Event::PutBack { key } => (key, BlockEvent::PutBack),
             Event::Ended { .. } => return,
         };
-        self.each_for_blocks(|observer| observer.block_settled(key, &event));
-    }
-
-    fn each_for_blocks(&mut self, mut call: impl FnMut(&mut dyn Observer)) {
+        let has_failed = matches!(event, BlockEvent::Retry { .. } | BlockEvent::Failed { .. });
         self.each(|observer| {
-            if observer.wants_blocks() {
-                call(observer);
+            if if has_failed { observer.wants_failures() } else { observer.wants_blocks() } {
+                observer.block_settled(key, &event);
             }
         });
     }

@@ -165,6 +165,37 @@ fn a_slow_observer_loses_events_and_holds_nothing_up() {
 }
 
 #[test]
+fn an_observer_may_hear_of_failures_alone() {
+    #[derive(Clone, Default)]
+    struct Failures(Log);
+    impl Observer for Failures {
+        fn wants_blocks(&self) -> bool {
+            false
+        }
+        fn wants_failures(&self) -> bool {
+            true
+        }
+        fn block_granted(&mut self, block: BlockKey, attempt: u32) {
+            self.0.block_granted(block, attempt);
+        }
+        fn block_settled(&mut self, block: BlockKey, event: &BlockEvent) {
+            self.0.block_settled(block, event);
+        }
+    }
+    // More blocks than the queue has room for; nobody looks before the last of them.
+    let (failures, calls) = (Failures::default(), Calls::default());
+    let process = calls.failing(&[7], 9);
+    let task = line("t", 20_000).max_retries(1).process(process).build().unwrap();
+    let report = quick().observer(failures.clone()).run(&[task]).unwrap();
+    assert_eq!((report.tasks[0].counts.failed, report.dropped_events), (1, 0));
+    let lines = failures.0.lines();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines[0].starts_with("#0/7 Retry { attempts: 1"), "{lines:?}");
+    assert!(lines[1].starts_with("#0/7 Failed { attempts: 2"), "{lines:?}");
+    assert!(report.to_string().contains("t: block 7 writing [70:80]"), "{report}");
+}
+
+#[test]
 fn an_observer_that_panics_hears_no_more() {
     struct Bad(Counter);
     impl Observer for Bad {

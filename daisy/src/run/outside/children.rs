@@ -87,7 +87,7 @@ impl Children {
     ) -> io::Result<()> {
         let folder = self.logs.join(file_name(task.name()));
         fs::create_dir_all(&folder)?;
-        let log = folder.join(format!("worker_{worker}.log"));
+        let log = folder.join(format!("worker_{}.log", worker.0));
         let out = OpenOptions::new().create(true).append(true).open(&log)?;
         let context = Context { worker: Some(worker.0), ..self.context.for_task(task.name()) };
         let mut command = match command {

@@ -375,7 +375,7 @@ mod tests {
         let command = WorkerCommand::Program(words.map(Into::into).to_vec().into());
         let children = &mut state.outside.as_mut().unwrap().children;
         children.start(worker, id, hub.pipeline.task(id), &command).unwrap();
-        let log = folder.path().join("task/worker_w7.log");
+        let log = folder.path().join("task/worker_7.log");
         while std::fs::read(&log).unwrap().is_empty() {
             std::thread::yield_now();
         }

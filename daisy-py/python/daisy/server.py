@@ -1,0 +1,5 @@
+"""Where daisy 1.x has `Server`."""
+
+from .run import Server
+
+__all__ = ["Server"]
