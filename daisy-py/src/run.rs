@@ -44,7 +44,8 @@ pub(crate) struct Settings<'py> {
     everything: bool,
     resources: Vec<(String, u64)>,
     journal: Option<PathBuf>,
-    listen: Option<String>,
+    /// Where to listen, and what workers are told to connect to if that is not it.
+    listen: Option<(String, Option<String>)>,
     key_file: Option<PathBuf>,
     logs: Option<PathBuf>,
     count_all_orphans: bool,
@@ -97,8 +98,11 @@ pub(crate) fn run(
     if let Some(path) = settings.journal {
         options = options.journal(path);
     }
-    if let Some(address) = settings.listen {
+    if let Some((address, told)) = settings.listen {
         options = options.listen(address);
+        if let Some(told) = told {
+            options = options.advertise(told);
+        }
     }
     if let Some(path) = settings.key_file {
         options = options.connection_file(path);

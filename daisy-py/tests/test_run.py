@@ -3,6 +3,7 @@
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -463,6 +464,31 @@ def test_where_there_is_no_terminal_a_line_says_now_and_then_how_far_a_run_is(ca
     bars.close()
     assert [age for age, text in ages.items() if text] == [6, 12, 200, 211, 20_000, 20_601]
     assert ages[6].startswith("a: 51 of 200 blocks (25.5%), ") and ages[6].endswith("/s, 1 failed, 2 processing\n")
+
+
+def test_a_run_listens_so_that_others_reach_it(monkeypatch):
+    from daisy.run import _place
+
+    own = f"{socket.gethostname()}:0"
+    assert _place("unix:/tmp/a") == ("unix:/tmp/a", None)
+    assert _place("127.0.0.1") == ("127.0.0.1:0", None)
+    assert _place("[::1]:7") == ("[::1]:7", None)
+    assert _place("::1") == ("[::1]:0", None)
+    assert _place("0.0.0.0:7") == ("0.0.0.0:7", own) and _place("::") == ("[::]:0", own)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda name, port: [])
+    assert _place("node7.cluster") == ("0.0.0.0:0", "node7.cluster:0")
+    assert _place("node7:80") == ("0.0.0.0:80", "node7:0")
+    assert _place("localhost:7") == ("localhost:7", None)
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match="not known on this machine"):
+        run_blockwise([line("a", nothing)], host="no such host")
+
+
+def test_workers_are_told_the_name_of_a_host(monkeypatch):
+    monkeypatch.setattr("daisy.run._place", lambda host: ("127.0.0.1:0", f"{host}:0"))
+    contexts = []
+    assert run_blockwise([line("a", nothing, init_callback_fn=contexts.append)], host="localhost")
+    assert contexts[0]["hostname"] == "localhost" and int(contexts[0]["port"]) > 0
 
 
 def test_the_address_of_a_run_may_stand_in_the_environment(tmp_path, monkeypatch):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import pathlib
+import socket
 import sys
 import tempfile
 import threading
@@ -47,8 +49,9 @@ def run_blockwise(
             the tasks that nothing is downstream of.
         order: in which order blocks are handed out: ``"sweep"`` moves a thin front through the volume, ``"level"``
             is that of daisy 1.x, ``"morton"`` keeps to neighbourhoods.
-        host: where the run listens, for workers on other machines: ``"host"`` or ``"host:port"``. By default
-            what the environment variable ``DAISY_HOST`` says; without one, only this machine reaches the run.
+        host: by which name or address workers on other machines reach the run: ``"host"`` or ``"host:port"``. With a
+            name, the run listens on all addresses of this machine; with an address, on that one. By default what
+            the environment variable ``DAISY_HOST`` says; without one, only this machine reaches the run.
         key_file: where to write the context for workers that somebody else starts, readable by its owner only.
         report: whether to return a :class:`Report` rather than True or False.
         resources: how much there is of what tasks need, as ``{"gpu": 2}``.
@@ -110,7 +113,7 @@ class Server:
             "everything": isinstance(request, str) and request == "everything",
             "resources": list((resources or {}).items()),
             "journal": None if journal is None else os.fspath(journal),
-            "listen": _address(host) if host else None,
+            "listen": _place(host) if host else None,
             "key_file": None if key_file is None else os.fspath(key_file),
             "count_all_orphans": count_all_orphans,
         }
@@ -204,10 +207,25 @@ def _pairs(request: Any) -> list[tuple[Any, Any]]:
         ) from None
 
 
-def _address(host: str) -> str:
+def _place(host: str) -> tuple[str, Optional[str]]:
+    """Where a run listens, and what its workers are told to connect to if that is not it.
+
+    Raises ValueError for a name that means nothing here.
+    """
     if host.startswith("unix:"):
-        return host
+        return host, None
     name, colon, port = host.rpartition(":")
-    if colon and port.isdigit() and (":" not in name or name.endswith("]")):
-        return host
-    return f"[{host}]:0" if ":" in host and not host.startswith("[") else f"{host}:0"
+    if not (colon and port.isdigit() and (":" not in name or name.endswith("]"))):
+        name, port = host, "0"
+    name = name.strip("[]")
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        try:
+            socket.getaddrinfo(name, None)
+        except (OSError, UnicodeError) as error:
+            raise ValueError(f"host is {host!r}, which is not known on this machine ({error})") from None
+        # Here a name may mean loopback, and a machine may have several addresses.
+        return (f"{name}:{port}", None) if name == "localhost" else (f"0.0.0.0:{port}", f"{name}:0")
+    where = f"[{name}]:{port}" if address.version == 6 else f"{name}:{port}"
+    return where, f"{socket.gethostname()}:0" if address.is_unspecified else None
