@@ -22,6 +22,7 @@ from .task import Task
 if TYPE_CHECKING:
     from .server_observer import ServerObserver
 
+
 def run_blockwise(
     tasks: Iterable[Task],
     multiprocessing: bool = True,

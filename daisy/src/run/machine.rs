@@ -230,20 +230,21 @@ impl Machine {
     /// Tells observers something about a block, if any of them wants to know.
     #[inline]
     fn tell_block(&mut self, event: impl FnOnce() -> Event) {
-        if let Some(sender) = self.sender.as_mut().filter(|sender| sender.wants_blocks()) {
-            sender.send(event());
-        }
+        self.tell_if(Sender::wants_blocks, event);
     }
 
     /// Tells observers of an attempt that failed, if any of them wants to know.
     fn tell_failed(&mut self, event: impl FnOnce() -> Event) {
-        if let Some(sender) = self.sender.as_mut().filter(|sender| sender.wants_failures()) {
-            sender.send(event());
-        }
+        self.tell_if(Sender::wants_failures, event);
     }
 
     fn tell(&mut self, event: impl FnOnce() -> Event) {
-        if let Some(sender) = &mut self.sender {
+        self.tell_if(|_| true, event);
+    }
+
+    #[inline]
+    fn tell_if(&mut self, is_wanted: impl FnOnce(&Sender) -> bool, event: impl FnOnce() -> Event) {
+        if let Some(sender) = self.sender.as_mut().filter(|sender| is_wanted(sender)) {
             sender.send(event());
         }
     }

@@ -139,18 +139,11 @@ impl Watch {
             Event::TaskStarted { task } => return self.each(|each| each.task_started(task)),
             Event::TaskEnded { task } => return self.each(|each| each.task_ended(task)),
             Event::Said(line) => {
-                return self.each(|observer| {
-                    if observer.wants_output() {
-                        observer.worker_said(&line);
-                    }
-                });
+                return self.each_who(|each| each.wants_output(), |each| each.worker_said(&line));
             }
             Event::Granted { key, attempt } => {
-                return self.each(|observer| {
-                    if observer.wants_blocks() {
-                        observer.block_granted(key, attempt);
-                    }
-                });
+                return self
+                    .each_who(|each| each.wants_blocks(), |each| each.block_granted(key, attempt));
             }
             Event::Completed { key } => (key, BlockEvent::Completed),
             Event::Skipped { key } => (key, BlockEvent::Skipped),
@@ -160,10 +153,21 @@ impl Watch {
             Event::PutBack { key } => (key, BlockEvent::PutBack),
             Event::Ended { .. } => return,
         };
-        let has_failed = matches!(event, BlockEvent::Retry { .. } | BlockEvent::Failed { .. });
+        let wants: fn(&dyn Observer) -> bool = match event {
+            BlockEvent::Retry { .. } | BlockEvent::Failed { .. } => |each| each.wants_failures(),
+            _ => |each| each.wants_blocks(),
+        };
+        self.each_who(wants, |each| each.block_settled(key, &event));
+    }
+
+    fn each_who(
+        &mut self,
+        wants: fn(&dyn Observer) -> bool,
+        mut call: impl FnMut(&mut dyn Observer),
+    ) {
         self.each(|observer| {
-            if if has_failed { observer.wants_failures() } else { observer.wants_blocks() } {
-                observer.block_settled(key, &event);
+            if wants(observer) {
+                call(observer);
             }
         });
     }
