@@ -10,6 +10,7 @@ mod dataset;
 mod error;
 mod graph;
 mod graph_store;
+mod nudge;
 mod place;
 mod roi;
 mod run;

@@ -24,6 +24,7 @@ use crate::{
     convert,
     dataset::StoredArray,
     error,
+    nudge::Nudge,
     scheduler::Checks,
     task::{Tasks, layout_of},
     watcher::Watcher,
@@ -116,7 +117,9 @@ pub(crate) fn run(
     if let Some(watch) = settings.watch {
         options = options.observer(Watcher::new(py, watch, &tasks)?);
     }
+    let nudge = settings.commands.is_none().then(Nudge::new).transpose()?;
     let report = py.detach(|| options.run(&handles));
+    py.detach(|| drop(nudge));
     let raised = interrupt.lock().unwrap_or_else(PoisonError::into_inner).take();
     // Ctrl-C was noted by Python too, which raises KeyboardInterrupt here.
     let interrupt = raised.or_else(|| py.check_signals().err());

@@ -525,9 +525,9 @@ print(report.states["a"].completed_count, report.states["a"].skipped_count)
 """
 
 
-def start(tmp_path, seconds, options="{}"):
+def start(tmp_path, seconds, options="{}", text=SCRIPT):
     script = tmp_path / "script.py"
-    script.write_text(SCRIPT)
+    script.write_text(text)
     command = [sys.executable, str(script), str(seconds), options]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -569,6 +569,17 @@ def test_ctrl_c_in_a_serial_run_is_a_keyboard_interrupt(tmp_path):
     _, errors = run.communicate(timeout=30)
     assert run.returncode != 0 and "KeyboardInterrupt" in errors
     assert len(list(tmp_path.glob("a-*"))) <= 2
+
+
+def test_ctrl_c_ends_a_sleep_that_did_not_hear_of_it(tmp_path):
+    # As if the signal had come just before the sleep: another thread gets it.
+    deaf = "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])"
+    script = SCRIPT.replace("import os,", "import signal, os,").replace("    number =", f"    {deaf}\n    number =")
+    run = start(tmp_path, 60, "{'multiprocessing': False}", script)
+    wait_until(lambda: worker_pids(tmp_path))
+    run.send_signal(signal.SIGINT)
+    _, errors = run.communicate(timeout=30)
+    assert run.returncode != 0 and errors.rstrip().endswith("KeyboardInterrupt")
 
 
 def test_a_run_that_was_killed_goes_on_where_it_was(tmp_path):
