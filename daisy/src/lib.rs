@@ -35,6 +35,8 @@ pub use progress::Progress;
 pub use report::{
     Ending, FailedBlock, RunOutcome, RunReport, SlowBlock, TaskSummary, WorkerSummary,
 };
+#[cfg(feature = "planted-faults")]
+pub use run::PlantedFault;
 #[cfg(all(unix, feature = "workers"))]
 pub use run::Server;
 pub use run::{BlockError, Error, RunOptions, StopHandle, run_blockwise};

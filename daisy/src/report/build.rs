@@ -15,17 +15,14 @@ pub(crate) fn build(
     dropped_events: u64,
     has_all_orphans: bool,
 ) -> RunReport {
-    let tasks = pipeline.tasks().zip(&machine.ledger.tasks);
-    let tasks: Vec<TaskSummary> = tasks
-        .filter_map(|((id, _), ledger)| {
-            let report = machine.coordinator.report(id).ok()?;
-            Some(summary(pipeline, id, &report, ledger))
-        })
-        .collect();
+    let standing = machine.standing();
+    let tasks = pipeline.tasks().zip(&machine.ledger.tasks).zip(&standing.tasks);
+    let tasks: Vec<TaskSummary> =
+        tasks.map(|(((id, _), ledger), report)| summary(pipeline, id, report, ledger)).collect();
     let is_complete = tasks.iter().all(|task| task.counts.is_success());
     let outcome = if is_complete {
         RunOutcome::Success
-    } else if machine.coordinator.is_draining() {
+    } else if standing.is_draining {
         RunOutcome::Interrupted
     } else {
         RunOutcome::Failed

@@ -2,7 +2,7 @@
 
 use std::{
     any::Any,
-    fmt,
+    fmt, mem,
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
@@ -62,10 +62,10 @@ impl std::error::Error for BlockError {}
 /// Calls a block function.
 #[inline]
 pub(crate) fn process(function: &ProcessFn, block: &Block, loan: Loan) -> Result<(), BlockError> {
-    match catch_unwind(AssertUnwindSafe(|| function(block, loan))) {
+    match caught(|| function(block, loan)) {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(BlockError::Failed(text_of(&error))),
-        Err(panic) => Err(BlockError::Panicked(message_of(panic.as_ref()))),
+        Ok(Err(text)) => Err(BlockError::Failed(text)),
+        Err(message) => Err(BlockError::Panicked(message)),
     }
 }
 
@@ -74,7 +74,7 @@ pub(super) fn check(task: &Task, block: &Block, is_after: bool) -> Result<bool, 
     let checks = &task.0.checks;
     let function = if is_after { &checks.after } else { &checks.before };
     let Some(function) = function else { return Ok(false) };
-    flat(catch_unwind(AssertUnwindSafe(|| function(block))))
+    flat(caught(|| function(block)))
 }
 
 /// Asks all masks and region checks of a task: skipped is what any of them says.
@@ -94,23 +94,22 @@ pub(super) fn masks(task: &Task, roi: &Roi) -> (Verdict, Option<String>) {
 }
 
 fn mask_of(mask: &MaskFn, roi: &Roi) -> Result<Verdict, String> {
-    flat(catch_unwind(AssertUnwindSafe(|| mask(roi))))
+    flat(caught(|| mask(roi)))
 }
 
 /// Calls the init callback, if there is one.
 pub(super) fn init(task: &Task, context: &str) -> Result<(), String> {
-    task.0
-        .init
-        .as_ref()
-        .map_or(Ok(()), |init| flat(catch_unwind(AssertUnwindSafe(|| init(context)))))
+    task.0.init.as_ref().map_or(Ok(()), |init| flat(caught(|| init(context))))
 }
 
-fn flat<T>(caught: std::thread::Result<Result<T, BoxError>>) -> Result<T, String> {
-    match caught {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(text_of(&error)),
-        Err(panic) => Err(format!("panicked: {}", message_of(panic.as_ref()))),
-    }
+/// Calls a function of the user: what it says, the text of its error, or the message of its panic. Its
+/// error is its own type, whose methods may panic too.
+fn caught<T>(call: impl FnOnce() -> Result<T, BoxError>) -> Result<Result<T, String>, String> {
+    catch_unwind(AssertUnwindSafe(|| call().map_err(|error| text_of(&error)))).map_err(message_of)
+}
+
+fn flat<T>(caught: Result<Result<T, String>, String>) -> Result<T, String> {
+    caught.unwrap_or_else(|message| Err(format!("panicked: {message}")))
 }
 
 /// The text of an error and of its sources.
@@ -129,10 +128,19 @@ fn text_of(error: &BoxError) -> String {
 }
 
 /// What was given to `panic!`.
-pub(super) fn message_of(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-    shortened(text.unwrap_or_else(|| "with a value that is no text".to_owned()))
+pub(super) fn message_of(panic: Box<dyn Any + Send>) -> String {
+    let panic = match panic.downcast::<&str>() {
+        Ok(text) => return shortened((*text).to_owned()),
+        Err(panic) => panic,
+    };
+    match panic.downcast::<String>() {
+        Ok(text) => shortened(*text),
+        Err(panic) => {
+            // It is of any type, and dropping it may panic again.
+            mem::forget(panic);
+            "with a value that is no text".to_owned()
+        }
+    }
 }
 
 fn shortened(mut text: String) -> String {

@@ -5,10 +5,10 @@ use std::{error::Error as StdError, fmt, io, path::PathBuf};
 use daisy_graph::GraphError;
 use daisy_sched::{CoordinatorError, SchedulerError};
 
-use crate::TaskError;
+use crate::{RunReport, TaskError};
 
 /// Why a run cannot be started, or could not go on. A block that fails is not an error of the run:
-/// the [`RunReport`](crate::RunReport) has it.
+/// the [`RunReport`] has it.
 #[non_exhaustive]
 #[derive(Debug)]
 pub enum Error {
@@ -80,6 +80,17 @@ pub enum Error {
         array: String,
         /// What does not fit.
         source: daisy_block::LayoutError,
+    },
+    /// A panic inside daisy, a mistake in it, ended the run. What was finished stays so, also in the
+    /// journal, from which the run can be made again; a program that aborts when it panics ends instead.
+    Internal {
+        /// The text of the panic.
+        message: String,
+        /// File, line and column, unless the program handles panics in its own way.
+        at: Option<String>,
+        /// How the run stood when everything was last written down: what was under way, or waited, is
+        /// pending.
+        report: Box<RunReport>,
     },
     /// The server cannot listen, or cannot go on.
     #[cfg(all(unix, feature = "workers"))]
@@ -165,6 +176,7 @@ impl fmt::Display for Error {
             Self::ChunkGrid { task, array, source } => {
                 write!(f, "task '{task}' declares array {array}: {source}")
             }
+            Self::Internal { message, at, report } => internal(f, message, at.as_deref(), report),
             #[cfg(all(unix, feature = "workers"))]
             Self::Network(error) => error.fmt(f),
             Self::ClearText { address } => write!(
@@ -189,6 +201,22 @@ impl fmt::Display for Error {
             Self::Journal { path, error } => write!(f, "journal {}: {error}", path.display()),
         }
     }
+}
+
+fn internal(
+    f: &mut fmt::Formatter<'_>,
+    message: &str,
+    at: Option<&str>,
+    report: &RunReport,
+) -> fmt::Result {
+    let all = report.tasks.iter().map(|task| (task.counts.finished(), task.counts.total));
+    let (done, total) = all.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    let at = at.unwrap_or("an unknown place");
+    write!(
+        f,
+        "daisy panicked at {at}: {message}; that is a mistake in daisy, please report it. {done} of \
+         {total} blocks had come to their end; with a journal the next run goes on from there"
+    )
 }
 
 impl StdError for Error {

@@ -8,12 +8,14 @@
 //! ```
 //!
 //! Everybody who gives the machine an input carries out what comes out of it ([`Hub::route`])
-//! before letting go of the lock. Locks are taken in the order hub, desk.
+//! before letting go of the lock. Locks are taken in the order hub, desk. What is behind the hub's lock is
+//! reached through [`Held::turn`] only, so that a panic there ends the run.
 
 use std::{
     collections::{BTreeMap, VecDeque},
     mem,
-    sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Condvar, Mutex, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -24,6 +26,7 @@ use daisy_sched::{
 
 use super::{
     Pipeline, call,
+    held::{self, Held},
     machine::{Machine, Todo},
     outside::Outside,
     seat::{Done, Seat},
@@ -122,6 +125,7 @@ impl Hub {
         outside: Option<Outside>,
         is_serial: bool,
     ) -> Self {
+        held::note_places();
         let tasks = 0..pipeline.len();
         let lobby = |_| Lobby { inquiries: Condvar::new(), init: OnceLock::new() };
         let lobbies = tasks.clone().map(lobby).collect();
@@ -143,25 +147,29 @@ impl Hub {
         Self { pipeline, state: Mutex::new(state), driver, lobbies, is_serial }
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn lock(&self) -> Held<'_> {
+        Held::new(self, self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Waits until a checker of the task has something to look at, perhaps.
-    pub(super) fn wait_for_inquiry<'a>(
-        &self,
-        task: TaskId,
-        state: MutexGuard<'a, State>,
-    ) -> MutexGuard<'a, State> {
-        let wake = &self.lobbies[task.index()].inquiries;
-        wake.wait(state).unwrap_or_else(PoisonError::into_inner)
+    /// Does what a thread of the run does; if that panics, the run ends.
+    pub(super) fn watch<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
+        let done = catch_unwind(AssertUnwindSafe(work));
+        done.map_err(|panic| self.lock().break_off(panic)).ok()
     }
 
-    /// By which workers of a task find this run; empty where there are none outside.
-    fn context(&self, task: TaskId) -> String {
-        let name = self.pipeline.task(task).name();
-        let state = self.lock();
-        state.outside.as_ref().map_or_else(String::new, |outside| outside.context(name))
+    /// Wakes checkers of a task that wait for something to look at.
+    pub(super) fn inquiries(&self, task: TaskId) -> &Condvar {
+        &self.lobbies[task.index()].inquiries
+    }
+
+    fn call_init(&self, task: TaskId) -> Result<(), String> {
+        let handle = self.pipeline.task(task);
+        // By which workers find this run; empty where there are none outside.
+        let context = self.lock().turn(|state| {
+            let outside = state.outside.as_ref();
+            outside.map_or_else(String::new, |outside| outside.context(handle.name()))
+        });
+        context.map_or(Ok(()), |context| call::init(handle, &context))
     }
 
     /// Whether the init callback of a task went well; None if it was not called yet, or has not returned.
@@ -173,12 +181,11 @@ impl Hub {
     /// fails, nothing of the task is run. Not to be called with the lock held.
     pub(super) fn init(&self, task: TaskId) {
         let init = &self.lobbies[task.index()].init;
-        if let Err(error) =
-            init.get_or_init(|| call::init(self.pipeline.task(task), &self.context(task)))
-        {
-            let mut state = self.lock();
-            state.machine.give_up_task(task, error.clone());
-            self.route(&mut state);
+        if let Err(error) = init.get_or_init(|| self.call_init(task)) {
+            self.lock().turn(|state| {
+                state.machine.give_up_task(task, error.clone());
+                self.route(state);
+            });
         }
     }
 
@@ -272,7 +279,7 @@ impl Hub {
     }
 
     /// Wakes everybody, because the run is over.
-    fn close(&self, state: &State) {
+    pub(super) fn close(&self, state: &State) {
         self.wake_driver(state);
         state.rows.iter().for_each(|row| row.seat.wake.notify_one());
         self.lobbies.iter().for_each(|lobby| lobby.inquiries.notify_all());
@@ -314,7 +321,10 @@ impl Hub {
     /// The first Ctrl-C: hands out nothing more. Returns how many blocks are at work, and for how
     /// long the longest of them has been.
     pub(super) fn interrupt(&self) -> (usize, Duration) {
-        let mut state = self.lock();
+        self.lock().turn(|state| self.drain(state)).unwrap_or_default()
+    }
+
+    fn drain(&self, state: &mut State) -> (usize, Duration) {
         let now = Instant::now();
         for slot in 0..state.rows.len() {
             state.report(slot);
@@ -323,7 +333,7 @@ impl Hub {
         let moment = state.machine.now();
         let (num_outside, since_outside) = state.machine.coordinator.at_work_outside();
         state.machine.handle(moment, Input::Drain);
-        self.route(&mut state);
+        self.route(state);
         let since = state.rows.iter().filter_map(|row| row.seat.desk().running_since);
         let since = since.chain(state.serial_since);
         let times: Vec<Duration> =

@@ -1,13 +1,7 @@
 //! Stands for `outside` in a build without workers outside this process: nothing of it can exist, and
 //! so nothing of it is ever called.
 
-use std::{
-    collections::BTreeSet,
-    convert::Infallible,
-    io,
-    sync::{Arc, MutexGuard},
-    time::Duration,
-};
+use std::{collections::BTreeSet, convert::Infallible, io, sync::Arc, time::Duration};
 
 use daisy_block::TaskId;
 use daisy_sched::{
@@ -16,6 +10,7 @@ use daisy_sched::{
 
 use super::{
     Error, Pipeline, RunOptions,
+    held::Held,
     hub::{Hub, State},
     machine::Prepared,
     pipeline::take_over_done,
@@ -51,20 +46,11 @@ impl Network {
         match self.0 {}
     }
 
-    pub(super) fn wait<'a>(
-        &mut self,
-        _: &'a Arc<Hub>,
-        _: MutexGuard<'a, State>,
-        _: Option<Duration>,
-    ) -> MutexGuard<'a, State> {
+    pub(super) fn wait<'a>(&mut self, _: &'a Hub, _: Held<'a>, _: Option<Duration>) -> Held<'a> {
         match self.0 {}
     }
 
-    pub(super) fn catch_up<'a>(
-        &mut self,
-        _: &'a Arc<Hub>,
-        _: MutexGuard<'a, State>,
-    ) -> MutexGuard<'a, State> {
+    pub(super) fn catch_up<'a>(&mut self, _: &'a Hub, _: Held<'a>) -> Held<'a> {
         match self.0 {}
     }
 
@@ -72,7 +58,7 @@ impl Network {
         match self.0 {}
     }
 
-    pub(super) fn farewell(self, _: &Arc<Hub>) {
+    pub(super) fn farewell(self, _: &Hub) {
         match self.0 {}
     }
 }

@@ -6,17 +6,20 @@
 #[cfg(all(unix, feature = "workers"))]
 use std::sync::mpsc::SyncSender;
 use std::{
+    mem,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use daisy_block::{BlockKey, TaskId};
 use daisy_sched::{
-    CheckId, Coordinator, Counts, FailureCause, Input, KillReason, Lease, LeaseId, Moment, Output,
-    Question, Settlement, Stage, WorkerId, WorkerKind,
+    CheckId, Coordinator, CoordinatorError, Counts, FailureCause, Input, KillReason, Lease,
+    LeaseId, Moment, Output, Question, Settlement, Stage, TaskReport, WorkerId, WorkerKind,
 };
 
-use super::{Pipeline, call::BlockError, ledger::Ledger, outside::RunJournal, relay::Sender};
+use super::{
+    Pipeline, call::BlockError, held::Panic, ledger::Ledger, outside::RunJournal, relay::Sender,
+};
 use crate::{Error, observer::Event};
 
 /// What the machine wants its driver to do.
@@ -49,6 +52,35 @@ pub(super) struct Prepared {
     pub(super) failed: Vec<(BlockKey, u32)>,
 }
 
+/// How the tasks stood when everything was last written down.
+pub(crate) struct Standing {
+    pub(crate) tasks: Vec<TaskReport>,
+    pub(crate) is_draining: bool,
+}
+
+impl Standing {
+    fn of(coordinator: &Coordinator) -> Self {
+        let mut new = Self { tasks: Vec::new(), is_draining: false };
+        new.take(coordinator);
+        new
+    }
+
+    fn take(&mut self, coordinator: &Coordinator) {
+        let ids = coordinator.scheduler().graph().tasks().ids();
+        self.tasks.clear();
+        self.tasks.extend(ids.filter_map(|task| coordinator.report(task).ok()));
+        self.is_draining = coordinator.is_draining();
+    }
+
+    /// Nothing is under way any more.
+    fn settle(&mut self) {
+        for TaskReport { counts, .. } in &mut self.tasks {
+            counts.pending += counts.ready + counts.processing;
+            (counts.ready, counts.processing) = (0, 0);
+        }
+    }
+}
+
 pub(crate) struct Machine {
     pub(crate) coordinator: Coordinator,
     pub(crate) ledger: Ledger,
@@ -62,6 +94,13 @@ pub(crate) struct Machine {
     /// When nothing was left to do.
     end: Option<Instant>,
     fault: Option<Error>,
+    /// It panicked; none of it is called any more but what reads what was written down.
+    broken: Option<Panic>,
+    standing: Standing,
+    /// There were inputs since `standing` was taken.
+    is_stale: bool,
+    #[cfg(feature = "planted-faults")]
+    planted: Option<super::PlantedFault>,
 }
 
 impl Machine {
@@ -80,7 +119,28 @@ impl Machine {
         let (start, end, fault) = (Instant::now(), None, None);
         let has_checks = |(_, task): (_, &crate::Task)| task.0.checks.after.is_some();
         let wants_settled = !is_inside && pipeline.tasks().any(has_checks);
-        Self { coordinator, ledger, sender, journal, is_inside, wants_settled, start, end, fault }
+        Self {
+            standing: Standing::of(&coordinator),
+            is_stale: false,
+            broken: None,
+            coordinator,
+            ledger,
+            sender,
+            journal,
+            is_inside,
+            wants_settled,
+            start,
+            end,
+            fault,
+            #[cfg(feature = "planted-faults")]
+            planted: None,
+        }
+    }
+
+    /// This machine panics.
+    #[cfg(feature = "planted-faults")]
+    pub(super) fn plant(&mut self, fault: Option<super::PlantedFault>) {
+        self.planted = fault;
     }
 
     /// The journal, if there is one.
@@ -89,9 +149,19 @@ impl Machine {
         self.journal.as_mut()
     }
 
-    /// The journal at the end of a run.
-    pub(super) const fn take_journal(&mut self) -> Option<RunJournal> {
-        self.journal.take()
+    /// The journal of a broken run is closed as it is.
+    pub(super) fn drop_journal(&mut self) {
+        self.journal = None;
+    }
+
+    /// The run is over: its journal gets its last records.
+    pub(super) fn end_journal(&mut self) {
+        let is_whole = !self.has_fault();
+        if let Some(journal) = self.journal.take()
+            && let Err(error) = journal.finish(is_whole)
+        {
+            self.stop(error);
+        }
     }
 
     /// Nothing more can be done.
@@ -107,6 +177,36 @@ impl Machine {
         {
             self.stop(error);
         }
+        if mem::take(&mut self.is_stale) {
+            self.standing.take(&self.coordinator);
+        }
+    }
+
+    /// It panicked: what is known of it is what was known when everything was last written down.
+    pub(super) fn break_off(&mut self, panic: Panic) {
+        if self.broken.is_some() {
+            return;
+        }
+        self.broken = Some(panic);
+        self.standing.settle();
+        for (ledger, report) in self.ledger.tasks.iter_mut().zip(&self.standing.tasks) {
+            let known = usize::try_from(report.counts.failed).unwrap_or(usize::MAX);
+            ledger.failures.truncate(known);
+        }
+    }
+
+    pub(super) const fn is_broken(&self) -> bool {
+        self.broken.is_some()
+    }
+
+    /// The panic that ended it, if one did.
+    pub(super) const fn panic(&self) -> Option<&Panic> {
+        self.broken.as_ref()
+    }
+
+    /// How the tasks stood when everything was last written down.
+    pub(crate) const fn standing(&self) -> &Standing {
+        &self.standing
     }
 
     #[inline]
@@ -144,9 +244,18 @@ impl Machine {
     /// Takes in one thing that happened.
     #[inline]
     pub(super) fn handle(&mut self, now: Moment, input: Input) {
-        if let Err(error) = self.coordinator.handle(now, input) {
+        if let Err(error) = self.take_in(now, input) {
             self.fault.get_or_insert(Error::Coordinator(error));
         }
+    }
+
+    /// As [`handle`](Self::handle), for inputs that may be refused: the machine goes on.
+    #[inline]
+    pub(super) fn take_in(&mut self, now: Moment, input: Input) -> Result<(), CoordinatorError> {
+        #[cfg(feature = "planted-faults")]
+        self.planted.iter().for_each(super::PlantedFault::pass);
+        self.is_stale = true;
+        self.coordinator.handle(now, input)
     }
 
     /// Takes in how an attempt at a check or a block went wrong.
@@ -249,20 +358,19 @@ impl Machine {
         }
     }
 
-    /// The counts of all tasks.
+    /// The counts of all tasks when everything was last written down.
     pub(super) fn counts(&self) -> Vec<Counts> {
-        let ids = self.coordinator.scheduler().graph().tasks().ids();
-        ids.map(|task| self.coordinator.counts(task).unwrap_or_default()).collect()
+        self.standing.tasks.iter().map(|report| report.counts).collect()
     }
 
     /// Whether nothing more is to be done: the run is over, or the machine refused an input.
     pub(super) const fn is_over(&self) -> bool {
-        self.coordinator.is_done() || self.fault.is_some()
+        self.has_fault() || self.coordinator.is_done()
     }
 
     /// Whether the run has to stop: what is not written down must not be told to anybody.
     pub(super) const fn has_fault(&self) -> bool {
-        self.fault.is_some()
+        self.fault.is_some() || self.broken.is_some()
     }
 
     /// What the machine refused, if anything.

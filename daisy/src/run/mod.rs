@@ -4,6 +4,7 @@
 mod arrays;
 mod call;
 mod error;
+mod held;
 mod hub;
 #[cfg(unix)]
 mod interrupt;
@@ -16,6 +17,8 @@ mod outside;
 #[path = "inside.rs"]
 mod outside;
 mod pipeline;
+#[cfg(feature = "planted-faults")]
+mod planted;
 mod pool;
 mod relay;
 mod runs;
@@ -29,6 +32,8 @@ use std::{mem, sync::Arc};
 
 #[cfg(all(unix, feature = "workers"))]
 pub use self::outside::Server;
+#[cfg(feature = "planted-faults")]
+pub use self::planted::PlantedFault;
 pub use self::{call::BlockError, error::Error, options::RunOptions, stop::StopHandle};
 #[cfg(all(unix, feature = "workers"))]
 pub(crate) use self::{call::process as call_block, outside::RunFile as LockedRunFile};
@@ -94,7 +99,10 @@ pub(crate) fn execute(
     let prepared = outside::prepare(&pipeline, scheduler, config, &options, run_file)?;
     let (sender, relay) = Relay::new(mem::take(&mut options.observers)).unzip();
     let (network, outside) = network.unzip();
-    let machine = Machine::new(&pipeline, prepared, sender, outside.is_none());
+    #[cfg_attr(not(feature = "planted-faults"), expect(unused_mut, reason = "no fault is planted"))]
+    let mut machine = Machine::new(&pipeline, prepared, sender, outside.is_none());
+    #[cfg(feature = "planted-faults")]
+    machine.plant(options.planted.take());
     let counts = machine.counts();
     let hub = Arc::new(Hub::new(pipeline, machine, outside, options.serial));
     let network = network.map(|network| network.begin(&hub)).transpose()?;
@@ -107,33 +115,37 @@ pub(crate) fn execute(
             ObservedTask { id, name, num_blocks }
         });
         let watched = Arc::clone(&hub);
-        relay.start(tasks.collect(), Box::new(move || watched.lock().machine.counts()))
+        relay.start(tasks.collect(), Box::new(move || watched.lock().written().counts()))
     });
     let observers = observers.transpose()?;
     if let Some(stop) = &options.stop {
         stop.watch(&hub);
     }
     if options.serial {
-        serial::run(&hub);
+        hub.watch(|| serial::run(&hub));
     } else {
         pool::run(&hub, network);
     }
     #[cfg(unix)]
     drop(interrupts);
-    let mut state = hub.lock();
-    let is_whole = !state.machine.has_fault();
-    if let Some(journal) = state.machine.take_journal()
-        && let Err(error) = journal.finish(is_whole)
-    {
-        state.machine.stop(error);
-    }
-    let sender = state.machine.take_sender();
+    let mut held = hub.lock();
+    held.turn(|state| {
+        state.machine.commit();
+        state.machine.end_journal();
+    });
+    let machine = held.written();
+    machine.drop_journal();
+    let sender = machine.take_sender();
     let dropped = sender.as_ref().map_or(0, relay::Sender::dropped);
-    let report = report::build(&hub.pipeline, &state.machine, dropped, options.count_all_orphans);
-    let (fault, counts) = (state.machine.take_fault(), state.machine.counts());
-    drop(state);
+    let report = report::build(&hub.pipeline, machine, dropped, options.count_all_orphans);
+    let (panic, counts) = (machine.panic().cloned(), machine.counts());
+    let fault = machine.take_fault();
+    drop(held);
     if let (Some(sender), Some(thread)) = (sender, observers) {
         relay::finish(sender, thread, &report, counts);
+    }
+    if let Some(held::Panic { message, at }) = panic {
+        return Err(Error::Internal { message, at, report: Box::new(report) });
     }
     fault.map_or(Ok(report), Err)
 }

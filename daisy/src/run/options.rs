@@ -44,6 +44,8 @@ pub struct RunOptions {
     pub(crate) observers: Vec<Box<dyn Observer>>,
     #[cfg(all(unix, feature = "workers"))]
     pub(crate) outside: super::outside::OutsideOptions,
+    #[cfg(feature = "planted-faults")]
+    pub(crate) planted: Option<super::PlantedFault>,
 }
 
 impl Default for RunOptions {
@@ -70,6 +72,8 @@ impl RunOptions {
             observers: Vec::new(),
             #[cfg(all(unix, feature = "workers"))]
             outside: super::outside::OutsideOptions::new(),
+            #[cfg(feature = "planted-faults")]
+            planted: None,
         }
     }
 
@@ -162,6 +166,14 @@ impl RunOptions {
         if show { self.observer(crate::Progress::new()) } else { self }
     }
 
+    /// Has the machine of the run panic.
+    #[cfg(feature = "planted-faults")]
+    #[doc(hidden)]
+    pub fn planted_fault(mut self, fault: &super::PlantedFault) -> Self {
+        self.planted = Some(fault.clone());
+        self
+    }
+
     /// Runs the tasks and everything upstream of them.
     ///
     /// Returns when every block is in its final state (or, interrupted, when no block is at work
@@ -170,7 +182,8 @@ impl RunOptions {
     /// # Errors
     /// [`Error`], before the first block is run: tasks that do not go together, a wrong request, a
     /// resource that a block needs and nobody named, threads or signal handlers that the system
-    /// refuses.
+    /// refuses. Later only if the run cannot go on: the journal cannot be written, or
+    /// [`Error::Internal`].
     pub fn run(self, tasks: &[Task]) -> Result<RunReport, Error> {
         self.check()?;
         let pipeline = Pipeline::new(tasks);

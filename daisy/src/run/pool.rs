@@ -3,7 +3,7 @@
 use std::{
     mem,
     sync::{
-        Arc, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     thread::{Builder, JoinHandle},
@@ -30,7 +30,7 @@ const STALL: Duration = Duration::from_millis(100);
 /// The threads of a run.
 #[derive(Default)]
 struct Threads {
-    workers: Vec<(TaskId, JoinHandle<BlockTimes>)>,
+    workers: Vec<(TaskId, JoinHandle<Option<BlockTimes>>)>,
     checkers: Vec<Checker>,
 }
 
@@ -39,63 +39,89 @@ struct Checker {
     task: TaskId,
     /// It is in a function of the user.
     is_calling: Arc<AtomicBool>,
-    thread: JoinHandle<()>,
+    thread: JoinHandle<Option<()>>,
 }
 
 /// Runs everything; returns when no block is at work any more.
 ///
 /// A check function or mask that never returns keeps its thread beyond the end of the run.
-pub(super) fn run(hub: &Arc<Hub>, mut network: Option<Network>) {
-    let mut threads = Threads::default();
-    let mut state = hub.lock();
-    hub.route(&mut state);
-    let mut has_caught_up = false;
-    while !state.is_closing {
+pub(super) fn run(hub: &Arc<Hub>, network: Option<Network>) {
+    let mut driver = Driver { network, threads: Threads::default(), has_caught_up: false };
+    hub.watch(|| driver.drive(hub));
+    if let Some(network) = driver.network {
+        network.farewell(hub);
+    }
+    driver.threads.join(hub);
+}
+
+/// The thread that drives a run: it starts threads and processes, and has the clock and the sockets.
+struct Driver {
+    network: Option<Network>,
+    threads: Threads,
+    has_caught_up: bool,
+}
+
+/// What the driver does next.
+enum Step {
+    /// It looks again at once.
+    Again,
+    /// It takes in what came while this process stood still.
+    CatchUp,
+    /// It waits until something happens, or for so long.
+    Wait(Option<Duration>),
+    End,
+}
+
+impl Driver {
+    fn drive(&mut self, hub: &Arc<Hub>) {
+        let mut held = hub.lock();
+        held.turn(|state| hub.route(state));
+        loop {
+            let step = held.turn(|state| self.step(hub, state)).unwrap_or(Step::End);
+            held = match (step, &mut self.network) {
+                (Step::Again, _) | (Step::CatchUp, None) => held,
+                (Step::CatchUp, Some(network)) => network.catch_up(hub, held),
+                (Step::Wait(time), Some(network)) => network.wait(hub, held, time),
+                (Step::Wait(time), None) => held.wait(&hub.driver, time),
+                (Step::End, _) => return,
+            };
+        }
+    }
+
+    fn step(&mut self, hub: &Arc<Hub>, state: &mut State) -> Step {
+        if state.is_closing {
+            return Step::End;
+        }
         while let Some(start) = state.starts.pop_front() {
-            threads.start(hub, start, &mut state);
+            self.threads.start(hub, start, state);
         }
         let now = Instant::now();
         let due = state.machine.coordinator.next_deadline().map(|(deadline, _)| deadline);
         let moment = state.machine.moment_of(now);
         if let Some(due) = due.filter(|&due| due <= moment) {
-            if moment.since(due) >= STALL
-                && let Some(network) = &mut network
-                && !mem::replace(&mut has_caught_up, true)
-            {
+            let is_stalled = moment.since(due) >= STALL && self.network.is_some();
+            if is_stalled && !mem::replace(&mut self.has_caught_up, true) {
                 // Those who seem to be silent or late may have spoken meanwhile.
-                state = network.catch_up(hub, state);
-                continue;
+                return Step::CatchUp;
             }
-            has_caught_up = false;
+            self.has_caught_up = false;
             state.machine.handle(moment, Input::Timeout);
-            hub.route(&mut state);
-            continue;
+            hub.route(state);
+            return Step::Again;
         }
         if state.is_ticking {
-            state.is_ticking = hub.tidy_desks(&mut state, now);
+            state.is_ticking = hub.tidy_desks(state, now);
         }
-        if let Some(network) = &mut network {
-            network.end_turn(hub, &mut state);
+        if let Some(network) = &mut self.network {
+            network.end_turn(hub, state);
         }
-        if state.starts.is_empty() && !state.is_closing {
-            let due = state.machine.coordinator.next_deadline().map(|(deadline, _)| deadline);
-            state.armed = due;
-            let wait = wait_until(&state, due, Instant::now());
-            state = match (&mut network, wait) {
-                (Some(network), wait) => network.wait(hub, state, wait),
-                (None, Some(wait)) => {
-                    let waited = hub.driver.wait_timeout(state, wait);
-                    waited.unwrap_or_else(PoisonError::into_inner).0
-                }
-                (None, None) => hub.driver.wait(state).unwrap_or_else(PoisonError::into_inner),
-            };
+        if !state.starts.is_empty() || state.is_closing {
+            return Step::Again;
         }
+        let due = state.machine.coordinator.next_deadline().map(|(deadline, _)| deadline);
+        state.armed = due;
+        Step::Wait(wait_until(state, due, Instant::now()))
     }
-    drop(state);
-    if let Some(network) = network {
-        network.farewell(hub);
-    }
-    threads.join(hub);
 }
 
 /// For how long the driver has nothing to do; None for as long as nobody wakes it.
@@ -120,7 +146,8 @@ impl Threads {
         let (task, worker) = (row.task, row.worker);
         let name = format!("{} {worker}", hub.pipeline.task(task).name());
         let own = Arc::clone(hub);
-        match Builder::new().name(thread_name(name)).spawn(move || worker::work(&own, slot)) {
+        let work = move || own.watch(|| worker::work(&own, slot));
+        match Builder::new().name(thread_name(name)).spawn(work) {
             Ok(thread) => self.workers.push((task, thread)),
             Err(error) => could_not_start(hub, worker, task, state, error.to_string()),
         }
@@ -131,7 +158,7 @@ impl Threads {
         let name = format!("{} checks", hub.pipeline.task(task).name());
         let (own, is_calling) = (Arc::clone(hub), Arc::new(AtomicBool::new(false)));
         let flag = Arc::clone(&is_calling);
-        let check = move || worker::make_checks(&own, task, &flag);
+        let check = move || own.watch(|| worker::make_checks(&own, task, &flag));
         match Builder::new().name(thread_name(name)).spawn(check) {
             Ok(thread) => self.checkers.push(Checker { task, is_calling, thread }),
             Err(error) => {
@@ -150,15 +177,15 @@ impl Threads {
         let times: Vec<_> = self
             .workers
             .into_iter()
-            .filter_map(|(task, thread)| Some((task, thread.join().ok()?)))
+            .filter_map(|(task, thread)| Some((task, thread.join().ok()??)))
             .collect();
-        let mut state = hub.lock();
+        let mut held = hub.lock();
         for (task, times) in times {
-            state.machine.ledger.task(task).times.merge(&times);
+            held.written().ledger.task(task).times.merge(&times);
         }
         let is_idle = |checker: &Checker| !checker.is_calling.load(Ordering::Acquire);
         let idle: Vec<Checker> = self.checkers.into_iter().filter(is_idle).collect();
-        drop(state);
+        drop(held);
         for checker in idle {
             let _ = checker.thread.join();
         }
@@ -190,10 +217,13 @@ fn start_process(hub: &Arc<Hub>, worker: WorkerId, task: TaskId, state: &mut Sta
 fn start_after_init(hub: &Arc<Hub>, worker: WorkerId, task: TaskId, state: &mut State) {
     let own = Arc::clone(hub);
     let init = move || {
-        own.init(task);
-        let mut state = own.lock();
-        state.starts.push_back(Start::Process(worker, task));
-        own.wake_driver(&state);
+        own.watch(|| {
+            own.init(task);
+            own.lock().turn(|state| {
+                state.starts.push_back(Start::Process(worker, task));
+                own.wake_driver(state);
+            });
+        })
     };
     if let Err(error) = Builder::new().name("daisy init".to_owned()).spawn(init) {
         could_not_start(hub, worker, task, state, error.to_string());

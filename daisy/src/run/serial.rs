@@ -1,6 +1,6 @@
 //! Serial mode: the same machine, all functions called on the calling thread, one at a time.
 
-use std::{collections::BTreeSet, sync::PoisonError, time::Instant};
+use std::{collections::BTreeSet, time::Instant};
 
 use daisy_block::TaskId;
 use daisy_sched::{Ending, Input, Lease, Outcome, WorkerId, WorkerKind};
@@ -17,10 +17,14 @@ pub(super) fn run(hub: &Hub) {
     let mut granted: Vec<Lease> = Vec::new();
     let mut workers: BTreeSet<WorkerId> = BTreeSet::new();
     loop {
-        let todo = hub.lock().machine.poll();
-        if todo.is_none() {
-            hub.lock().machine.commit();
-        }
+        let todo = hub.lock().turn(|state| {
+            let todo = state.machine.poll();
+            if todo.is_none() {
+                state.machine.commit();
+            }
+            todo
+        });
+        let Some(todo) = todo else { return };
         if let Some(todo) = todo {
             carry_out(hub, todo, &mut granted, &mut workers);
             continue;
@@ -48,21 +52,22 @@ fn carry_out(hub: &Hub, todo: Todo, granted: &mut Vec<Lease>, workers: &mut BTre
         Todo::Check(check, key, stage) => {
             hub.init(key.task);
             let answer = hub.check(check, key, stage);
-            hub.lock().answer(answer);
+            hub.lock().turn(|state| state.answer(answer));
         }
         Todo::Ask(question) => {
             hub.init(question.task);
             let answer = hub.mask(question);
-            hub.lock().answer(answer);
+            hub.lock().turn(|state| state.answer(answer));
         }
         // A worker may be told twice: before and after it joined.
         Todo::Dismiss(worker) => {
             if !workers.remove(&worker) {
                 return;
             }
-            let mut state = hub.lock();
-            let now = state.machine.now();
-            state.machine.handle(now, Input::Ended { worker, ending: Ending::Left });
+            hub.lock().turn(|state| {
+                let now = state.machine.now();
+                state.machine.handle(now, Input::Ended { worker, ending: Ending::Left });
+            });
         }
         // There are no other workers than this thread.
         Todo::Kill(..) | Todo::Recall(..) | Todo::GiveUp(_) | Todo::Settled(..) => {}
@@ -70,21 +75,27 @@ fn carry_out(hub: &Hub, todo: Todo, granted: &mut Vec<Lease>, workers: &mut BTre
 }
 
 fn join(hub: &Hub, worker: WorkerId, task: TaskId) {
-    let mut state = hub.lock();
-    let now = state.machine.now();
-    state.machine.handle(now, Input::Joined { worker, task, kind: WorkerKind::Thread });
-    state.machine.handle(now, Input::Want { worker, blocks: 1 });
+    hub.lock().turn(|state| {
+        let now = state.machine.now();
+        state.machine.handle(now, Input::Joined { worker, task, kind: WorkerKind::Thread });
+        state.machine.handle(now, Input::Want { worker, blocks: 1 });
+    });
 }
 
 /// Runs a block, or gives it back after Ctrl-C.
 fn run_block(hub: &Hub, lease: &Lease) {
     let begin = Instant::now();
-    {
-        let mut state = hub.lock();
-        if state.machine.coordinator.is_draining() {
-            return settle(&mut state.machine, lease, Outcome::Returned);
+    let is_begun = hub.lock().turn(|state| {
+        let is_begun = !state.machine.coordinator.is_draining();
+        if is_begun {
+            state.serial_since = Some(begin);
+        } else {
+            settle(&mut state.machine, lease, Outcome::Returned);
         }
-        state.serial_since = Some(begin);
+        is_begun
+    });
+    if is_begun != Some(true) {
+        return;
     }
     let task = hub.pipeline.task(lease.key.task);
     let result = match (hub.pipeline.block(lease.key), &task.0.process) {
@@ -92,15 +103,16 @@ fn run_block(hub: &Hub, lease: &Lease) {
         _ => Err(BlockError::Failed(format!("there is no block {}, or no function", lease.key))),
     };
     let time = begin.elapsed();
-    let mut state = hub.lock();
-    state.serial_since = None;
-    let machine = &mut state.machine;
-    machine.ledger.task(lease.key.task).times.record(lease.key, time);
-    let outcome = match result {
-        Ok(()) => Outcome::Completed,
-        Err(error) => Outcome::Failed(machine.keep(error)),
-    };
-    settle(machine, lease, outcome);
+    hub.lock().turn(|state| {
+        state.serial_since = None;
+        let machine = &mut state.machine;
+        machine.ledger.task(lease.key.task).times.record(lease.key, time);
+        let outcome = match result {
+            Ok(()) => Outcome::Completed,
+            Err(error) => Outcome::Failed(machine.keep(error)),
+        };
+        settle(machine, lease, outcome);
+    });
 }
 
 fn settle(machine: &mut Machine, lease: &Lease, outcome: Outcome) {
@@ -111,21 +123,22 @@ fn settle(machine: &mut Machine, lease: &Lease, outcome: Outcome) {
 
 /// Waits for the end of a back-off, or for Ctrl-C; false if the run is over.
 fn wait(hub: &Hub) -> bool {
-    let mut state = hub.lock();
-    if state.machine.is_over() {
-        return false;
-    }
-    let now = state.machine.now();
-    match state.machine.coordinator.next_deadline() {
-        Some((due, _)) if due <= now => state.machine.handle(now, Input::Timeout),
-        Some((due, _)) => {
-            let _ = hub
-                .driver
-                .wait_timeout(state, due.since(now))
-                .unwrap_or_else(PoisonError::into_inner);
+    let mut held = hub.lock();
+    let time = held.turn(|state| {
+        if state.machine.is_over() {
+            return None;
         }
+        let now = state.machine.now();
         // Nothing is under way and nothing will be: the machine would have said that it is over.
-        None => return false,
+        let (due, _) = state.machine.coordinator.next_deadline()?;
+        if due <= now {
+            state.machine.handle(now, Input::Timeout);
+        }
+        Some(due.since(now))
+    });
+    let Some(time) = time.flatten() else { return false };
+    if !time.is_zero() {
+        drop(held.wait(&hub.driver, Some(time)));
     }
     true
 }

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::Instant,
@@ -13,7 +13,7 @@ use daisy_sched::{CheckId, Ending, Input, Lease, LookAhead, Stage, WorkerId, Wor
 
 use super::{
     call::{self, BlockError},
-    hub::{Answer, Hub, Inquiry},
+    hub::{Answer, Hub, Inquiry, State},
     seat::{Done, Seat},
     stats::BlockTimes,
 };
@@ -43,15 +43,15 @@ struct Worker<'a> {
 
 /// Works for a task until there is nothing more to do; gives what it measured.
 pub(super) fn work(hub: &Hub, slot: usize) -> BlockTimes {
-    let (id, task, seat) = {
-        let state = hub.lock();
+    let row = hub.lock().turn(|state| {
         let row = &state.rows[slot];
         (row.worker, row.task, Arc::clone(&row.seat))
-    };
+    });
+    let times = BlockTimes::new();
+    let Some((id, task, seat)) = row else { return times };
     hub.init(task);
     let handle = hub.pipeline.task(task);
     let ahead = LookAhead::new(most_ahead(&handle.0));
-    let times = BlockTimes::new();
     Worker { hub, slot, id, task, handle, seat, ahead, times }.run()
 }
 
@@ -78,13 +78,14 @@ impl Worker<'_> {
     }
 
     fn join(&self) {
-        let mut state = self.hub.lock();
-        let (worker, task, now) = (self.id, self.task, state.machine.now());
-        let kind = WorkerKind::Thread;
-        if !state.is_closing {
-            state.machine.handle(now, Input::Joined { worker, task, kind });
-            self.hub.route(&mut state);
-        }
+        self.hub.lock().turn(|state| {
+            let (worker, task, now) = (self.id, self.task, state.machine.now());
+            let kind = WorkerKind::Thread;
+            if !state.is_closing {
+                state.machine.handle(now, Input::Joined { worker, task, kind });
+                self.hub.route(state);
+            }
+        });
     }
 
     /// Runs the blocks on the desk; comes back early after one that took long, to report it.
@@ -125,7 +126,22 @@ impl Worker<'_> {
     /// Reports, asks for more, and waits until there is something to do.
     fn exchange(&mut self, answer: Option<Answer>) -> Next {
         let wanted = self.ahead.blocks();
-        let mut state = self.hub.lock();
+        let mut held = self.hub.lock();
+        let mut next = held.turn(|state| {
+            self.report(state, answer, wanted);
+            self.next(state)
+        });
+        loop {
+            match next {
+                Some(Some(next)) => return next,
+                Some(None) => held = held.wait(&self.seat.wake, None),
+                None => return Next::End,
+            }
+            next = held.turn(|state| self.next(state));
+        }
+    }
+
+    fn report(&self, state: &mut State, answer: Option<Answer>, wanted: u32) {
         state.report(self.slot);
         if let Some(answer) = answer {
             state.answer(answer);
@@ -142,27 +158,29 @@ impl Worker<'_> {
             let now = state.machine.now();
             state.machine.handle(now, Input::Want { worker: self.id, blocks });
         }
-        self.hub.route(&mut state);
-        loop {
-            if let Some((check, key)) = state.inquiries[self.task.index()].after.pop_front() {
-                return Next::Check(check, key);
-            }
-            if !self.seat.desk().waiting.is_empty() {
-                return Next::Blocks;
-            }
-            let is_dismissed = state.rows[self.slot].is_dismissed;
-            if state.is_closing || is_dismissed {
-                if is_dismissed && !state.is_closing {
-                    let (now, ending) = (state.machine.now(), Ending::Left);
-                    state.machine.handle(now, Input::Ended { worker: self.id, ending });
-                    self.hub.route(&mut state);
-                }
-                return Next::End;
-            }
-            state.rows[self.slot].is_parked = true;
-            state = self.seat.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
-            state.rows[self.slot].is_parked = false;
+        self.hub.route(state);
+    }
+
+    /// What there is to do; None if it has to wait for that.
+    fn next(&self, state: &mut State) -> Option<Next> {
+        state.rows[self.slot].is_parked = false;
+        if let Some((check, key)) = state.inquiries[self.task.index()].after.pop_front() {
+            return Some(Next::Check(check, key));
         }
+        if !self.seat.desk().waiting.is_empty() {
+            return Some(Next::Blocks);
+        }
+        let is_dismissed = state.rows[self.slot].is_dismissed;
+        if state.is_closing || is_dismissed {
+            if is_dismissed && !state.is_closing {
+                let (now, ending) = (state.machine.now(), Ending::Left);
+                state.machine.handle(now, Input::Ended { worker: self.id, ending });
+                self.hub.route(state);
+            }
+            return Some(Next::End);
+        }
+        state.rows[self.slot].is_parked = true;
+        None
     }
 }
 
@@ -171,26 +189,35 @@ impl Worker<'_> {
 /// `is_calling` is true while a function of the user runs; it changes under the hub's lock.
 pub(super) fn make_checks(hub: &Hub, task: TaskId, is_calling: &AtomicBool) {
     hub.init(task);
-    let mut state = hub.lock();
-    state.inquiries[task.index()].checkers += 1;
-    while !state.is_closing {
-        let Some(inquiry) = state.inquiries[task.index()].open.pop_front() else {
-            state = hub.wait_for_inquiry(task, state);
+    let mut held = hub.lock();
+    held.turn(|state| state.inquiries[task.index()].checkers += 1);
+    loop {
+        let inquiry = held.turn(|state| {
+            let inquiry = state.inquiries[task.index()].open.pop_front();
+            if inquiry.is_some() && !state.is_closing {
+                state.inquiries[task.index()].checkers -= 1;
+                is_calling.store(true, Ordering::Release);
+            }
+            (!state.is_closing).then_some(inquiry)
+        });
+        let Some(inquiry) = inquiry.flatten() else { return };
+        let Some(inquiry) = inquiry else {
+            held = held.wait(hub.inquiries(task), None);
             continue;
         };
-        state.inquiries[task.index()].checkers -= 1;
-        is_calling.store(true, Ordering::Release);
-        drop(state);
+        drop(held);
         let answer = match inquiry {
             Inquiry::Check(check, key, stage) => hub.check(check, key, stage),
             Inquiry::Mask(question) => hub.mask(question),
         };
-        state = hub.lock();
+        held = hub.lock();
         is_calling.store(false, Ordering::Release);
-        state.inquiries[task.index()].checkers += 1;
-        if !state.is_closing {
-            state.answer(answer);
-            hub.route(&mut state);
-        }
+        held.turn(|state| {
+            state.inquiries[task.index()].checkers += 1;
+            if !state.is_closing {
+                state.answer(answer);
+                hub.route(state);
+            }
+        });
     }
 }

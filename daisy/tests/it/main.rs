@@ -12,6 +12,8 @@ mod support;
 
 mod checks;
 mod failures;
+#[cfg(feature = "planted-faults")]
+mod internal;
 #[cfg(unix)]
 mod interrupt;
 #[cfg(all(unix, feature = "workers", feature = "graphs"))]

@@ -28,7 +28,7 @@ impl Host for Desk<'_> {
 
     #[inline]
     fn handle(&mut self, now: Moment, input: Input) -> Result<(), CoordinatorError> {
-        self.machine.coordinator.handle(now, input)
+        self.machine.take_in(now, input)
     }
 
     fn name_worker(&mut self) -> WorkerId {
@@ -102,7 +102,7 @@ impl Host for Desk<'_> {
         } else {
             // It may have been given up meanwhile.
             let ending = Ending::Left;
-            let _is_known = self.machine.coordinator.handle(now, Input::Ended { worker, ending });
+            let _is_known = self.machine.take_in(now, Input::Ended { worker, ending });
         }
     }
 }

@@ -5,8 +5,8 @@
 
 use std::{
     mem,
-    sync::{Arc, MutexGuard},
-    thread::{Builder, JoinHandle},
+    sync::Arc,
+    thread::{self, Builder, JoinHandle},
     time::{Duration, Instant},
 };
 
@@ -21,6 +21,7 @@ use super::{Desk, Outside, output, server::refused};
 use crate::{
     BlockError, Error,
     run::{
+        held::Held,
         hub::{Hub, State},
         machine::Machine,
     },
@@ -31,6 +32,8 @@ use crate::{
 const LOOK_AROUND: Duration = Duration::from_secs(1);
 /// For how long workers may take to leave at the end of a run.
 const FAREWELL: Duration = Duration::from_secs(5);
+/// How often processes that were asked to end are looked at where nobody hears of their ends.
+const REAP_EVERY: Duration = Duration::from_millis(5);
 /// The most polls by which what waits in the sockets is taken in at once: one is good for about a hundred lines.
 const CATCH_UP_POLLS: usize = 32;
 /// Connections that are open in the largest runs this is made for.
@@ -71,18 +74,20 @@ impl Network {
     /// A run begins: from now on the driver is woken when a child ends, and when the journal is synced.
     pub(in crate::run) fn begin(mut self, hub: &Arc<Hub>) -> Result<Self, Error> {
         let waker = self.lines.waker();
-        if let Some(journal) = hub.lock().machine.journal_mut() {
-            journal.on_sync(move || {
-                let _is_awake = waker.wake();
-            });
-        }
+        hub.lock().turn(|state| {
+            if let Some(journal) = state.machine.journal_mut() {
+                journal.on_sync(move || {
+                    let _is_awake = waker.wake();
+                });
+            }
+        });
         self.watch_children()?;
         self.listen_to_children(hub)?;
         for (id, task) in hub.pipeline.tasks() {
             // Nobody is started for such a task, so that nobody else would call it.
             if task.num_workers() == 0 && task.0.init.is_some() {
                 let own = Arc::clone(hub);
-                let init = move || own.init(id);
+                let init = move || own.watch(|| own.init(id));
                 Builder::new().name("daisy init".to_owned()).spawn(init).map_err(Error::Thread)?;
             }
         }
@@ -103,12 +108,12 @@ impl Network {
     }
 
     fn listen_to_children(&mut self, hub: &Hub) -> Result<(), Error> {
-        let mut state = hub.lock();
+        let mut held = hub.lock();
         let has_children = hub.pipeline.tasks().any(|(_, task)| task.0.worker.is_some());
-        let queue = state.machine.output_queue().filter(|_| has_children);
-        if let (Some(queue), Some(outside)) = (queue, &mut state.outside) {
+        let queue = held.written().output_queue().filter(|_| has_children);
+        if let (Some(queue), Some(children)) = (queue, held.children()) {
             let (ear, thread) = output::listen(queue)?;
-            outside.children.set_ear(Some(ear));
+            children.set_ear(Some(ear));
             self.output = Some(thread);
         }
         Ok(())
@@ -117,37 +122,36 @@ impl Network {
     /// Waits until something happens on the lines or the time is over, and takes it in.
     pub(in crate::run) fn wait<'a>(
         &mut self,
-        hub: &'a Arc<Hub>,
-        state: MutexGuard<'a, State>,
+        hub: &'a Hub,
+        mut held: Held<'a>,
         wait: Option<Duration>,
-    ) -> MutexGuard<'a, State> {
-        let wait = longest_wait(&state, Instant::now(), wait);
-        drop(state);
+    ) -> Held<'a> {
+        let wait = held.turn(|state| longest_wait(state, Instant::now(), wait));
+        let Some(wait) = wait else { return held };
+        drop(held);
         let polled = self.lines.poll(Some(wait), &mut self.events);
-        let mut state = hub.lock();
-        if let Err(error) = polled {
-            state.machine.stop(refused("waiting for workers", error));
-        }
-        if let Some(outside) = &mut state.outside {
-            outside.is_in_turn = true;
-        }
-        self.take_in(hub, &mut state);
-        state
+        let mut held = hub.lock();
+        held.turn(|state| {
+            if let Err(error) = polled {
+                state.machine.stop(refused("waiting for workers", error));
+            }
+            if let Some(outside) = &mut state.outside {
+                outside.is_in_turn = true;
+            }
+            self.take_in(hub, state);
+        });
+        held
     }
 
     /// Takes in what waits in the sockets already; from lines that have more than a turn's share, that share.
-    pub(in crate::run) fn catch_up<'a>(
-        &mut self,
-        hub: &'a Arc<Hub>,
-        mut state: MutexGuard<'a, State>,
-    ) -> MutexGuard<'a, State> {
+    pub(in crate::run) fn catch_up<'a>(&mut self, hub: &'a Hub, mut held: Held<'a>) -> Held<'a> {
         for _ in 0..CATCH_UP_POLLS {
-            state = self.wait(hub, state, Some(Duration::ZERO));
+            held = self.wait(hub, held, Some(Duration::ZERO));
             if self.num_events == 0 {
                 break;
             }
         }
-        state
+        held
     }
 
     fn take_in(&mut self, hub: &Hub, state: &mut State) {
@@ -209,7 +213,7 @@ impl Network {
             };
             let (now, worker) = (machine.now(), gone.worker);
             // A worker that was given up is not known any more.
-            let _is_known = machine.coordinator.handle(now, Input::Ended { worker, ending });
+            let _is_known = machine.take_in(now, Input::Ended { worker, ending });
         }
     }
 
@@ -255,34 +259,69 @@ impl Network {
     }
 
     /// The run is over: lets everybody leave, and ends those that do not.
-    pub(in crate::run) fn farewell(mut self, hub: &Arc<Hub>) {
-        let deadline = Instant::now() + FAREWELL;
-        let mut is_killing = false;
-        loop {
-            let mut state = hub.lock();
-            self.end_turn(hub, &mut state);
-            let has_fault = state.machine.has_fault();
-            let Some(outside) = &mut state.outside else { break };
-            let now = Instant::now();
-            let is_over = outside.children.is_empty()
-                && (outside.board.num_workers() == 0 || is_killing || has_fault);
-            if is_over || (is_killing && now > deadline + FAREWELL) {
-                break;
-            }
-            if (now >= deadline || has_fault) && !is_killing {
-                is_killing = true;
-                outside.children.kill_all();
-            }
-            drop(self.wait(hub, state, Some(Duration::from_millis(100))));
-        }
+    pub(in crate::run) fn farewell(mut self, hub: &Hub) {
+        hub.watch(|| self.let_leave(hub));
+        end_children(hub);
         if let Some(thread) = self.output.take() {
-            hub.lock().outside.iter_mut().for_each(|outside| outside.children.set_ear(None));
+            hub.lock().children().into_iter().for_each(|children| children.set_ear(None));
             let _is_over = thread.join();
         }
         if let Some((handle, thread)) = self.ended_children.take() {
             handle.close();
             let _is_over = thread.join();
         }
+    }
+
+    fn let_leave(&mut self, hub: &Hub) {
+        let deadline = Instant::now() + FAREWELL;
+        let mut is_killing = false;
+        loop {
+            let mut held = hub.lock();
+            let is_over = held.turn(|state| {
+                self.end_turn(hub, state);
+                let has_fault = state.machine.has_fault();
+                let Some(outside) = &mut state.outside else { return true };
+                let now = Instant::now();
+                let has_left = outside.children.is_empty()
+                    && (outside.board.num_workers() == 0 || is_killing || has_fault);
+                if has_left || (is_killing && now > deadline + FAREWELL) {
+                    return true;
+                }
+                if (now >= deadline || has_fault) && !is_killing {
+                    is_killing = true;
+                    outside.children.kill_all();
+                }
+                false
+            });
+            if is_over != Some(false) {
+                return;
+            }
+            drop(self.wait(hub, held, Some(Duration::from_millis(100))));
+        }
+    }
+}
+
+/// Ends and reaps the processes of a run whose machine panicked: nothing else hears of them any more.
+fn end_children(hub: &Hub) {
+    let deadline = Instant::now() + FAREWELL;
+    let mut is_killing = false;
+    loop {
+        let mut held = hub.lock();
+        if !held.written().is_broken() {
+            return;
+        }
+        let Some(children) = held.children() else { return };
+        if !mem::replace(&mut is_killing, true) {
+            children.kill_all();
+        }
+        let now = Instant::now();
+        children.look_after(now);
+        children.reap();
+        if children.is_empty() || now >= deadline {
+            return;
+        }
+        drop(held);
+        thread::park_timeout(REAP_EVERY);
     }
 }
 
@@ -369,26 +408,28 @@ mod tests {
     fn the_driver_sleeps_no_longer_than_until_a_process_is_to_be_killed() {
         let folder = tempfile::tempdir().unwrap();
         let (hub, mut network) = run_in(folder.path());
-        let mut state = hub.lock();
+        let mut held = hub.lock();
+        let wait_from =
+            |held: &mut Held<'_>, now| held.turn(|state| longest_wait(state, now, None)).unwrap();
         let (id, worker) = (TaskId::new(0), WorkerId(7));
         let words = ["sh", "-c", "trap '' TERM; echo deaf; while :; do sleep 1; done"];
         let command = WorkerCommand::Program(words.map(Into::into).to_vec().into());
-        let children = &mut state.outside.as_mut().unwrap().children;
+        let children = held.children().unwrap();
         children.start(worker, id, hub.pipeline.task(id), &command).unwrap();
         let log = folder.path().join("task/worker_7.log");
         while std::fs::read(&log).unwrap().is_empty() {
-            std::thread::yield_now();
+            thread::yield_now();
         }
-        assert_eq!(longest_wait(&state, Instant::now(), None), LOOK_AROUND);
+        assert_eq!(wait_from(&mut held, Instant::now()), LOOK_AROUND);
         let asked = Instant::now();
-        state.outside.as_mut().unwrap().children.kill(worker, KillReason::Drained);
-        let wait = longest_wait(&state, asked, None);
+        held.children().unwrap().kill(worker, KillReason::Drained);
+        let wait = wait_from(&mut held, asked);
         assert!(wait >= Duration::from_millis(500) && wait < LOOK_AROUND, "{wait:?}");
         // By then it is killed; its end wakes nobody here, where no run listens for it.
-        while !state.outside.as_ref().unwrap().children.is_empty() {
-            state = network.wait(&hub, state, None);
+        while !held.children().unwrap().is_empty() {
+            held = network.wait(&hub, held, None);
         }
         assert!(asked.elapsed() >= Duration::from_millis(500));
-        assert_eq!(longest_wait(&state, Instant::now(), None), LOOK_AROUND);
+        assert_eq!(wait_from(&mut held, Instant::now()), LOOK_AROUND);
     }
 }
