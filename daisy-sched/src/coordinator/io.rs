@@ -117,7 +117,8 @@ pub enum Input {
         ending: Ending,
     },
     /// The connection to a worker closed. Its blocks stay its own until it is back, is known to have
-    /// ended, or the silence limit passes; it has to say again what it wants.
+    /// ended, or the silence limit passes; it has to say again what it wants. Refused of a thread, as are
+    /// [`Input::Reconnected`] and [`Input::Heard`].
     Disconnected {
         /// The worker.
         worker: WorkerId,

@@ -192,14 +192,14 @@ impl Coordinator {
     }
 
     pub(super) fn hear(&mut self, worker: WorkerId) -> Result<(), CoordinatorError> {
-        self.present(worker)?;
+        self.reached(worker)?;
         self.heard(worker);
         Ok(())
     }
 
     pub(super) fn disconnect(&mut self, worker: WorkerId) -> Result<(), CoordinatorError> {
         let now = self.now;
-        let member = self.present(worker)?;
+        let member = self.reached(worker)?;
         if !member.is_connected {
             return Err(CoordinatorError::WorkerState { worker, expected: "connected" });
         }
@@ -218,7 +218,7 @@ impl Coordinator {
         worker: WorkerId,
         promised: bool,
     ) -> Result<(), CoordinatorError> {
-        let member = self.present(worker)?;
+        let member = self.reached(worker)?;
         if member.is_connected {
             return Err(CoordinatorError::WorkerState { worker, expected: "disconnected" });
         }
@@ -228,11 +228,10 @@ impl Coordinator {
             member.is_guarded = false;
         }
         member.has_recall = false;
-        match &mut member.kind {
-            WorkerKind::Thread => {}
-            WorkerKind::LocalProcess { heartbeats } | WorkerKind::Remote { heartbeats } => {
-                *heartbeats = promised;
-            }
+        if let WorkerKind::LocalProcess { heartbeats } | WorkerKind::Remote { heartbeats } =
+            &mut member.kind
+        {
+            *heartbeats = promised;
         }
         let (is_dismissed, phase) = (member.is_dismissed, member.phase);
         self.heard(worker);
@@ -461,6 +460,16 @@ impl Coordinator {
         for worker in members {
             self.dismiss_if_over(worker);
         }
+    }
+
+    /// A worker that is there and has a connection, or had one.
+    fn reached(&mut self, worker: WorkerId) -> Result<&mut Worker, CoordinatorError> {
+        let member = self.present(worker)?;
+        if member.kind == WorkerKind::Thread {
+            let expected = "reached by a connection: it is a thread";
+            return Err(CoordinatorError::WorkerState { worker, expected });
+        }
+        Ok(member)
     }
 
     #[inline]

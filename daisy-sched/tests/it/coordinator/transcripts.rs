@@ -670,8 +670,9 @@ fn nonsense_is_refused_and_changes_nothing() {
     assert_eq!(is_refused(&mut play, settle(other, 0)), "lease l0 belongs to worker w0, not to w1");
     assert!(is_refused(&mut play, settle(w0, 1)).contains("l1 was never granted"));
     assert!(is_refused(&mut play, settle(w0, 5 << 40)).contains("l0@5 was never granted"));
+    let remote = play.join(A, REMOTE);
     assert!(
-        is_refused(&mut play, Input::Reconnected { worker: w0, heartbeats: true })
+        is_refused(&mut play, Input::Reconnected { worker: remote, heartbeats: true })
             .contains("not disconnected")
     );
     let check = Input::Checked { check: daisy_sched::CheckId(0), finding: Finding::Done };
@@ -680,4 +681,23 @@ fn nonsense_is_refused_and_changes_nothing() {
     play.complete(w0, 0);
     assert_eq!(play.complete(w0, 0), ["l0 late"]);
     assert_eq!(play.coordinator.num_late(), 1);
+}
+
+#[test]
+fn a_thread_has_no_connection_that_could_close() {
+    let mut play = Play::new(&[2], vec![TaskConfig { timeout_ms: Some(1_000), ..external() }]);
+    let w0 = play.join(A, THREAD);
+    play.want(w0, 1);
+    let refused = "worker w0 is not reached by a connection: it is a thread";
+    for input in [
+        Input::Disconnected { worker: w0 },
+        Input::Reconnected { worker: w0, heartbeats: true },
+        Input::Heard { worker: w0 },
+    ] {
+        let told = format!("{input:?}");
+        let error = play.try_tell(input).map_err(|error| error.to_string());
+        assert_eq!(error, Err(refused.to_owned()), "{told}");
+    }
+    assert_eq!(play.complete(w0, 0), ["l0 #0/0 completed"]);
+    assert_eq!(play.want(w0, 1), ["grant l1 #0/1 to w0 until 1.000000 s"]);
 }

@@ -396,7 +396,11 @@ impl World {
         }
         let worker = joined[dice(joined.len())];
         let member = self.members.get_mut(&worker).unwrap();
-        if !member.is_connected {
+        if member.kind == WorkerKind::Thread {
+            self.refused(Input::Disconnected { worker });
+            self.refused(Input::Reconnected { worker, heartbeats: true });
+            self.refused(Input::Heard { worker });
+        } else if !member.is_connected {
             member.is_connected = true;
             let member_promises = dice(2) == 0;
             self.tell(Input::Reconnected { worker, heartbeats: member_promises });
