@@ -91,6 +91,7 @@
 
 extern crate alloc;
 
+mod broken;
 mod coordinator;
 mod counts;
 mod error;
@@ -100,9 +101,10 @@ mod scheduler;
 mod time;
 
 pub use coordinator::{
-    Adopted, Cause, CheckId, Coordinator, CoordinatorConfig, CoordinatorError, Ending,
-    FailureCause, Finding, Input, KillReason, Lease, LeaseId, Outcome, Output, PutBackReason,
-    Reason, Settlement, Stage, TaskConfig, TaskEnding, TaskReport, WorkerId, WorkerKind,
+    Adopted, Adoption, Cause, CheckId, Coordinator, CoordinatorConfig, CoordinatorError, Ending,
+    FailureCause, Finding, Input, KillReason, Lease, LeaseId, Misfit, Outcome, Output,
+    PutBackReason, Reason, Settlement, Stage, TaskConfig, TaskEnding, TaskReport, WorkerId,
+    WorkerKind,
 };
 pub use counts::Counts;
 pub use error::SchedulerError;

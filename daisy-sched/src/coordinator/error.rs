@@ -5,7 +5,7 @@ use core::fmt;
 
 use daisy_block::TaskId;
 
-use super::{CheckId, LeaseId, WorkerId};
+use super::{CheckId, LeaseId, Misfit, WorkerId};
 use crate::SchedulerError;
 
 /// Why a coordinator refuses an input or a configuration.
@@ -89,11 +89,12 @@ pub enum CoordinatorError {
         /// What there is in all.
         total: u64,
     },
-    /// An adopted lease that cannot be: of this epoch or a later one, named twice, or of a worker
-    /// with leases of another task.
+    /// A lease of an earlier epoch that cannot be taken up.
     BadAdoption {
         /// The lease.
         lease: LeaseId,
+        /// What is wrong with it.
+        why: Misfit,
     },
     /// A scheduler of which blocks were acquired already, other than those adopted.
     BlocksOut {
@@ -128,8 +129,8 @@ impl fmt::Display for CoordinatorError {
             Self::UnknownCheck { check } => {
                 write!(f, "check {check} was never asked for; answer with the number that came")
             }
-            Self::BadAdoption { lease } => {
-                write!(f, "lease {lease} cannot be taken over from an earlier epoch")
+            Self::BadAdoption { lease, why } => {
+                write!(f, "lease {lease} cannot be taken over from an earlier epoch: {why}")
             }
             Self::EpochTooLarge { epoch } => {
                 write!(f, "epoch {epoch} does not fit into 24 bits; start a new run")

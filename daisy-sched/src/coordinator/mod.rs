@@ -36,6 +36,7 @@ use self::{
 use crate::{Counts, Moment, Scheduler};
 
 pub use self::{
+    adoption::{Adoption, Misfit},
     config::{Adopted, CoordinatorConfig, TaskConfig},
     error::CoordinatorError,
     io::{
@@ -90,21 +91,16 @@ impl Coordinator {
     /// The largest epoch: ids have 24 bits for it, and 40 for what is counted.
     pub const MAX_EPOCH: u32 = Numbered::<OpenLease>::MAX_EPOCH;
 
-    /// A coordinator of all blocks of a scheduler of which none is acquired.
+    /// A coordinator of all blocks of a scheduler of which none is acquired but those of adopted leases.
     ///
     /// There are outputs to drain before the first input: workers to start, tasks without blocks.
     ///
     /// # Errors
     /// [`CoordinatorError`]: what is wrong with the configuration.
     pub fn new(scheduler: Scheduler, config: CoordinatorConfig) -> Result<Self, CoordinatorError> {
+        let mut adoption = Adoption::new(&scheduler, &config)?;
+        config.adopted.iter().try_for_each(|&one| adoption.admit(one))?;
         let ids: Vec<TaskId> = scheduler.graph().tasks().ids().collect();
-        if config.epoch > Self::MAX_EPOCH {
-            return Err(CoordinatorError::EpochTooLarge { epoch: config.epoch });
-        }
-        if config.tasks.len() > ids.len() {
-            let (num_tasks, found) = (ids.len(), config.tasks.len());
-            return Err(CoordinatorError::TooManyTasks { num_tasks, found });
-        }
         let mut tasks = Vec::new();
         for &task in &ids {
             let adopted = config.adopted.iter().filter(|adopted| adopted.key.task == task).count();
@@ -139,7 +135,7 @@ impl Coordinator {
             tasks,
             budget,
         };
-        coordinator.adopt()?;
+        coordinator.adopt();
         coordinator.begin()?;
         Ok(coordinator)
     }

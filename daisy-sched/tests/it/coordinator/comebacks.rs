@@ -1,8 +1,11 @@
 //! Transcripts of workers that fall silent, hoard blocks, or outlive the server.
 
+use std::collections::BTreeMap;
+
+use daisy_block::TaskId;
 use daisy_sched::{
-    Adopted, Coordinator, CoordinatorConfig, CoordinatorError, Input, LeaseId, Moment, Outcome,
-    Scheduler, SchedulerError, SchedulerOptions, TaskConfig, WorkerId, WorkerKind,
+    Adopted, Coordinator, CoordinatorConfig, CoordinatorError, Input, LeaseId, Misfit, Moment,
+    Outcome, Scheduler, SchedulerError, SchedulerOptions, TaskConfig, WorkerId, WorkerKind,
 };
 
 use super::play::{A, B, NOTHING, Play, chain, external, key};
@@ -146,6 +149,109 @@ fn only_blocks_that_may_run_are_acquired_by_name() {
     assert_eq!(scheduler.acquire_block(block(A, 1)), Err(SchedulerError::AlreadyStarted));
 }
 
+/// What is wrong with leases of cells of task A, of which `out` were acquired; each block needs one of two GPUs.
+fn refused(out: &[u64], leases: &[(u64, u64, daisy_block::BlockKey)]) -> String {
+    let mut scheduler = Scheduler::new(chain(&[9, 9]), SchedulerOptions::default()).unwrap();
+    out.iter().for_each(|&cell| scheduler.acquire_block(key(cell)).unwrap());
+    let task = TaskConfig { needs: vec![("gpu".into(), 1)], ..external() };
+    let adopted = leases.iter().map(|&(lease, worker, key)| {
+        let (lease, worker) = (LeaseId(lease), WorkerId(worker));
+        Adopted { lease, worker, key }
+    });
+    let config = CoordinatorConfig {
+        epoch: 1,
+        tasks: vec![task, external()],
+        resources: BTreeMap::from([("gpu".into(), 2)]),
+        adopted: adopted.collect(),
+        ..CoordinatorConfig::default()
+    };
+    match Coordinator::new(scheduler, config) {
+        Ok(_) => "accepted".into(),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn a_lease_of_an_unknown_task_cannot_be_adopted() {
+    let strange = daisy_block::BlockKey::new(TaskId::new(7), 0);
+    assert_eq!(
+        refused(&[], &[(0, 0, strange)]),
+        "lease l0 cannot be taken over from an earlier epoch: there is no task #7"
+    );
+}
+
+#[test]
+fn leases_of_more_units_than_there_are_cannot_be_adopted() {
+    assert_eq!(refused(&[3, 4], &[(0, 0, key(3)), (1, 1, key(4))]), "accepted");
+    assert_eq!(
+        refused(&[3, 4, 5], &[(0, 0, key(3)), (1, 1, key(4)), (2, 2, key(5))]),
+        "lease l2 cannot be taken over from an earlier epoch: not enough of \"gpu\" is left"
+    );
+}
+
+#[test]
+fn a_lease_of_a_block_that_is_not_out_cannot_be_adopted() {
+    let not_out = "lease l0 cannot be taken over from an earlier epoch: block #0/4 is not acquired, or leased twice";
+    assert_eq!(refused(&[3], &[(0, 0, key(4))]), not_out);
+    assert_eq!(refused(&[], &[(0, 0, key(4))]), not_out);
+    let unknown = "lease l0 cannot be taken over from an earlier epoch: block #0/9 is not acquired, or leased twice";
+    assert_eq!(refused(&[3], &[(0, 0, key(9))]), unknown);
+    let absurd = daisy_block::BlockKey::new(A, u64::MAX);
+    assert!(refused(&[3], &[(0, 0, absurd)]).ends_with("is not acquired, or leased twice"));
+}
+
+#[test]
+fn two_leases_of_one_block_cannot_be_adopted() {
+    assert_eq!(
+        refused(&[3, 4], &[(0, 0, key(3)), (1, 1, key(3))]),
+        "lease l1 cannot be taken over from an earlier epoch: block #0/3 is not acquired, or leased twice"
+    );
+}
+
+#[test]
+fn leases_whose_numbers_cannot_be_are_not_adopted() {
+    let earlier =
+        "cannot be taken over from an earlier epoch: no earlier epoch gave it that number";
+    assert!(refused(&[3], &[(1 << 40, 0, key(3))]).ends_with(earlier));
+    assert!(refused(&[3], &[(u64::MAX, 0, key(3))]).ends_with(earlier));
+    let nobody = "no earlier epoch had its worker, w0@1";
+    assert!(refused(&[3], &[(0, 1 << 40, key(3))]).ends_with(nobody));
+    assert!(refused(&[3, 4], &[(0, 0, key(3)), (0, 1, key(4))]).ends_with("it is named twice"));
+    let block = daisy_block::BlockKey::new(B, 0);
+    let other = "its worker works for task #0, not for task #1";
+    assert!(refused(&[3], &[(0, 0, key(3)), (1, 0, block)]).ends_with(other));
+}
+
+#[test]
+fn blocks_that_are_out_need_a_lease() {
+    let out = "blocks of task #0 were acquired already; hand over a scheduler nobody took from";
+    assert_eq!(refused(&[3, 4], &[(0, 0, key(3))]), out);
+}
+
+#[test]
+fn the_longest_times_are_never_reached() {
+    let mut scheduler = Scheduler::new(chain(&[2]), SchedulerOptions::default()).unwrap();
+    scheduler.acquire_block(key(0)).unwrap();
+    let one = Adopted { lease: LeaseId(0), worker: WorkerId(0), key: key(0) };
+    let config = CoordinatorConfig {
+        epoch: CoordinatorConfig::default().epoch + 1,
+        tasks: vec![TaskConfig { timeout_ms: Some(u64::MAX), ..external() }],
+        backoff_ms: u64::MAX,
+        max_backoff_ms: u64::MAX,
+        silence_ms: u64::MAX,
+        heartbeat_ms: u64::MAX,
+        check_timeout_ms: u64::MAX,
+        reconnect_ms: u64::MAX,
+        adopted: vec![one],
+        ..CoordinatorConfig::default()
+    };
+    let mut play =
+        Play { coordinator: Coordinator::new(scheduler, config).unwrap(), now: Moment::ZERO };
+    assert_eq!(play.at_ms(1 << 50), NOTHING);
+    play.tell(Input::Reconnected { worker: WorkerId(0), heartbeats: true });
+    assert_eq!(play.complete(WorkerId(0), 0), ["l0 #0/0 completed"]);
+}
+
 #[test]
 fn a_lease_of_this_epoch_cannot_be_adopted() {
     let mut scheduler = Scheduler::new(chain(&[1]), SchedulerOptions::default()).unwrap();
@@ -153,5 +259,6 @@ fn a_lease_of_this_epoch_cannot_be_adopted() {
     let one = Adopted { lease: LeaseId(0), worker: WorkerId(0), key: key(0) };
     let config = CoordinatorConfig { adopted: vec![one], ..CoordinatorConfig::default() };
     let error = Coordinator::new(scheduler, config).err();
-    assert_eq!(error, Some(CoordinatorError::BadAdoption { lease: LeaseId(0) }));
+    let why = Misfit::Number;
+    assert_eq!(error, Some(CoordinatorError::BadAdoption { lease: LeaseId(0), why }));
 }

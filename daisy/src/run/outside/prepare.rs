@@ -8,7 +8,7 @@ use std::{
 };
 
 use daisy_block::BlockKey;
-use daisy_sched::{Adopted, Coordinator, CoordinatorConfig, Scheduler};
+use daisy_sched::{Adopted, Adoption, Coordinator, CoordinatorConfig, Scheduler};
 
 use super::recheck;
 use crate::{
@@ -54,13 +54,11 @@ pub(in crate::run) fn prepare(
     };
     let (mut journal, taken_up) =
         RunJournal::open(path, run_file, &mut scheduler, &keeping, look_again)?;
-    let TakenUp { epoch, mut adopted, mut strange, num_foreign, failed } = taken_up;
-    if !fits(&adopted, &config) {
-        for one in &adopted {
-            scheduler.put_back(one.key)?;
-        }
-        strange.append(&mut adopted);
-    }
+    let TakenUp { epoch, adopted, mut strange, num_foreign, failed } = taken_up;
+    config.epoch = epoch;
+    let misfits = admit(adopted, &scheduler, &mut config)?;
+    misfits.iter().try_for_each(|one| scheduler.put_back(one.key))?;
+    strange.extend(misfits);
     let num_strange = strange.len() as u64 + num_foreign;
     let lacks_grants = journal.may_lack_grants() && has_open_blocks(&scheduler);
     if num_strange > 0 || lacks_grants {
@@ -68,24 +66,23 @@ pub(in crate::run) fn prepare(
         journal.end_leases(&strange)?;
     }
     journal.begin()?;
-    config.epoch = epoch;
-    config.adopted = adopted;
     let failed: Vec<(BlockKey, u32)> =
         failed.into_iter().map(|key| (key, scheduler.attempts(key))).collect();
     let coordinator = Coordinator::new(scheduler, config)?;
     Ok(Prepared { coordinator, journal: Some(journal), failed })
 }
 
-/// Whether there are units of resources enough for all blocks that are still out.
-fn fits(adopted: &[Adopted], config: &CoordinatorConfig) -> bool {
-    config.resources.iter().all(|(name, total)| {
-        let needs = |one: &Adopted| {
-            let task = config.tasks.get(one.key.task.index());
-            let needs = task.and_then(|task| task.needs.iter().find(|(needed, _)| needed == name));
-            needs.map_or(0, |(_, units)| *units)
-        };
-        adopted.iter().map(needs).sum::<u64>() <= *total
-    })
+/// Leaves the leases that the coordinator can take up to it, and gives back the others: of too many units
+/// of a resource, say.
+fn admit(
+    leases: Vec<Adopted>,
+    scheduler: &Scheduler,
+    config: &mut CoordinatorConfig,
+) -> Result<Vec<Adopted>, Error> {
+    let mut adoption = Adoption::new(scheduler, config)?;
+    let (adopted, misfits) = leases.into_iter().partition(|&one| adoption.admit(one).is_ok());
+    config.adopted = adopted;
+    Ok(misfits)
 }
 
 /// Whether there is anything left to be lent.
@@ -121,5 +118,39 @@ fn wait_for_workers(num_leases: u64, lacks_grants: bool, reconnect_ms: u64) {
         }
         // It may return early.
         thread::park_timeout(left);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use daisy_block::TaskId;
+    use daisy_sched::{LeaseId, WorkerId};
+
+    use super::*;
+    use crate::{Roi, Task};
+
+    #[test]
+    fn leases_of_too_many_units_are_given_back_and_the_others_kept() {
+        let block = Roi::new([0], [10]).unwrap();
+        let task = Task::builder("task", Roi::new([0], [90]).unwrap(), block.clone(), block)
+            .resource("gpu", 2)
+            .process(|_| ())
+            .build()
+            .unwrap();
+        let pipeline = Pipeline::new(&[task]);
+        let options = RunOptions::new().resource("gpu", 5);
+        let mut scheduler = pipeline.scheduler(&options).unwrap();
+        let mut config = pipeline.config(&options);
+        config.epoch = 1;
+        let leases = [0, 1, 2, 3].map(|cell| {
+            let key = BlockKey::new(TaskId::new(0), cell);
+            scheduler.acquire_block(key).unwrap();
+            Adopted { lease: LeaseId(cell), worker: WorkerId(cell), key }
+        });
+        let misfits = admit(leases.to_vec(), &scheduler, &mut config).unwrap();
+        assert_eq!((config.adopted.as_slice(), misfits.as_slice()), leases.split_at(2));
+        misfits.iter().for_each(|one| scheduler.put_back(one.key).unwrap());
+        let coordinator = Coordinator::new(scheduler, config).unwrap();
+        assert_eq!(coordinator.num_out(), 2);
     }
 }
