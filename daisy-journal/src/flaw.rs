@@ -58,6 +58,11 @@ pub enum Refusal {
         /// The last one, if any.
         last: Option<u32>,
     },
+    /// A run that begins in another one: only opening a journal begins one.
+    HasBegun {
+        /// The epoch of the run that goes on.
+        epoch: u32,
+    },
     /// A lease whose number belongs to another epoch.
     OtherEpoch {
         /// The lease.
@@ -125,6 +130,12 @@ impl fmt::Display for Refusal {
                 write!(f, "epoch {found} cannot come after epoch {last}")
             }
             Self::Epoch { found, last: None } => write!(f, "{found} cannot be an epoch"),
+            Self::HasBegun { epoch } => {
+                write!(
+                    f,
+                    "the run of epoch {epoch} goes on; open the journal anew to begin another"
+                )
+            }
             Self::OtherEpoch { lease, epoch: Some(epoch) } => {
                 write!(f, "lease {lease} does not belong to epoch {epoch}")
             }

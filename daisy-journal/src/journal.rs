@@ -107,7 +107,8 @@ impl<D: Disk> Journal<D> {
     ///
     /// # Errors
     /// [`JournalError::Refused`] for what cannot be true after all records so far: an unknown or
-    /// finished block, a lease that is not open; nothing has happened then, and the journal goes on.
+    /// finished block, a lease that is not open, another start; nothing has happened then, and the
+    /// journal goes on.
     /// [`JournalError::Poisoned`].
     #[inline]
     pub fn append(&mut self, record: &Record) -> Result<(), JournalError<D::Error>> {

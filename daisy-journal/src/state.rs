@@ -125,11 +125,11 @@ impl State {
         true
     }
 
-    /// Makes the state follow a record whose task has the journal's number.
+    /// Makes the state follow a record of the run that goes on; its task has the journal's number.
     #[inline]
     pub(crate) fn apply(&mut self, record: &Record) -> Result<(), Refusal> {
         match *record {
-            Record::Start { epoch } => self.start(epoch),
+            Record::Start { .. } => Err(Refusal::HasBegun { epoch: self.epoch.unwrap_or(0) }),
             Record::Grant { lease, worker, key } => self.grant(one(lease)?, Lent { worker, key }),
             Record::Done { lease, key } => self.settle(one(lease)?, Some(key), Ending::Done),
             Record::Attempt { lease, key, attempts } => {

@@ -9,7 +9,10 @@ use daisy_journal::{
 };
 use daisy_sched::{Coordinator, LeaseId, Record, WorkerId};
 
-use crate::files::{Error, append, are, chain, contents, done, grant, key, lease, open};
+use crate::{
+    files::{Error, append, are, chain, contents, done, grant, key, lease, open},
+    refused::with_frame,
+};
 
 /// Kind and length of each frame's payload.
 fn frames(bytes: &[u8]) -> Vec<(u8, usize)> {
@@ -106,9 +109,10 @@ fn so_many_leases_may_be_open_and_no_more() {
 
 #[test]
 fn the_last_epoch_can_be_used_and_then_none() {
-    let (mut journal, _) = open(MemoryDisk::new(), &chain(&[("smooth", 3)]));
-    append(&mut journal, &[Record::Start { epoch: Coordinator::MAX_EPOCH - 1 }]);
-    let (mut journal, resumed) = open(journal.into_disk(), &chain(&[("smooth", 3)]));
+    let (journal, _) = open(MemoryDisk::new(), &chain(&[("smooth", 3)]));
+    // Events: the start of epoch 2^24 - 2.
+    let disk = with_frame(journal.disk(), &[2, 0, 0xfe, 0xff, 0xff, 7]);
+    let (mut journal, resumed) = open(disk, &chain(&[("smooth", 3)]));
     assert_eq!(resumed.epoch, Coordinator::MAX_EPOCH);
     append(&mut journal, &[grant(LeaseId(u64::MAX - 1), key(0, 0))]);
     let last = journal.append(&grant(LeaseId(u64::MAX), key(0, 1))).unwrap_err();

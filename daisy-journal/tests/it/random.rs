@@ -208,7 +208,7 @@ fn record(kind: u8, lease: LeaseId, key: daisy_block::BlockKey, attempts: u32) -
         2 => Record::Failed { lease, key, attempts },
         3 => Record::PutBack { lease, key },
         4 => Record::Grant { lease, worker: WorkerId(u64::MAX), key },
-        _ => Record::Start { epoch: 0 },
+        _ => Record::Start { epoch: attempts },
     }
 }
 

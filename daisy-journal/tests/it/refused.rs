@@ -1,6 +1,9 @@
 //! Frames with right checksums that say what cannot be true: each is refused as a whole.
 
-use daisy_journal::{Damage, Flaw, Journal, JournalOptions, MemoryDisk, Refusal, Tail};
+use daisy_journal::{
+    Damage, Flaw, Journal, JournalError, JournalOptions, MemoryDisk, Refusal, Tail,
+};
+use daisy_sched::Record;
 
 use crate::{
     files::{append, chain, contents, done, grant, key, lease, open},
@@ -8,7 +11,7 @@ use crate::{
 };
 
 /// Puts a frame behind a file.
-fn with_frame(disk: &MemoryDisk, payload: &[u8]) -> MemoryDisk {
+pub(crate) fn with_frame(disk: &MemoryDisk, payload: &[u8]) -> MemoryDisk {
     let length = (payload.len() as u32).to_le_bytes();
     let sum = crc32c::crc32c_append(crc32c::crc32c(&length), payload).to_le_bytes();
     MemoryDisk::from([disk.bytes(), &length, &sum, payload].concat())
@@ -25,8 +28,8 @@ fn known() -> MemoryDisk {
         &mut journal,
         &[
             done(lease(0, 0), key(0, 0)),
-            daisy_sched::Record::Failed { lease: lease(0, 2), key: key(0, 2), attempts },
-            daisy_sched::Record::Attempt { lease: lease(0, 3), key: key(0, 3), attempts },
+            Record::Failed { lease: lease(0, 2), key: key(0, 2), attempts },
+            Record::Attempt { lease: lease(0, 3), key: key(0, 3), attempts },
         ],
     );
     journal.into_disk()
@@ -77,6 +80,22 @@ fn frames_that_cannot_be_read() {
     let more = with_frame(&known(), &task(2, &[2, 1, b'a', 1, b'b']));
     assert_eq!((contents(&more).tail, contents(&more).tasks.len()), (Tail::Clean, 3));
     assert!(matches!(flaw(&[1, 1, b'x', 0, 1, 0, 20, 0, 2, 0, 4, 0]), Flaw::Layout(_)));
+}
+
+#[test]
+fn a_run_cannot_begin_in_the_middle_of_a_journal() {
+    let tasks = chain(&[("smooth", 300)]);
+    let (mut journal, resumed) = open(MemoryDisk::new(), &tasks);
+    append(&mut journal, &[grant(lease(0, 0), key(0, 0))]);
+    for epoch in [0, 1, 5, u32::MAX] {
+        let record = Record::Start { epoch };
+        let refusal = Refusal::HasBegun { epoch: resumed.epoch };
+        assert_eq!(journal.append(&record), Err(JournalError::Refused { record, refusal }));
+    }
+    // Nothing has happened: the run goes on, in its own epoch.
+    append(&mut journal, &[done(lease(0, 0), key(0, 0)), grant(lease(0, 1), key(0, 1))]);
+    assert_eq!(contents(journal.disk()).open.len(), 1);
+    assert_eq!(open(journal.into_disk(), &tasks).1.epoch, 1);
 }
 
 #[test]
