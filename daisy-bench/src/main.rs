@@ -16,6 +16,7 @@ mod resume;
 mod run;
 mod scheduler;
 mod takeover;
+mod turns;
 
 use std::{env, process::ExitCode};
 

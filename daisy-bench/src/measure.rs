@@ -44,6 +44,8 @@ pub(crate) struct Outcome {
     pub(crate) blocks: u64,
     pub(crate) blocks_per_s: f64,
     pub(crate) first_block_s: f64,
+    /// Of the workloads that measure turns.
+    pub(crate) longest_turn_s: f64,
     pub(crate) rss_peak_kb: u64,
 }
 
@@ -57,16 +59,18 @@ impl Outcome {
             blocks,
             blocks_per_s: blocks as f64 / seconds,
             first_block_s: 0.0,
+            longest_turn_s: 0.0,
             rss_peak_kb: rss_peak_kb(),
         }
     }
 
     pub(crate) fn to_json(&self) -> String {
-        let Self { workload, window, blocks, blocks_per_s, first_block_s, rss_peak_kb } = self;
+        let Self { workload, window, blocks, .. } = self;
+        let Self { blocks_per_s, first_block_s, longest_turn_s, rss_peak_kb, .. } = self;
         format!(
             "{{\"workload\":\"{workload}\",\"window\":{window},\"blocks\":{blocks},\
              \"blocks_per_s\":{blocks_per_s:.0},\"first_block_s\":{first_block_s:.9},\
-             \"rss_peak_kb\":{rss_peak_kb}}}"
+             \"longest_turn_s\":{longest_turn_s:.9},\"rss_peak_kb\":{rss_peak_kb}}}"
         )
     }
 }

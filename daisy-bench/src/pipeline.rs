@@ -42,6 +42,12 @@ pub(crate) fn tasks(workload: &str) -> Result<TaskGraph, Error> {
         ("cube", &[k]) => drop(add(cube(3, k, 0)?, false, None)?),
         ("linec", &[n]) => drop(add(cube(1, n, 2)?, true, None)?),
         ("cubec" | "ball", &[k]) => drop(add(cube(3, k, 2)?, true, None)?),
+        ("cubew", &[k, reach]) => drop(add(cube(3, k, reach * WIDTH)?, true, None)?),
+        ("squarew", &[k, reach]) => drop(add(cube(2, k, reach * WIDTH)?, true, None)?),
+        ("readw", &[k, reach]) => {
+            let first = add(cube(3, k, 0)?, false, None)?;
+            add(cube(3, k, reach * WIDTH)?, false, Some(first))?;
+        }
         ("chain3" | "chain3c", &[k]) => {
             let conflict = kind == "chain3c";
             let first = add(cube(3, k, if conflict { 2 } else { 0 })?, conflict, None)?;

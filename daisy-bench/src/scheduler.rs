@@ -8,16 +8,22 @@ use daisy_sched::{Question, Request, Scheduler, SchedulerOptions, Verdict};
 use crate::{
     Error,
     measure::{Options, Outcome, in_fresh_process, number},
-    pipeline, run, takeover,
+    pipeline, run, takeover, turns,
 };
 
 /// What runs without being named, and the rate to reach in millions of blocks a second.
-const WORKLOADS: [(&str, f64); 15] = [
+const WORKLOADS: [(&str, f64); 21] = [
     ("line:10000000", 30.0),
     ("cube:200", 25.0),
     ("linec:10000000", 15.0),
     ("cubec:100", 8.0),
     ("cubec:300", 8.0),
+    ("cubew:1000:7", 0.2),
+    ("squarew:10000:19", 0.2),
+    ("readw:1000:7", 0.0),
+    ("turns:cubew:1000:7", 0.2),
+    ("turns:squarew:10000:19", 0.2),
+    ("turns:cubew:1000:50", 0.0),
     ("chain3:100", 6.0),
     ("chain3c:100", 6.0),
     ("chain:100:1000", 10.0),
@@ -38,9 +44,9 @@ pub(crate) fn suite(options: &Options) -> Result<(), Error> {
     };
     if !options.json {
         println!(
-            "| workload | window | blocks | M blocks/s | reach | first block, us | peak, MiB |"
+            "| workload | window | blocks | M blocks/s | reach | first block, us | longest turn, ms | peak, MiB |"
         );
-        println!("|---|--:|--:|--:|--:|--:|--:|");
+        println!("|---|--:|--:|--:|--:|--:|--:|--:|");
     }
     for (workload, goal) in named {
         let line = in_fresh_process(workload, options)?;
@@ -51,15 +57,21 @@ pub(crate) fn suite(options: &Options) -> Result<(), Error> {
         let value = |key| number(&line, key);
         let reach = if goal > 0.0 { format!("{goal:.0}") } else { "-".into() };
         println!(
-            "| {workload} | {} | {} | {:.2} | {reach} | {:.1} | {:.1} |",
+            "| {workload} | {} | {} | {:.2} | {reach} | {:.1} | {} | {:.1} |",
             value("window"),
             value("blocks"),
             value("blocks_per_s") / 1e6,
             value("first_block_s") * 1e6,
+            turn(value("longest_turn_s")),
             value("rss_peak_kb") / 1024.0,
         );
     }
     Ok(())
+}
+
+/// The longest turn in ms, where turns were measured.
+fn turn(seconds: f64) -> String {
+    if seconds > 0.0 { format!("{:.2}", seconds * 1e3) } else { "-".into() }
 }
 
 /// The rate to reach for a workload of any size.
@@ -75,6 +87,7 @@ pub(crate) fn one(workload: &str, window: usize) -> Result<Outcome, Error> {
         Some(("takeover", pattern)) => return takeover::one(workload, pattern),
         Some(("first", blocks)) => return first(workload, blocks.parse()?),
         Some(("run", sizes)) => return run::one(workload, sizes),
+        Some(("turns", tasks)) => return turns::one(workload, tasks),
         _ => {}
     }
     let tasks = pipeline::tasks(workload)?;
@@ -87,12 +100,16 @@ pub(crate) fn one(workload: &str, window: usize) -> Result<Outcome, Error> {
     let mut scheduler = Scheduler::new(tasks, options)?;
     let first = acquire(&mut scheduler)?.ok_or("no block")?;
     let first_block_s = start.elapsed().as_secs_f64();
+    let most = if is_wide(workload) { MOST_WIDE } else { u64::MAX };
     let run = if window == 1 {
-        run_singly(&mut scheduler, first)
+        run_singly(&mut scheduler, first, most)
     } else {
-        run_window(&mut scheduler, first, window)
+        run_window(&mut scheduler, first, window, most)
     };
     let blocks = run?;
+    if is_wide(workload) {
+        return Ok(Outcome { first_block_s, ..Outcome::since(start, workload, window, blocks) });
+    }
     let outcome = Outcome { first_block_s, ..Outcome::since(start, workload, window, blocks) };
     let skipped: u64 = (0..scheduler.graph().tasks().num_tasks())
         .map(|task| scheduler.counts(TaskId::new(task as u32)).map_or(0, |counts| counts.skipped))
@@ -101,6 +118,13 @@ pub(crate) fn one(workload: &str, window: usize) -> Result<Outcome, Error> {
         return Err(format!("{blocks} blocks ran and {skipped} were skipped of {total}").into());
     }
     Ok(outcome)
+}
+
+/// Blocks of a grid too large to be run to its end.
+pub(crate) const MOST_WIDE: u64 = 2_000_000;
+
+fn is_wide(workload: &str) -> bool {
+    ["cubew", "squarew", "readw"].iter().any(|kind| workload.starts_with(kind))
 }
 
 /// The time to the first block alone.
@@ -115,20 +139,28 @@ fn first(workload: &str, blocks: i64) -> Result<Outcome, Error> {
     Ok(Outcome { first_block_s, ..Outcome::since(start, workload, 1, 1) })
 }
 
-fn run_singly(scheduler: &mut Scheduler, first: BlockKey) -> Result<u64, Error> {
+fn run_singly(scheduler: &mut Scheduler, first: BlockKey, most: u64) -> Result<u64, Error> {
     let mut next = Some(first);
     let mut blocks = 0;
     while let Some(key) = next {
         black_box(&scheduler.block(key));
         scheduler.complete(key)?;
         blocks += 1;
+        if blocks == most {
+            break;
+        }
         next = acquire(scheduler)?;
     }
     Ok(blocks)
 }
 
 /// `window` blocks are in flight and are released in random order.
-fn run_window(scheduler: &mut Scheduler, first: BlockKey, window: usize) -> Result<u64, Error> {
+fn run_window(
+    scheduler: &mut Scheduler,
+    first: BlockKey,
+    window: usize,
+    most: u64,
+) -> Result<u64, Error> {
     let mut out = Vec::with_capacity(window);
     black_box(&scheduler.block(first));
     out.push(first);
@@ -140,7 +172,7 @@ fn run_window(scheduler: &mut Scheduler, first: BlockKey, window: usize) -> Resu
             black_box(&scheduler.block(key));
             out.push(key);
         }
-        if out.is_empty() {
+        if out.is_empty() || blocks == most {
             return Ok(blocks);
         }
         // xorshift64 (G. Marsaglia, 2003)

@@ -26,10 +26,11 @@ pub(crate) fn one(workload: &str, pattern: &str) -> Result<Outcome, Error> {
     };
     let tasks = pipeline::tasks(&format!("cubec:{side}"))?;
     let start = Instant::now();
-    let mut scheduler = Scheduler::new(tasks, SchedulerOptions::default())?;
+    let mut earlier = Scheduler::builder(tasks, SchedulerOptions::default())?;
     for cells in finished {
-        scheduler.take_over(TaskId::new(0), cells)?;
+        earlier.take_over(TaskId::new(0), cells)?;
     }
+    let mut scheduler = earlier.build();
     let outcome = Outcome::since(start, workload, 1, FINISHED);
     let key = scheduler.acquire().ok_or("no block")?;
     black_box(scheduler.block(key));

@@ -51,8 +51,6 @@ pub enum SchedulerError {
         /// Axes of the ROI.
         found: usize,
     },
-    /// Finished blocks can only be taken over before the first block is handed out.
-    AlreadyStarted,
     /// An answer to a question that is not open.
     NoSuchQuestion {
         /// The task that the answer is about.
@@ -83,9 +81,6 @@ impl fmt::Display for SchedulerError {
                 f,
                 "the requested ROI of task {task} has {found} axes; its blocks have {expected}"
             ),
-            Self::AlreadyStarted => {
-                write!(f, "blocks were handed out already; take finished blocks over before that")
-            }
             Self::NoSuchQuestion { task } => {
                 write!(
                     f,

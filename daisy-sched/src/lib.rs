@@ -110,5 +110,8 @@ pub use counts::Counts;
 pub use error::SchedulerError;
 pub use look_ahead::LookAhead;
 pub use record::Record;
-pub use scheduler::{Failure, Question, Request, Scheduler, SchedulerOptions, Verdict};
+pub use scheduler::{
+    Failure, Paths, Question, Request, Scheduler, SchedulerBuilder, SchedulerOptions, TakenUp,
+    Tuning, Verdict,
+};
 pub use time::Moment;

@@ -155,14 +155,23 @@ pub(crate) fn conflict(a: &NaiveBlock, b: &NaiveBlock) -> bool {
     a.index != b.index && (meet(&a.read, &b.write) || meet(&b.read, &a.write))
 }
 
-/// Pipelines of 1 to 4 tasks in 1 to 4 dimensions: mostly of some ten blocks, at times of hundreds.
+/// Pipelines of 1 to 4 tasks in 1 to 4 dimensions: mostly of some ten blocks, at times of hundreds; with
+/// contexts of a few blocks, at times as wide as the grid.
 pub(crate) fn pipelines() -> impl Strategy<Value = Pipeline> {
     let size = prop_oneof![7 => Just(0_usize), 1 => Just(1)];
-    (1_usize..=4, 1_usize..=4, size).prop_flat_map(|(dims, tasks, size)| {
+    let width = prop_oneof![5 => Just(0_usize), 1 => Just(1)];
+    (1_usize..=4, 1_usize..=4, size, width).prop_flat_map(|(dims, tasks, size, width)| {
         let most: i64 = [[14, 5, 3, 2], [300, 18, 7, 4]][size][dims - 1];
-        let axis = (-9_i64..9, 0..=most, 0_i64..4, 1_i64..=4, 0_i64..=5, 0_i64..=5).prop_map(
-            |(begin, cells, rest, write, lo, hi)| AxisSpec { begin, cells, rest, write, lo, hi },
-        );
+        let widest = [5, 4 * most][width];
+        let axis = (-9_i64..9, 0..=most, 0_i64..4, 1_i64..=4, 0_i64..=widest, 0_i64..=widest)
+            .prop_map(|(begin, cells, rest, write, lo, hi)| AxisSpec {
+                begin,
+                cells,
+                rest,
+                write,
+                lo,
+                hi,
+            });
         let fit = prop_oneof![Just(Fit::Valid), Just(Fit::Overhang), Just(Fit::Shrink)];
         let spec = (prop::collection::vec(axis, dims), fit, any::<bool>())
             .prop_map(|(axes, fit, conflict)| TaskSpec { axes, fit, conflict });

@@ -102,6 +102,7 @@ impl Coordinator {
         }
         let has_ended = |up: &TaskId| self.tasks[up.index()].ending.is_some();
         Ok(!self.scheduler.has_ready(task)
+            && !self.has_backlog()
             && self.tasks[task.index()].upstream.iter().all(has_ended))
     }
 }

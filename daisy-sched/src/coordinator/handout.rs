@@ -4,12 +4,36 @@ use core::ops::Bound;
 
 use daisy_block::{BlockKey, TaskId};
 
-use super::{Coordinator, CoordinatorError, WorkerId};
+use super::{Coordinator, CoordinatorError, Output, WorkerId};
 
 /// How many workers that have blocks already are looked at in one go.
 const BUSY_WORKERS_PER_TURN: usize = 4;
 
 impl Coordinator {
+    /// Whether the scheduler left something that matters for the next call.
+    pub(super) const fn has_backlog(&self) -> bool {
+        self.scheduler.has_backlog() && !self.is_draining && !self.is_done
+    }
+
+    /// Goes on where the scheduler stopped since a call must not take too long.
+    pub(super) fn go_on(&mut self) -> Result<(), CoordinatorError> {
+        self.scheduler.work();
+        for place in 0..self.ids.len() {
+            let task = self.ids[place];
+            if self.tasks[place].is_hungry() {
+                self.hand_out(task)?;
+            }
+            self.end_if_over(task)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn put_out_orphans(&mut self) {
+        for (task, cells) in self.scheduler.take_orphans() {
+            self.outputs.push_back(Output::Orphaned { task, cells });
+        }
+    }
+
     /// Something changed in a task: blocks of it or downstream of it may be ready, units of resources
     /// free, or the task may be over.
     #[inline]

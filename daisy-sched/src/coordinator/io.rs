@@ -407,6 +407,8 @@ pub enum Reason {
     Recall(TaskId),
     /// The oldest open check takes too long.
     Check,
+    /// What one input may cost was not enough to find all blocks that can run, or that never will.
+    Backlog,
 }
 
 impl fmt::Display for WorkerId {

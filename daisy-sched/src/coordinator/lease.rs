@@ -191,9 +191,7 @@ impl Coordinator {
             Failure::Final { attempts } => {
                 self.close(id, lease, Settlement::Failed { attempts, why });
                 self.suspects.remove(&key);
-                for (task, cells) in self.scheduler.take_orphans() {
-                    self.outputs.push_back(Output::Orphaned { task, cells });
-                }
+                self.put_out_orphans();
                 let failed = self.scheduler.counts(key.task)?.failed;
                 let bound = self.tasks[key.task.index()].max_failed_blocks;
                 if bound.is_some_and(|bound| failed >= bound) {

@@ -97,7 +97,11 @@ impl Coordinator {
     ///
     /// # Errors
     /// [`CoordinatorError`]: what is wrong with the configuration.
-    pub fn new(scheduler: Scheduler, config: CoordinatorConfig) -> Result<Self, CoordinatorError> {
+    pub fn new(
+        mut scheduler: Scheduler,
+        config: CoordinatorConfig,
+    ) -> Result<Self, CoordinatorError> {
+        scheduler.bound_calls();
         let mut adoption = Adoption::new(&scheduler, &config)?;
         config.adopted.iter().try_for_each(|&one| adoption.admit(one))?;
         let ids: Vec<TaskId> = scheduler.graph().tasks().ids().collect();
@@ -142,9 +146,7 @@ impl Coordinator {
 
     fn begin(&mut self) -> Result<(), CoordinatorError> {
         // Of blocks that had failed for good before.
-        for (task, cells) in self.scheduler.take_orphans() {
-            self.outputs.push_back(Output::Orphaned { task, cells });
-        }
+        self.put_out_orphans();
         for place in 0..self.ids.len() {
             let task = self.ids[place];
             self.hand_out_of(task, None)?;
@@ -180,6 +182,7 @@ impl Coordinator {
                 self.check_task(task).and_then(|()| self.stop_task(task, TaskEnding::Abandoned))
             }
         };
+        self.put_out_orphans();
         self.end_run_if_over();
         #[cfg(debug_assertions)]
         self.check_invariants();

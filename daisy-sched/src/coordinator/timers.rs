@@ -30,6 +30,13 @@ impl Coordinator {
     ///
     /// O(1) as a rule; entries that have become void are cleared away here.
     pub fn next_deadline(&mut self) -> Option<(Moment, Reason)> {
+        if self.has_backlog() {
+            return Some((self.now, Reason::Backlog));
+        }
+        self.next_timer()
+    }
+
+    fn next_timer(&mut self) -> Option<(Moment, Reason)> {
         while let Some((at, reason)) = self.timers.top() {
             match self.due(reason) {
                 Some(due) if due <= at => return Some((at, reason)),
@@ -45,7 +52,10 @@ impl Coordinator {
 
     /// Everything whose time has come happens, in the order of the deadlines.
     pub(super) fn expire(&mut self) -> Result<(), CoordinatorError> {
-        while let Some((at, reason)) = self.next_deadline() {
+        if self.has_backlog() {
+            self.go_on()?;
+        }
+        while let Some((at, reason)) = self.next_timer() {
             if at > self.now {
                 break;
             }
@@ -60,6 +70,7 @@ impl Coordinator {
                 }
                 Reason::Check => self.time_out_check()?,
                 Reason::Recall(task) => self.recall(task),
+                Reason::Backlog => {}
             }
             self.watch_again(reason);
         }
@@ -109,7 +120,7 @@ impl Coordinator {
             Reason::Silence(worker) => self.watch_silence(worker),
             Reason::Check => self.watch_checks(),
             Reason::Recall(task) => self.watch_queues(task),
-            Reason::Backoff(_) | Reason::StartBackoff(_) => {}
+            Reason::Backoff(_) | Reason::StartBackoff(_) | Reason::Backlog => {}
         }
     }
 
@@ -133,7 +144,7 @@ impl Coordinator {
             }
             Reason::Check => self.checks.is_timed = false,
             Reason::Recall(task) => self.tasks[task.index()].recall_at = None,
-            Reason::Backoff(_) | Reason::StartBackoff(_) => {}
+            Reason::Backoff(_) | Reason::StartBackoff(_) | Reason::Backlog => {}
         }
     }
 
@@ -166,6 +177,7 @@ impl Coordinator {
             Reason::StartBackoff(task) => self.tasks[task.index()].start_not_before,
             Reason::Recall(task) => self.tasks[task.index()].recall_at,
             Reason::Check => self.oldest_check().map(|(_, check)| check.deadline),
+            Reason::Backlog => None,
         }
     }
 }

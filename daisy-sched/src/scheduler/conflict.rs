@@ -1,4 +1,4 @@
-//! The conflicts inside one grid, prepared for speed.
+//! The conflicts inside one grid where they are few enough to be counted, prepared for speed.
 //!
 //! Per axis a cell is near the low border, near the high border, or between, where only its residue
 //! matters. All cells with the same class along every axis wait for, and are awaited by, cells at the
@@ -8,9 +8,40 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use daisy_block::{Stencil, Tiling};
+use daisy_block::{Stencil, StencilAxis, Tiling};
 use daisy_geometry::Coordinate;
 use smallvec::SmallVec;
+
+use super::Tuning;
+
+/// The levels of a grid that may be a part of the one that its stencil was made for.
+#[derive(Clone, Debug)]
+pub(super) struct Levels {
+    stencil: Stencil,
+    /// The index of the grid's first cell in the grid that the stencil was made for.
+    origin: Coordinate,
+}
+
+impl Levels {
+    pub(super) const fn new(stencil: Stencil, origin: Coordinate) -> Self {
+        Self { stencil, origin }
+    }
+
+    pub(super) const fn stencil(&self) -> &Stencil {
+        &self.stencil
+    }
+
+    /// Each axis, and the index of the grid's first cell along it.
+    pub(super) fn axes(&self) -> impl Iterator<Item = (&StencilAxis, i64)> {
+        self.stencil.axes().iter().zip(self.origin.iter())
+    }
+
+    /// The level of a cell of the grid.
+    pub(super) fn at(&self, index: &[i64]) -> u64 {
+        let shifted = Coordinate::from_fn(index.len(), |axis| index[axis] + self.origin[axis]);
+        self.stencil.level_at(shifted.as_slice())
+    }
+}
 
 /// Conflicting cells at consecutive numbers, relative to the number of the cell in question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,14 +59,11 @@ impl Run {
     }
 }
 
-/// See the module's text.
+/// The runs of every class of cells; a class that is known stays as it is.
 #[derive(Clone, Debug)]
 pub(super) struct Conflict {
-    stencil: Stencil,
-    /// The index of the grid's first cell in the grid that the stencil was made for.
-    origin: Coordinate,
+    levels: Levels,
     axes: SmallVec<[AxisClasses; 4]>,
-    /// One entry for each class; empty where there would be too many, then nothing is kept.
     classes: Vec<Class>,
     runs: Vec<Run>,
 }
@@ -59,9 +87,6 @@ struct Class {
     downstream: (u32, u32),
 }
 
-/// The largest number of offsets of all classes together that are kept.
-const MAX_KEPT: u64 = 1 << 22;
-
 impl AxisClasses {
     #[inline]
     const fn class(&self, index: i64) -> i64 {
@@ -78,13 +103,14 @@ impl AxisClasses {
 }
 
 impl Conflict {
-    pub(super) fn new(stencil: &Stencil, grid: &Tiling, origin: &Coordinate) -> Self {
+    /// None where a cell conflicts with too many others for them to be counted.
+    pub(super) fn new(levels: &Levels, grid: &Tiling, tuning: &Tuning) -> Option<Self> {
         let mut axes: SmallVec<[AxisClasses; 4]> = SmallVec::new();
         let (mut num_classes, mut offsets) = (1_i64, 1_u64);
-        for (axis, conflicts) in grid.axes().iter().zip(stencil.axes()) {
+        for (axis, conflicts) in grid.axes().iter().zip(levels.stencil.axes()) {
             let (len, reach) = (axis.num_cells(), conflicts.reach());
-            let classes = len.min(2 * reach + conflicts.period);
             let period = conflicts.period;
+            let classes = len.min(2 * reach + period);
             axes.push(AxisClasses {
                 len,
                 reach,
@@ -96,31 +122,19 @@ impl Conflict {
             num_classes = num_classes.saturating_mul(classes.max(1));
             offsets = offsets.saturating_mul(2 * reach.unsigned_abs() + 1);
         }
-        let is_kept = num_classes.unsigned_abs().saturating_mul(offsets) <= MAX_KEPT;
-        let kept = if is_kept { num_classes as usize } else { 0 };
-        Self {
-            stencil: stencil.clone(),
-            origin: origin.clone(),
+        let is_counted = offsets <= tuning.max_counted.min(Self::MAX_OFFSETS)
+            && num_classes.unsigned_abs() <= Self::MAX_CLASSES;
+        is_counted.then(|| Self {
+            levels: levels.clone(),
             axes,
-            classes: alloc::vec![Class::default(); kept],
+            classes: alloc::vec![Class::default(); num_classes as usize],
             runs: Vec::new(),
-        }
+        })
     }
 
-    pub(super) const fn stencil(&self) -> &Stencil {
-        &self.stencil
-    }
-
-    /// Whether runs stay valid for good.
-    pub(super) fn is_kept(&self) -> bool {
-        !self.classes.is_empty()
-    }
-
-    /// The level of a cell of the grid.
-    pub(super) fn level_at(&self, index: &[i64]) -> u64 {
-        let shifted = Coordinate::from_fn(index.len(), |axis| index[axis] + self.origin[axis]);
-        self.stencil.level_at(shifted.as_slice())
-    }
+    /// Whatever the tuning says, the runs of all classes together can be numbered by 32 bits.
+    const MAX_OFFSETS: u64 = 1 << 14;
+    const MAX_CLASSES: u64 = 1 << 14;
 
     /// The largest number of cells that one cell may wait for.
     pub(super) fn max_upstream(&self) -> u64 {
@@ -134,65 +148,33 @@ impl Conflict {
     /// How many cells the cell at `index` waits for.
     #[inline]
     pub(super) fn num_upstream(&mut self, grid: &Tiling, index: &[i64]) -> u32 {
-        let Some(class) = self.class_at(index) else {
-            let mut count = 0;
-            self.for_each_conflict(grid, index, |_, is_lower| count += u32::from(is_lower));
-            return count;
-        };
-        self.know(class, grid, index);
+        let class = self.class_of(grid, index);
         self.classes[class].num_upstream
     }
 
-    /// The runs of cells that wait for the cell at `index`; [`Conflict::run`] gives each of them.
-    ///
-    /// They stay valid until the next call of this or of [`Conflict::upstream`].
+    /// The runs of cells that wait for the cell at `index`.
     #[inline]
-    pub(super) fn downstream(&mut self, grid: &Tiling, index: &[i64]) -> Range<usize> {
-        let class = self.class_at(index);
-        let class = self.find(class, grid, index);
-        class.downstream.0 as usize..class.downstream.1 as usize
+    pub(super) fn downstream(&mut self, grid: &Tiling, index: &[i64]) -> &[Run] {
+        let class = self.class_of(grid, index);
+        let (start, end) = self.classes[class].downstream;
+        &self.runs[start as usize..end as usize]
     }
 
-    /// The runs of cells that the cell at `index` waits for.
-    pub(super) fn upstream(&mut self, grid: &Tiling, index: &[i64]) -> Range<usize> {
-        let class = self.class_at(index);
-        let class = self.find(class, grid, index);
-        class.upstream.0 as usize..class.upstream.1 as usize
-    }
-
+    /// The class of the cell at `index`.
     #[inline]
-    pub(super) fn run(&self, place: usize) -> Run {
-        self.runs[place]
-    }
-
-    #[inline]
-    fn class_at(&self, index: &[i64]) -> Option<usize> {
-        if self.classes.is_empty() {
-            return None;
-        }
-        let class = |(axis, &entry): (&AxisClasses, &i64)| axis.class(entry) * axis.stride;
-        Some(self.axes.iter().zip(index).map(class).sum::<i64>() as usize)
-    }
-
-    #[inline]
-    fn find(&mut self, class: Option<usize>, grid: &Tiling, index: &[i64]) -> Class {
-        match class {
-            Some(class) => {
-                self.know(class, grid, index);
-                self.classes[class]
-            }
-            None => {
-                self.runs.clear();
-                self.enumerate(grid, index)
-            }
-        }
-    }
-
-    #[inline]
-    fn know(&mut self, class: usize, grid: &Tiling, index: &[i64]) {
+    pub(super) fn class_of(&mut self, grid: &Tiling, index: &[i64]) -> usize {
+        let along = |(axis, &entry): (&AxisClasses, &i64)| axis.class(entry) * axis.stride;
+        let class = self.axes.iter().zip(index).map(along).sum::<i64>() as usize;
         if !self.classes[class].is_known {
             self.classes[class] = self.enumerate(grid, index);
         }
+        class
+    }
+
+    /// The runs of cells that a cell of a class waits for.
+    pub(super) fn upstream(&self, class: usize) -> &[Run] {
+        let (start, end) = self.classes[class].upstream;
+        &self.runs[start as usize..end as usize]
     }
 
     /// Finds the runs of the class of `index` by looking at every cell within reach.
@@ -226,7 +208,7 @@ impl Conflict {
 
     /// Every conflicting cell of the grid by ascending number, and whether it has a lower level.
     fn for_each_conflict(&self, grid: &Tiling, index: &[i64], mut each: impl FnMut(&[i64], bool)) {
-        let level = self.level_at(index);
+        let level = self.levels.at(index);
         let mut other = Coordinate::from_slice(index);
         let ends = |axis: usize| {
             let AxisClasses { len, reach, .. } = self.axes[axis];
@@ -237,8 +219,8 @@ impl Conflict {
         }
         loop {
             let offset = Coordinate::from_fn(index.len(), |axis| other[axis] - index[axis]);
-            if self.stencil.conflicts(offset.as_slice()) {
-                each(other.as_slice(), self.level_at(other.as_slice()) < level);
+            if self.levels.stencil.conflicts(offset.as_slice()) {
+                each(other.as_slice(), self.levels.at(other.as_slice()) < level);
             }
             let mut advanced = false;
             for &axis in grid.sweep_axes().iter().rev() {

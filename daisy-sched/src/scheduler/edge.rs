@@ -1,4 +1,4 @@
-//! What a block waits for: edges to neighbouring tasks, and the counters that follow.
+//! What a block waits for: edges to neighbouring tasks, and the counters of a fresh page.
 
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -7,7 +7,7 @@ use daisy_block::{CellBox, CellRuns, Crossing, Tiling};
 use daisy_geometry::Coordinate;
 use smallvec::SmallVec;
 
-use super::frontier::Frontier;
+use super::{Tuning, frontier::Frontier};
 
 /// A neighbouring task whose blocks wait for single blocks here, or the other way round.
 #[derive(Clone, Debug)]
@@ -18,21 +18,48 @@ pub(super) struct Edge {
     pub(super) grid: Tiling,
     /// Which cells of it a cell here reads, or is read by, along each axis.
     pub(super) crossings: SmallVec<[Crossing; 4]>,
+    /// The same from its cells to those here.
+    back: SmallVec<[Crossing; 4]>,
+    /// Whether cells count down as the single blocks that they wait for are finished; else they watch one.
+    pub(super) is_counted: bool,
 }
 
 impl Edge {
-    /// The edge to an upstream task.
-    pub(super) fn input(task: usize, here: &Tiling, grid: Tiling) -> Self {
-        let axes = here.axes().iter().zip(grid.axes());
-        let crossings = axes.map(|(here, there)| Crossing::inputs(here, there)).collect();
-        Self { task, grid, crossings }
+    /// The edge to an upstream task. It is counted if each of its blocks has few readers.
+    pub(super) fn input(task: usize, here: &Tiling, grid: Tiling, tuning: &Tuning) -> Self {
+        let axes = || here.axes().iter().zip(grid.axes());
+        let crossings = axes().map(|(here, there)| Crossing::inputs(here, there)).collect();
+        let back = axes().map(|(here, there)| Crossing::readers(there, here)).collect();
+        let is_counted = max_readers(here, &grid) <= tuning.max_counted_readers;
+        Self { task, grid, crossings, back, is_counted }
     }
 
-    /// The edge to a downstream task.
-    pub(super) fn output(task: usize, here: &Tiling, grid: Tiling) -> Self {
-        let axes = here.axes().iter().zip(grid.axes());
-        let crossings = axes.map(|(here, there)| Crossing::readers(here, there)).collect();
-        Self { task, grid, crossings }
+    /// The same edge as the upstream task sees it: `here` is the grid of the downstream `task`.
+    pub(super) fn reversed(&self, task: usize, here: Tiling) -> Self {
+        let (crossings, back) = (self.back.clone(), self.crossings.clone());
+        Self { task, grid: here, crossings, back, is_counted: self.is_counted }
+    }
+
+    /// Of the neighbour's cells that the cell at `index` reads, the one with the largest indices.
+    pub(super) fn last_of(&self, index: &Coordinate) -> Option<u64> {
+        let last = |axis: usize| self.crossings[axis].cells(index[axis]).end - 1;
+        self.grid.cell_at(Coordinate::from_fn(index.dims(), last).as_slice())
+    }
+
+    /// Along an axis, the neighbour's cells whose last cell here is `index`.
+    pub(super) fn lasts_at(&self, axis: usize, index: i64) -> Range<i64> {
+        let readers = self.crossings[axis].cells(index);
+        // What cells read only ever moves up.
+        let (mut end, mut beyond) = (readers.start, readers.end);
+        while end < beyond {
+            let middle = end + (beyond - end) / 2;
+            if self.back[axis].cells(middle).end <= index + 1 {
+                end = middle + 1;
+            } else {
+                beyond = middle;
+            }
+        }
+        readers.start..end
     }
 
     /// The same as [`Edge::runs`] where there is one axis, and so at most one run.
@@ -55,7 +82,7 @@ impl Frontier {
     /// Writes into `waits` how many blocks each cell of a page waits for if nothing is closed.
     pub(super) fn count_waits(&mut self, page: u64, waits: &mut Vec<u32>) {
         waits.clear();
-        if self.conflict.is_none() && self.inputs.is_empty() {
+        if self.conflict.is_none() && !self.inputs.iter().any(|edge| edge.is_counted) {
             return;
         }
         let cells = self.pages.cells_of(page);
@@ -95,7 +122,7 @@ impl Frontier {
             })),
             None => waits.resize(start + (row.end - row.start) as usize, 0),
         }
-        for edge in &self.inputs {
+        for edge in self.inputs.iter().filter(|edge| edge.is_counted) {
             let touched = |axis: usize, entry: i64| {
                 let cells = edge.crossings[axis].cells(entry);
                 cells.end - cells.start
@@ -126,6 +153,16 @@ pub(super) fn max_inputs(grid: &Tiling, upstream: &Tiling) -> u64 {
         let read = axis.read(0);
         let touched = (read.end - read.start - 1) / up.step() + 2;
         touched.min(up.num_cells()).unsigned_abs()
+    };
+    grid.axes().iter().zip(upstream.axes()).map(along).fold(1, u64::saturating_mul)
+}
+
+/// The largest number of cells of `grid` that may read one cell of `upstream`.
+fn max_readers(grid: &Tiling, upstream: &Tiling) -> u64 {
+    let along = |(axis, up): (&daisy_block::Axis, &daisy_block::Axis)| {
+        let read = axis.read(0);
+        let reading = (up.step() + (read.end - read.start) - 2) / axis.step() + 1;
+        reading.min(axis.num_cells()).unsigned_abs()
     };
     grid.axes().iter().zip(upstream.axes()).map(along).fold(1, u64::saturating_mul)
 }

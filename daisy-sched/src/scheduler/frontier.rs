@@ -1,21 +1,24 @@
 //! One task's share of the scheduler: its grid, its pages, and where its next ready block is.
 
-use alloc::{collections::BinaryHeap, vec::Vec};
-use core::{cmp::Reverse, ops::Range};
+use alloc::vec::Vec;
+use core::ops::Range;
 
-use daisy_block::{CellBox, Order, Tiling};
+use daisy_block::{BlockKey, CellBox, Order, Tiling};
 use daisy_geometry::Coordinate;
-use daisy_graph::{Roots, TaskNode};
-use roaring::RoaringTreemap;
+use daisy_graph::{Lattice, Roots, TaskNode};
 
 use super::{
-    conflict::Conflict,
+    Tuning,
+    around::Around,
+    conflict::{Conflict, Levels},
     edge::{Edge, max_inputs, waiting},
-    keys::{least, order_key},
     mask::Mask,
-    pages::{PAGE_CELLS, PageState, Pages, Slot, cell_at, page_of, place_of},
+    pages::{PageState, Pages, Slot},
+    queue::Queue,
+    resolved::Resolved,
+    watch::Watch,
 };
-use crate::counts::Tally;
+use crate::{SchedulerError, counts::Tally};
 
 /// See the module's text. Cells are numbered as in `grid`, which may be a part of the task's grid.
 #[derive(Clone, Debug)]
@@ -26,9 +29,14 @@ pub(super) struct Frontier {
     pub(super) grid: Tiling,
     /// The index of its first cell in the whole grid.
     pub(super) origin: Coordinate,
-    /// Whether cells have the same numbers here and there.
-    pub(super) is_whole: bool,
+    /// The cells of that part in the whole grid; none where it is all of it, and so cells have the same
+    /// numbers here and there.
+    part: Option<Lattice>,
+    /// Whether blocks conflict: then their conflicts are counted, or else watched.
+    pub(super) levels: Option<Levels>,
     pub(super) conflict: Option<Conflict>,
+    pub(super) around: Option<Around>,
+    pub(super) watch: Watch,
     /// The upstream tasks whose blocks are awaited one by one.
     pub(super) inputs: Vec<Edge>,
     /// The tasks that await blocks of this one one by one.
@@ -37,15 +45,15 @@ pub(super) struct Frontier {
     pub(super) gates: Vec<usize>,
     /// The tasks of which every block waits for all blocks here.
     pub(super) gated: Vec<usize>,
-    /// The largest number of blocks that one block here may wait for, gates aside.
+    /// The largest number of counted blocks that one block here may wait for.
     pub(super) max_waits: u64,
     pub(super) pages: Pages,
     pub(super) tally: Tally,
-    /// Cells that were finished without anybody having been told: masked, taken over, not requested.
-    pub(super) closed: RoaringTreemap,
+    /// Cells that are resolved: masked, taken over, not requested.
+    pub(super) closed: Resolved,
     pub(super) mask: Option<Mask>,
     source: Source,
-    queue: Queue,
+    pub(super) queue: Queue,
 }
 
 /// Where blocks come from that no other block makes ready.
@@ -61,15 +69,6 @@ enum Source {
     },
     /// All pages before `next` were looked at.
     Scan { next: u64 },
-}
-
-/// The ready cells in the order of hand-out.
-#[derive(Clone, Debug)]
-enum Queue {
-    /// Pages with ready cells; a page may stand here although it has none any more.
-    Pages(BinaryHeap<Reverse<u64>>),
-    /// Ready cells by key; a cell may stand here although it is not ready any more.
-    Cells { order: Order, heap: BinaryHeap<Reverse<(u128, u64)>>, retries: u64 },
 }
 
 /// What [`Frontier::take`] came to.
@@ -101,31 +100,44 @@ enum Next {
 pub(super) struct Parts {
     pub(super) grid: Tiling,
     pub(super) origin: Coordinate,
-    pub(super) is_whole: bool,
+    pub(super) part: Option<Lattice>,
     pub(super) inputs: Vec<Edge>,
     pub(super) gates: Vec<usize>,
-    pub(super) closed: RoaringTreemap,
+    pub(super) closed: Resolved,
     pub(super) mask: Option<Mask>,
     pub(super) order: Order,
+    pub(super) tuning: Tuning,
 }
 
 impl Frontier {
     pub(super) fn new(task: &TaskNode, parts: Parts) -> Self {
-        let Parts { grid, origin, is_whole, inputs, gates, closed, mask, order } = parts;
-        let conflict = task.stencil().map(|stencil| Conflict::new(stencil, &grid, &origin));
-        let waits = inputs.iter().map(|edge| max_inputs(&grid, &edge.grid));
+        let Parts { grid, origin, part, inputs, gates, closed, mask, order, tuning } = parts;
+        let levels = task.stencil().map(|stencil| Levels::new(stencil.clone(), origin.clone()));
+        let conflict = levels.as_ref().and_then(|levels| Conflict::new(levels, &grid, &tuning));
+        let is_watched = |_: &&Levels| conflict.is_none();
+        let around = levels
+            .as_ref()
+            .filter(is_watched)
+            .map(|levels| Around::new(levels, &grid.grid_shape()));
+        let counted = inputs.iter().filter(|edge| edge.is_counted);
         let in_task = conflict.as_ref().map_or(0, Conflict::max_upstream);
-        let max_waits = waits.fold(in_task, u64::saturating_add);
-        let total = grid.num_cells() - closed.len();
+        let max_waits =
+            counted.fold(in_task, |sum, edge| sum.saturating_add(max_inputs(&grid, &edge.grid)));
+        let watches = around.is_some() || inputs.iter().any(|edge| !edge.is_counted);
+        let total = closed.num_wanted();
         Self {
             whole: task.tiling().clone(),
             max_waits,
-            pages: Pages::new(grid.num_cells(), max_waits),
+            pages: Pages::new(grid.num_cells(), max_waits, watches, &tuning),
             tally: Tally::new(total),
+            queue: Queue::new(order, &grid, levels.as_ref()),
             grid,
             origin,
-            is_whole,
+            part,
+            levels,
             conflict,
+            around,
+            watch: Watch::default(),
             inputs,
             outputs: Vec::new(),
             gates,
@@ -133,26 +145,19 @@ impl Frontier {
             closed,
             mask,
             source: Source::Scan { next: 0 },
-            queue: match order {
-                Order::Sweep => Queue::Pages(BinaryHeap::new()),
-                Order::Level | Order::Morton => {
-                    Queue::Cells { order, heap: BinaryHeap::new(), retries: 0 }
-                }
-            },
         }
     }
 
     /// Decides how blocks that wait for nothing are found; called before the first hand-out.
     pub(super) fn begin(&mut self, scans: bool) {
-        let is_morton = matches!(self.queue, Queue::Cells { order: Order::Morton, .. });
         self.source = Source::Scan { next: 0 };
         self.tally.ready = 0;
-        if scans || is_morton {
+        if scans || self.queue.is_morton() {
             return;
         }
         let boxes: Vec<CellBox> =
             self.inputs.iter().map(|edge| waiting(&self.grid, &edge.grid)).collect();
-        let stencil = self.conflict.as_ref().map(Conflict::stencil);
+        let stencil = self.levels.as_ref().map(Levels::stencil);
         let roots = Roots::new(&self.grid, stencil, self.origin.as_slice(), &boxes);
         self.tally.ready += roots.num_cells();
         self.source = Source::Roots { roots, next: None, distance: 1, last: 0 };
@@ -164,6 +169,11 @@ impl Frontier {
         matches!(self.source, Source::Scan { .. })
     }
 
+    /// Whether a cell is known to wait for nothing by arithmetic alone.
+    pub(super) fn is_root(&self, cell: u64) -> bool {
+        matches!(&self.source, Source::Roots { roots, .. } if roots.next_from(cell) == Some(cell))
+    }
+
     /// Whether there are pages that nobody looked at for cells that wait for nothing.
     pub(super) fn has_unseen_pages(&self) -> bool {
         matches!(self.source, Source::Scan { next } if next < self.pages.num_pages())
@@ -171,7 +181,9 @@ impl Frontier {
 
     /// Whether there may be a block to hand out; looking for it may be needed.
     pub(super) fn has_ready(&self) -> bool {
-        self.tally.ready > 0 || (self.has_unseen_pages() && self.tally.has_untouched())
+        self.tally.ready > 0
+            || !self.watch.is_idle()
+            || (self.has_unseen_pages() && self.tally.has_untouched())
     }
 
     /// Takes the next ready block out of its queue.
@@ -196,27 +208,29 @@ impl Frontier {
             return Taken::Ask(cells);
         }
         // The page of a root may be absent; it is not done, since the root was not touched.
-        let PageState::Live(slot) = self.pages.state(page_of(cell)) else {
-            return Taken::Open(page_of(cell));
+        let size = self.pages.size();
+        let PageState::Live(slot) = self.pages.state(size.page_of(cell)) else {
+            return Taken::Open(size.page_of(cell));
         };
         let page = self.pages.page_mut(slot);
-        page.set_out(place_of(cell));
+        page.set_out(size.place_of(cell));
         if is_root {
             self.pass_root(cell);
         } else {
-            page.clear_ready(place_of(cell));
+            page.clear_ready(size.place_of(cell));
         }
         Taken::Block(cell)
     }
 
     /// Takes one ready cell of a live page out of turn; false if it is not ready.
     pub(super) fn take_named(&mut self, cell: u64) -> bool {
-        let PageState::Live(slot) = self.pages.state(page_of(cell)) else { return false };
+        let size = self.pages.size();
+        let PageState::Live(slot) = self.pages.state(size.page_of(cell)) else { return false };
         let page = self.pages.page_mut(slot);
-        let is_ready = page.is_ready(place_of(cell));
+        let is_ready = page.is_ready(size.place_of(cell));
         if is_ready {
-            page.set_out(place_of(cell));
-            page.clear_ready(place_of(cell));
+            page.set_out(size.place_of(cell));
+            page.clear_ready(size.place_of(cell));
         }
         is_ready
     }
@@ -224,14 +238,18 @@ impl Frontier {
     /// The block to be handed out next, if the order allows to say so already.
     #[inline]
     fn next(&mut self) -> Next {
-        let ready = self.lowest_ready();
+        let ready = self.queue.first(&mut self.pages);
         match &self.source {
             Source::Roots { next: Some(root), .. } => match ready {
-                Some(cell) if self.precedes(cell, *root) => Next::Ready(cell),
+                Some(cell) if self.queue.precedes(cell, *root) => Next::Ready(cell),
                 _ => Next::Root(*root),
             },
-            &Source::Scan { next } if next < self.pages.num_pages() => match (&self.queue, ready) {
-                (Queue::Pages(_), Some(cell)) if page_of(cell) < next => Next::Ready(cell),
+            &Source::Scan { next } if next < self.pages.num_pages() => match ready {
+                Some(cell)
+                    if self.queue.is_by_number() && self.pages.size().page_of(cell) < next =>
+                {
+                    Next::Ready(cell)
+                }
                 _ => Next::Scan(next),
             },
             _ => ready.map_or(Next::None, Next::Ready),
@@ -250,10 +268,12 @@ impl Frontier {
         }
     }
 
-    /// The page that [`Frontier::next`] named is about to be looked at.
-    const fn pass_page(&mut self) {
+    /// The page that [`Frontier::next`] named is about to be looked at: on to the next with a requested cell.
+    fn pass_page(&mut self) {
         if let Source::Scan { next } = &mut self.source {
-            *next += 1;
+            let size = self.pages.size();
+            let wanted = self.closed.next_wanted(size.cell_at(*next + 1, 0));
+            *next = wanted.map_or(self.pages.num_pages(), |cell| size.page_of(cell));
         }
     }
 
@@ -270,27 +290,8 @@ impl Frontier {
         if self.mask.is_none() || self.pages.state(page) != PageState::Absent {
             return None;
         }
-        let cell = self.first_not_closed(self.pages.cells_of(page))?;
+        let cell = self.closed.first_not_in(self.pages.cells_of(page))?;
         self.question(cell)
-    }
-
-    /// The first cell of a run that is not closed.
-    pub(super) fn first_not_closed(&self, run: Range<u64>) -> Option<u64> {
-        let is_closed = |end: u64| self.closed.range_cardinality(run.start..end) == end - run.start;
-        if is_closed(run.end) {
-            return None;
-        }
-        Some(run.start + least(run.end - run.start, |len| !is_closed(run.start + len)) - 1)
-    }
-
-    /// The last cell of a run that is not closed.
-    pub(super) fn last_not_closed(&self, run: Range<u64>) -> Option<u64> {
-        let is_closed =
-            |start: u64| self.closed.range_cardinality(start..run.end) == run.end - start;
-        if is_closed(run.start) {
-            return None;
-        }
-        Some(run.end - least(run.end - run.start, |len| !is_closed(run.end - len)))
     }
 
     /// Finds the roots from `cell` on.
@@ -306,8 +307,11 @@ impl Frontier {
     /// The place of a cell of this grid if it is out.
     #[inline]
     pub(super) fn find_out(&self, cell: u64) -> Option<Slot> {
-        match self.pages.state(page_of(cell)) {
-            PageState::Live(slot) if self.pages.page(slot).is_out(place_of(cell)) => Some(slot),
+        let size = self.pages.size();
+        match self.pages.state(size.page_of(cell)) {
+            PageState::Live(slot) if self.pages.page(slot).is_out(size.place_of(cell)) => {
+                Some(slot)
+            }
             _ => None,
         }
     }
@@ -315,164 +319,89 @@ impl Frontier {
     /// A block that is out is finished, whatever the outcome.
     #[inline]
     pub(super) fn finish(&mut self, cell: u64, slot: Slot) {
+        let size = self.pages.size();
         let page = self.pages.page_mut(slot);
-        page.clear_out(place_of(cell));
-        page.finish(place_of(cell));
+        page.clear_out(size.place_of(cell));
+        page.finish(size.place_of(cell));
         if page.is_done() {
-            self.pages.close(page_of(cell));
+            self.pages.close(size.page_of(cell));
         }
     }
 
-    /// Whether nobody waits for a single block here.
+    /// Whether no block waits for a single block here.
     #[inline]
-    pub(super) fn is_unwatched(&self) -> bool {
-        self.conflict.is_none() && self.outputs.is_empty()
+    pub(super) fn is_unread(&self) -> bool {
+        self.levels.is_none() && self.outputs.is_empty()
     }
 
-    /// Puts cells of a live page that have just become ready into the queue.
+    /// Whether blocks here watch others.
+    pub(super) fn watches(&self) -> bool {
+        self.around.is_some() || self.inputs.iter().any(|edge| !edge.is_counted)
+    }
+
+    /// Whether cells have the same numbers here and in the task's whole grid.
     #[inline]
-    pub(super) fn enqueue(&mut self, slot: Slot, places: Range<usize>) {
-        let page = self.pages.page_mut(slot);
-        match &mut self.queue {
-            Queue::Pages(heap) => {
-                if page.num_ready > 0 && !page.is_queued {
-                    page.is_queued = true;
-                    heap.push(Reverse(page.number));
-                }
-            }
-            Queue::Cells { order, heap, .. } => {
-                for place in places.filter(|&place| page.is_ready(place)) {
-                    let cell = cell_at(page.number, place);
-                    let key = order_key(*order, &self.grid, self.conflict.as_ref(), cell);
-                    heap.push(Reverse((key, cell)));
-                }
-            }
-        }
-    }
-
-    /// Puts a block that was out back: behind all others by level, else into its own place.
-    pub(super) fn enqueue_again(&mut self, slot: Slot, place: usize) {
-        match &mut self.queue {
-            Queue::Cells { order: Order::Level, heap, retries } => {
-                let cell = cell_at(self.pages.page(slot).number, place);
-                heap.push(Reverse((u128::MAX / 2 + u128::from(*retries), cell)));
-                *retries += 1;
-            }
-            _ => self.enqueue(slot, place..place + 1),
-        }
-    }
-
-    /// The ready cell that is first in order.
-    #[inline]
-    fn lowest_ready(&mut self) -> Option<u64> {
-        match &mut self.queue {
-            Queue::Pages(heap) => loop {
-                let number = heap.peek()?.0;
-                if let PageState::Live(slot) = self.pages.state(number) {
-                    let page = self.pages.page_mut(slot);
-                    if page.num_ready > 0 {
-                        return page.first_ready().map(|place| cell_at(number, place));
-                    }
-                    page.is_queued = false;
-                }
-                heap.pop();
-            },
-            Queue::Cells { heap, .. } => loop {
-                let cell = heap.peek()?.0.1;
-                if let PageState::Live(slot) = self.pages.state(page_of(cell))
-                    && self.pages.page(slot).is_ready(place_of(cell))
-                {
-                    return Some(cell);
-                }
-                heap.pop();
-            },
-        }
-    }
-
-    /// Whether a ready cell goes before a root.
-    fn precedes(&self, cell: u64, root: u64) -> bool {
-        match &self.queue {
-            Queue::Pages(_) => cell < root,
-            Queue::Cells { order, heap, .. } => {
-                let key = order_key(*order, &self.grid, self.conflict.as_ref(), root);
-                heap.peek().is_some_and(|first| first.0.0 < key)
-            }
-        }
+    pub(super) const fn is_whole(&self) -> bool {
+        self.part.is_none()
     }
 
     /// The number of a cell here, from its number in the task's whole grid.
     #[inline]
     pub(super) fn local(&self, cell: u64) -> Option<u64> {
-        if self.is_whole {
+        if self.is_whole() {
             return (cell < self.grid.num_cells()).then_some(cell);
         }
-        self.moved(&self.whole, &self.grid, -1, cell)
+        moved(&self.whole, &self.grid, -1, &self.origin, cell)
+    }
+
+    /// The number here of a requested block.
+    pub(super) fn requested(&self, key: BlockKey) -> Result<u64, SchedulerError> {
+        let cell = self.local(key.cell).filter(|&cell| self.closed.is_wanted(cell));
+        cell.ok_or(SchedulerError::UnknownBlock { block: key })
     }
 
     /// The number of a cell in the task's whole grid, from its number here.
     #[inline]
     pub(super) fn global(&self, cell: u64) -> u64 {
-        if self.is_whole {
+        if self.is_whole() {
             return cell;
         }
-        self.moved(&self.grid, &self.whole, 1, cell).unwrap_or(cell)
+        moved(&self.grid, &self.whole, 1, &self.origin, cell).unwrap_or(cell)
     }
 
-    /// The number in another grid of the cell whose index is off by the origin.
-    #[cold]
-    fn moved(&self, from: &Tiling, to: &Tiling, sign: i64, cell: u64) -> Option<u64> {
-        let index = from.index(cell)?;
-        let moved = |axis: usize| index[axis] + sign * self.origin[axis];
-        to.cell_at(Coordinate::from_fn(index.dims(), moved).as_slice())
-    }
-
-    /// Each cell of a run waits for one block less: the common case of a few cells of a live page.
-    ///
-    /// False, and nothing has changed, where that takes [`Frontier::push`].
-    #[inline]
-    pub(super) fn push_at_once(&mut self, run: &Range<u64>) -> bool {
-        let (page, place) = (page_of(run.start), place_of(run.start));
-        let len = (run.end - run.start) as usize;
-        let PageState::Live(slot) = self.pages.state(page) else { return false };
-        // Beyond the end of a page there are no counters.
-        let Some(became_ready) = self.pages.page_mut(slot).arrive_at_once(place, len) else {
-            return false;
-        };
-        if became_ready > 0 {
-            self.tally.ready += u64::from(became_ready);
-            self.enqueue(slot, place..place + len);
-        }
-        true
-    }
-
-    /// Each cell of a run waits for one block less; the run is shortened by what has been done.
-    ///
-    /// Returns the page that the scheduler must open first, if there is one.
-    #[inline(never)]
-    pub(super) fn push(&mut self, run: &mut Range<u64>, waits: &mut Vec<u32>) -> Option<u64> {
-        while run.start < run.end {
-            let page = page_of(run.start);
-            let first = place_of(run.start);
-            let len = (run.end - run.start).min((PAGE_CELLS - first) as u64);
-            let slot = match self.pages.state(page) {
-                PageState::Live(slot) => Some(slot),
-                PageState::Done => None,
-                PageState::Absent if self.scans() => return Some(page),
-                PageState::Absent => {
-                    self.count_waits(page, waits);
-                    Some(self.pages.open(page, waits))
-                }
+    /// Closes the requested ones of a run of cells of the whole grid; how many were not closed before.
+    pub(super) fn close_global(&mut self, cells: Range<u64>) -> u64 {
+        let cells = cells.start..cells.end.min(self.whole.num_cells());
+        let Some(part) = &self.part else {
+            // A single one is inserted much faster than a run of one.
+            return match cells.end.saturating_sub(cells.start) {
+                1 => u64::from(self.closed.insert(cells.start)),
+                _ => self.closed.insert_range(cells),
             };
-            if let Some(slot) = slot {
-                let places = first..first + len as usize;
-                let became_ready = self.pages.page_mut(slot).arrive(places.clone());
-                if became_ready > 0 {
-                    self.tally.ready += u64::from(became_ready);
-                    self.enqueue(slot, places);
+        };
+        let (mut taken, mut start) = (0, cells.start);
+        while let Some((first, _, last)) = part.run_from(start).filter(|run| run.0 < cells.end) {
+            let end = (last + 1).min(cells.end);
+            if self.grid.sweep_axes() == self.whole.sweep_axes() {
+                let local = self.local(first).unwrap_or(0);
+                taken += self.closed.insert_range(local..local + (end - first));
+            } else {
+                for local in (first..end)
+                    .filter_map(|cell| moved(&self.whole, &self.grid, -1, &self.origin, cell))
+                {
+                    taken += u64::from(self.closed.insert(local));
                 }
             }
-            run.start += len;
+            start = last + 1;
         }
-        None
+        taken
     }
+}
+
+/// The number in another grid of the cell whose index is off by the origin.
+#[cold]
+fn moved(from: &Tiling, to: &Tiling, sign: i64, origin: &Coordinate, cell: u64) -> Option<u64> {
+    let index = from.index(cell)?;
+    let moved = |axis: usize| index[axis] + sign * origin[axis];
+    to.cell_at(Coordinate::from_fn(index.dims(), moved).as_slice())
 }

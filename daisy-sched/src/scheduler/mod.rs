@@ -1,18 +1,25 @@
 //! Which block may run next: no time, no workers.
 
+mod around;
+mod builder;
 mod closed;
 mod conflict;
+mod countdown;
 mod edge;
 mod frontier;
-mod keys;
 mod mask;
 mod opening;
 mod options;
 mod orphans;
+mod page;
 mod pages;
+mod queue;
 mod request;
+mod resolved;
 mod state;
 mod steps;
+mod wanted;
+mod watch;
 
 use alloc::{collections::BTreeMap, vec::Vec};
 use core::ops::Range;
@@ -21,15 +28,13 @@ use daisy_block::{Block, BlockKey, CellBox, TaskId};
 use daisy_graph::{DependencyGraph, TaskGraph};
 use roaring::RoaringTreemap;
 
-use self::{
-    frontier::Frontier,
-    pages::{page_of, place_of},
-};
+use self::{frontier::Frontier, orphans::Doomed};
 use crate::{Counts, SchedulerError, counts::Out};
 
 pub use self::{
+    builder::{SchedulerBuilder, TakenUp},
     mask::Verdict,
-    options::{Failure, Question, SchedulerOptions},
+    options::{Failure, Paths, Question, SchedulerOptions, Tuning},
     request::Request,
 };
 
@@ -81,53 +86,31 @@ pub struct Scheduler {
     /// Cells of each task that failed or are orphaned, in the numbers of its frontier.
     dead: Vec<RoaringTreemap>,
     orphans: Vec<(TaskId, Range<u64>)>,
+    /// What is left of the walk downstream of blocks that failed for good.
+    doomed: Vec<Doomed>,
     question: Option<Question>,
     options: SchedulerOptions,
-    has_begun: bool,
-    /// Blocks were acquired by name: nothing more can be taken over.
-    has_named: bool,
+    /// How many rows of cells one call looks at before it gives up for the time being.
+    max_steps: u64,
+    /// Something was left for the next call.
+    has_backlog: bool,
+    paths: Paths,
+    /// Memory for the counters of a fresh page, and for runs of cells.
     waits: Vec<u32>,
+    later: Vec<Range<u64>>,
 }
 
 impl Scheduler {
     /// The largest number of blocks of one task.
     pub const MAX_BLOCKS: u64 = 1 << 48;
 
-    /// A scheduler for all blocks that `options` request.
+    /// A scheduler for all blocks that `options` request; [`Scheduler::builder`] takes up an earlier run.
     ///
     /// # Errors
     /// [`SchedulerError::TooManyBlocks`], [`SchedulerError::TooManyInputs`], and what is wrong with
     /// the request.
     pub fn new(tasks: TaskGraph, options: SchedulerOptions) -> Result<Self, SchedulerError> {
-        let graph = DependencyGraph::new(tasks);
-        let frontiers = request::frontiers(graph.tasks(), &options)?;
-        let mut by_rank: Vec<usize> =
-            graph.tasks().topological_order().into_iter().map(TaskId::index).collect();
-        by_rank.reverse();
-        let mut rank = alloc::vec![0; by_rank.len()];
-        for (place, &task) in by_rank.iter().enumerate() {
-            rank[task] = place;
-        }
-        let dead = frontiers.iter().map(|_| RoaringTreemap::new()).collect();
-        let open = alloc::vec![0; by_rank.len().div_ceil(64)];
-        let mut scheduler = Self {
-            graph,
-            tasks: frontiers,
-            by_rank,
-            rank,
-            open,
-            elsewhere: BTreeMap::new(),
-            attempts: BTreeMap::new(),
-            dead,
-            orphans: Vec::new(),
-            question: None,
-            options,
-            has_begun: false,
-            has_named: false,
-            waits: Vec::new(),
-        };
-        scheduler.find_sources();
-        Ok(scheduler)
+        Ok(Self::builder(tasks, options)?.build())
     }
 
     /// The tasks and their dependencies.
@@ -142,82 +125,10 @@ impl Scheduler {
         &self.options
     }
 
-    /// Takes over blocks that were finished in an earlier run: they count as skipped.
-    ///
-    /// `cells` are numbers of the task's whole grid, half-open; blocks not requested are left out.
-    /// Returns how many were not known as finished before. About 0.1 us a stretch for whole tasks.
-    ///
-    /// # Errors
-    /// [`SchedulerError::AlreadyStarted`], [`SchedulerError::UnknownTask`].
-    pub fn take_over(&mut self, task: TaskId, cells: Range<u64>) -> Result<u64, SchedulerError> {
-        if self.has_begun || self.has_named {
-            return Err(SchedulerError::AlreadyStarted);
-        }
-        self.check_task(task)?;
-        let frontier = &mut self.tasks[task.index()];
-        let cells = cells.start..cells.end.min(frontier.whole.num_cells());
-        let mut taken = 0;
-        if frontier.is_whole && cells.end - cells.start.min(cells.end) == 1 {
-            // Much faster than a run of one.
-            taken = u64::from(frontier.closed.insert(cells.start));
-        } else if frontier.is_whole {
-            taken = frontier.closed.insert_range(cells);
-        } else {
-            for cell in cells {
-                if let Some(cell) = frontier.local(cell) {
-                    taken += u64::from(frontier.closed.insert(cell));
-                }
-            }
-        }
-        frontier.tally.skip_untouched(taken);
-        self.look_for_roots(task.index());
-        Ok(taken)
-    }
-
-    /// Acquires exactly this block, if it may run: one that was out when an earlier run ended and is
-    /// still in somebody's hands.
-    ///
-    /// Possible before the first block is handed out, after everything was taken over. Masks are not
-    /// asked; a block that is out is never masked.
-    ///
-    /// # Errors
-    /// [`SchedulerError::AlreadyStarted`], [`SchedulerError::UnknownBlock`] (also if it was not
-    /// requested), and [`SchedulerError::WrongState`] if it waits for others or is finished.
-    pub fn acquire_block(&mut self, key: BlockKey) -> Result<(), SchedulerError> {
-        if self.has_begun {
-            return Err(SchedulerError::AlreadyStarted);
-        }
-        self.check_task(key.task)?;
-        let task = key.task.index();
-        let cell = self.tasks[task].local(key.cell);
-        let cell = cell.ok_or(SchedulerError::UnknownBlock { block: key })?;
-        self.has_named = true;
-        if !self.tasks[task].scans() {
-            self.tasks[task].begin(true);
-        }
-        self.look_at(task, page_of(cell));
-        if !self.gates_are_open(task) || !self.tasks[task].take_named(cell) {
-            return Err(SchedulerError::WrongState { block: key, expected: "ready" });
-        }
-        self.tasks[task].tally.acquire();
-        self.refresh_around(task);
-        Ok(())
-    }
-
-    /// A block failed so often in an earlier run that goes on in this one.
-    ///
-    /// # Errors
-    /// [`SchedulerError::UnknownTask`].
-    pub fn note_attempts(&mut self, key: BlockKey, attempts: u32) -> Result<(), SchedulerError> {
-        self.check_task(key.task)?;
-        self.attempts.insert(key, attempts);
-        Ok(())
-    }
-
     /// A block of any task that may run: of the task furthest downstream that has one.
     #[inline]
     pub fn acquire(&mut self) -> Option<BlockKey> {
-        self.has_begun = true;
+        self.orphan_on_if_left();
         for word in 0..self.open.len() {
             let mut bits = self.open[word];
             while bits != 0 {
@@ -234,7 +145,6 @@ impl Scheduler {
 
     /// A block of one task that may run; none for an unknown task.
     pub fn acquire_from(&mut self, task: TaskId) -> Option<BlockKey> {
-        self.has_begun = true;
         let key = self.take_if_open(task)?;
         self.tasks[task.index()].tally.acquire();
         Some(key)
@@ -243,7 +153,6 @@ impl Scheduler {
     /// Takes a block of one task to find out whether it is done already: it still counts as ready
     /// until [`Scheduler::start`], [`Scheduler::skip`] or [`Scheduler::put_back`].
     pub fn hold_from(&mut self, task: TaskId) -> Option<BlockKey> {
-        self.has_begun = true;
         let key = self.take_if_open(task)?;
         self.tasks[task.index()].tally.hold();
         self.elsewhere.insert(key, Out::Held);
@@ -273,7 +182,9 @@ impl Scheduler {
     ) -> Result<(), SchedulerError> {
         self.check_task(task)?;
         let frontier = &mut self.tasks[task.index()];
-        let cells = request::shifted(cells, &frontier.origin, -1);
+        let Some(cells) = request::shifted(cells, &frontier.origin, -1) else {
+            return Err(SchedulerError::NoSuchQuestion { task });
+        };
         if !frontier.mask.as_mut().is_some_and(|mask| mask.answer(&cells, verdict)) {
             return Err(SchedulerError::NoSuchQuestion { task });
         }
@@ -335,12 +246,13 @@ impl Scheduler {
         self.elsewhere.remove(&key);
         let task = key.task.index();
         let frontier = &mut self.tasks[task];
+        let place = frontier.pages.size().place_of(cell);
         let page = frontier.pages.page_mut(slot);
-        page.clear_out(place_of(cell));
-        page.set_ready(place_of(cell));
+        page.clear_out(place);
+        page.set_ready(place);
         frontier.tally.let_go(state);
         frontier.tally.ready += 1;
-        frontier.enqueue_again(slot, place_of(cell));
+        frontier.queue.push_again(&mut frontier.pages, slot, place);
         self.refresh(task);
         Ok(())
     }
@@ -410,7 +322,8 @@ impl Scheduler {
     /// Whether nothing more can happen in any task: nothing is ready, out or waiting for a back-off.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.open.iter().all(|&bits| bits == 0)
+        self.doomed.is_empty()
+            && self.open.iter().all(|&bits| bits == 0)
             && self.tasks.iter().all(|frontier| !frontier.tally.is_busy())
     }
 
@@ -421,7 +334,7 @@ impl Scheduler {
     pub fn is_task_done(&self, task: TaskId) -> Result<bool, SchedulerError> {
         self.check_task(task)?;
         let is_idle = |task: usize| !self.is_open(task) && !self.tasks[task].tally.is_busy();
-        if !is_idle(task.index()) {
+        if !is_idle(task.index()) || !self.doomed.is_empty() {
             return Ok(false);
         }
         // From upstream to downstream; only the tasks upstream of `task` matter.

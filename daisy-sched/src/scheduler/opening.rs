@@ -1,7 +1,8 @@
 //! What the cells of a page wait for when it is opened beside closed blocks.
 //!
 //! The counters of a fresh page assume that nothing is closed. Here closed blocks are taken off them,
-//! row by row along the fastest axis, so that resuming a run costs little more than running it.
+//! row by row along the fastest axis, so that resuming a run costs little more than running it. Cells that
+//! watch are decided later, and only those whose first block is settled already.
 
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -10,9 +11,65 @@ use daisy_block::CellBox;
 use daisy_geometry::Coordinate;
 use smallvec::SmallVec;
 
-use super::{Scheduler, edge::Edge};
+use super::{Scheduler, edge::Edge, pages::Slot, resolved::Resolved};
 
 impl Scheduler {
+    /// Makes an absent page live, or done if all of its cells are closed.
+    pub(super) fn open_page(&mut self, task: usize, page: u64) -> Option<Slot> {
+        let cells = self.tasks[task].pages.cells_of(page);
+        let num_closed = self.num_closed(task, &cells);
+        if num_closed == cells.end - cells.start {
+            self.tasks[task].pages.close(page);
+            self.paths.closed_unopened += 1;
+            return None;
+        }
+        let mut waits = core::mem::take(&mut self.waits);
+        self.tasks[task].count_waits(page, &mut waits);
+        if self.tasks[task].scans() {
+            self.subtract_closed(task, page, &mut waits);
+        }
+        let frontier = &mut self.tasks[task];
+        let slot = frontier.pages.open(page, &waits);
+        self.waits = waits;
+        if num_closed > 0 {
+            self.paths.opened_beside_closed += 1;
+            let size = frontier.pages.size();
+            let opened = frontier.pages.page_mut(slot);
+            let closed = frontier.closed.within(cells.clone());
+            closed.into_iter().for_each(|cell| opened.finish(size.place_of(cell)));
+        }
+        if self.tasks[task].scans() {
+            self.look_through(task, slot, &cells);
+        }
+        Some(slot)
+    }
+
+    /// The cells of a fresh page that wait for no counted block are ready, or to be decided.
+    fn look_through(&mut self, task: usize, slot: Slot, cells: &Range<u64>) {
+        let watches = self.tasks[task].watches();
+        let places = 0..(cells.end - cells.start) as usize;
+        for place in places.clone() {
+            let frontier = &self.tasks[task];
+            if !frontier.pages.page(slot).is_undecided(place) {
+                continue;
+            }
+            if watches {
+                let cell = cells.start + place as u64;
+                let Some(index) = frontier.grid.index(cell) else { return };
+                if let Some((other, awaited)) = self.first_awaited(task, &index) {
+                    if self.is_settled(other, awaited) {
+                        self.tasks[task].watch.decide(cell);
+                    }
+                    continue;
+                }
+            }
+            self.tasks[task].pages.page_mut(slot).set_ready(place);
+        }
+        let frontier = &mut self.tasks[task];
+        frontier.tally.ready += u64::from(frontier.pages.page(slot).num_ready);
+        frontier.queue.push(&mut frontier.pages, slot, places);
+    }
+
     /// Takes closed blocks off what the cells of a page wait for.
     pub(super) fn subtract_closed(&mut self, task: usize, page: u64, waits: &mut [u32]) {
         if waits.is_empty() {
@@ -32,7 +89,8 @@ impl Scheduler {
             // Of closed cells nobody asks what they wait for: only what lies between the first and
             // the last open one is looked at.
             let frontier = &self.tasks[task];
-            let open = (frontier.first_not_closed(cell..end), frontier.last_not_closed(cell..end));
+            let closed = &frontier.closed;
+            let open = (closed.first_not_in(cell..end), closed.last_not_in(cell..end));
             if let (Some(first), Some(last)) = open {
                 let places = (first - cell) as usize..(last - cell) as usize + 1;
                 let row = row.start + places.start as i64..row.start + places.end as i64;
@@ -62,27 +120,19 @@ impl Scheduler {
         index[fastest] = row.start;
         let first = frontier.grid.cell_at(index.as_slice()).unwrap_or(0);
         let Some(conflict) = &mut frontier.conflict else { return };
-        let mut classes: SmallVec<[(Range<usize>, Vec<usize>); 4]> = SmallVec::new();
-        let mut sums = Vec::new();
+        let mut classes: SmallVec<[(usize, Vec<usize>); 4]> = SmallVec::new();
         for (place, entry) in row.clone().enumerate() {
             index[fastest] = entry;
-            let runs = conflict.upstream(&frontier.grid, index.as_slice());
-            if !conflict.is_kept() {
-                // The runs are forgotten at the next call, so each cell is a class of its own.
-                for run in runs.map(|run| conflict.run(run)) {
-                    let closed = run.at(first + place as u64);
-                    waits[place] -= frontier.closed.range_cardinality(closed) as u32;
-                }
-                continue;
-            }
-            match classes.iter_mut().find(|(known, _)| *known == runs) {
+            let class = conflict.class_of(&frontier.grid, index.as_slice());
+            match classes.iter_mut().find(|(known, _)| *known == class) {
                 Some((_, members)) => members.push(place),
-                None => classes.push((runs, alloc::vec![place])),
+                None => classes.push((class, alloc::vec![place])),
             }
         }
-        for (runs, members) in classes {
+        let mut sums = Vec::new();
+        for (class, members) in classes {
             let (Some(lowest), Some(highest)) = (members.first(), members.last()) else { continue };
-            for run in runs.map(|run| conflict.run(run)) {
+            for run in conflict.upstream(class) {
                 let (from, to) = (run.at(first + *lowest as u64), run.at(first + *highest as u64));
                 let len = (from.end - from.start) as usize;
                 sum_up(&frontier.closed, from.start..to.end, &mut sums);
@@ -90,6 +140,7 @@ impl Scheduler {
                     let at = place - lowest;
                     waits[place] -= sums[at + len] - sums[at];
                 }
+                self.paths.subtracted_conflicts += 1;
             }
         }
     }
@@ -97,7 +148,7 @@ impl Scheduler {
     /// Takes closed blocks of upstream tasks off a row: halves it until no cell of it reads a closed
     /// block, or only one cell is left.
     fn subtract_inputs(
-        &self,
+        &mut self,
         task: usize,
         index: &mut Coordinate,
         row: Range<i64>,
@@ -106,6 +157,7 @@ impl Scheduler {
         if !self.is_input_closed(task, index, &row) {
             return;
         }
+        self.paths.subtracted_inputs += 1;
         let fastest = self.tasks[task].grid.sweep_axes().last().copied().unwrap_or(0);
         if let [waits] = waits {
             index[fastest] = row.start;
@@ -124,11 +176,9 @@ impl Scheduler {
     fn is_conflict_closed(&self, task: usize, index: &Coordinate, row: &Range<i64>) -> bool {
         let frontier = &self.tasks[task];
         let fastest = frontier.grid.sweep_axes().last().copied().unwrap_or(0);
-        let Some(conflict) = frontier.conflict.as_ref().filter(|_| !frontier.closed.is_empty())
-        else {
-            return false;
-        };
-        let around = conflict.stencil().axes().iter().enumerate().map(|(axis, conflicts)| {
+        let is_counted = frontier.conflict.is_some() && !frontier.closed.is_empty();
+        let Some(levels) = frontier.levels.as_ref().filter(|_| is_counted) else { return false };
+        let around = levels.stencil().axes().iter().enumerate().map(|(axis, conflicts)| {
             let reach = conflicts.reach();
             if axis == fastest {
                 row.start - reach..row.end + reach
@@ -145,7 +195,7 @@ impl Scheduler {
     fn is_input_closed(&self, task: usize, index: &Coordinate, row: &Range<i64>) -> bool {
         let frontier = &self.tasks[task];
         let fastest = frontier.grid.sweep_axes().last().copied().unwrap_or(0);
-        let is_closed = |edge: &&Edge| !self.tasks[edge.task].closed.is_empty();
+        let is_closed = |edge: &&Edge| edge.is_counted && !self.tasks[edge.task].closed.is_empty();
         frontier.inputs.iter().filter(is_closed).any(|edge| {
             let along = |axis: usize| {
                 if axis != fastest {
@@ -161,10 +211,9 @@ impl Scheduler {
 }
 
 /// Writes how many of `closed` lie before each cell of a window, and before its end.
-fn sum_up(closed: &roaring::RoaringTreemap, window: Range<u64>, sums: &mut Vec<u32>) {
+fn sum_up(closed: &Resolved, window: Range<u64>, sums: &mut Vec<u32>) {
     sums.clear();
-    let mut closed = closed.iter();
-    closed.advance_to(window.start);
+    let mut closed = closed.within(window.clone()).into_iter();
     let mut next = closed.next();
     let mut sum = 0;
     for cell in window {

@@ -22,6 +22,8 @@ pub struct SchedulerOptions {
     pub max_retries: Vec<u32>,
     /// The tasks of which blocks may be masked: [`Scheduler::question`](super::Scheduler::question) asks.
     pub masked: BTreeSet<TaskId>,
+    /// Sizes that choose between ways to the same result.
+    pub tuning: Tuning,
 }
 
 impl Default for SchedulerOptions {
@@ -32,7 +34,94 @@ impl Default for SchedulerOptions {
             count_all_orphans: true,
             max_retries: Vec::new(),
             masked: BTreeSet::new(),
+            tuning: Tuning::default(),
         }
+    }
+}
+
+/// Sizes that choose between ways to the same result; the default is what is fast.
+///
+/// Tests set others, so that small grids take every way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tuning {
+    /// Cells of a page as a power of two, 6 to 12.
+    pub page_bits: u32,
+    /// Pages of one entry of their directory as a power of two, at most 16.
+    pub chunk_bits: u32,
+    /// Boxes of masked blocks up to this size are skipped block by block.
+    pub max_skipped_singly: u64,
+    /// Conflicts are counted block by block if the stencil has at most this many offsets.
+    pub max_counted: u64,
+    /// Upstream blocks are counted one by one if each has at most this many readers.
+    pub max_counted_readers: u64,
+    /// Rows of cells that are looked at in one call of a [`Coordinator`](crate::Coordinator)'s scheduler.
+    pub max_steps: u64,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self {
+            page_bits: 12,
+            chunk_bits: 12,
+            max_skipped_singly: 512,
+            max_counted: 343,
+            max_counted_readers: 1024,
+            max_steps: 16_384,
+        }
+    }
+}
+
+/// How often the scheduler took each of its ways: tests show with it that they took all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Paths {
+    /// Pages that were opened beside closed blocks.
+    pub opened_beside_closed: u64,
+    /// Pages all of whose cells were closed.
+    pub closed_unopened: u64,
+    /// Runs of closed cells taken off the counters of a row because of conflicts.
+    pub subtracted_conflicts: u64,
+    /// Rows with closed upstream blocks.
+    pub subtracted_inputs: u64,
+    /// Runs of waiting cells that took more than the quick way: a page was absent, or the run long.
+    pub pushed_later: u64,
+    /// Cells of which was found out whether they wait for a block that is not counted.
+    pub decided: u64,
+    /// Cells that began to watch a block.
+    pub watching: u64,
+    /// Masked boxes that were skipped block by block.
+    pub skipped_singly: u64,
+    /// Masked boxes that were closed as a whole.
+    pub skipped_as_box: u64,
+    /// Cells that were counted anew beside such a box.
+    pub recounted: u64,
+    /// Blocks that were acquired by name.
+    pub named: u64,
+    /// Runs of blocks that were orphaned.
+    pub orphaned: u64,
+    /// Times that work was left for the next call.
+    pub interrupted: u64,
+}
+
+impl Paths {
+    /// Each way with its name.
+    #[must_use]
+    pub const fn named(&self) -> [(&'static str, u64); 13] {
+        [
+            ("opened_beside_closed", self.opened_beside_closed),
+            ("closed_unopened", self.closed_unopened),
+            ("subtracted_conflicts", self.subtracted_conflicts),
+            ("subtracted_inputs", self.subtracted_inputs),
+            ("pushed_later", self.pushed_later),
+            ("decided", self.decided),
+            ("watching", self.watching),
+            ("skipped_singly", self.skipped_singly),
+            ("skipped_as_box", self.skipped_as_box),
+            ("recounted", self.recounted),
+            ("named", self.named),
+            ("orphaned", self.orphaned),
+            ("interrupted", self.interrupted),
+        ]
     }
 }
 

@@ -1,30 +1,71 @@
 //! What will never run because it waits for a block that failed for good.
 
 use alloc::vec::Vec;
-use core::ops::Range;
+use core::ops::{ControlFlow, Range};
 
-use super::{
-    Scheduler, id,
-    pages::{PageState, cell_at, split},
-};
+use super::{Scheduler, around::Side, id, pages::PageState};
+
+/// Cells that will never be completed.
+#[derive(Clone, Debug)]
+pub(super) struct Doomed {
+    task: usize,
+    /// Not empty.
+    run: Range<u64>,
+    /// They failed or are orphaned; what waits for them is to be. Else they are to be orphaned.
+    is_known: bool,
+}
 
 impl Scheduler {
     /// Orphans everything that waits, directly or not, for a cell; each block once.
     ///
-    /// O(orphans * neighbours). The work list holds runs of cells.
+    /// O(orphans * neighbours), in steps of a bounded size: what is left stands in the work list, as runs
+    /// of cells whose readers are orphaned.
     pub(super) fn orphan_downstream(&mut self, task: usize, cell: u64) {
-        let mut work: Vec<(usize, Range<u64>)> = alloc::vec![(task, cell..cell + 1)];
+        self.doomed.push(Doomed { task, run: cell..cell + 1, is_known: true });
+        let mut steps = self.max_steps;
+        self.orphan_on(&mut steps);
+    }
+
+    /// Goes on with what an earlier call left.
+    #[inline]
+    pub(super) fn orphan_on_if_left(&mut self) {
+        if !self.doomed.is_empty() {
+            self.orphan_on(&mut { self.max_steps });
+        }
+    }
+
+    /// Works on the list until it is empty or about `steps` rows were looked at.
+    pub(super) fn orphan_on(&mut self, steps: &mut u64) {
         let mut touched = alloc::vec![false; self.tasks.len()];
-        while let Some((task, run)) = work.pop() {
+        while *steps > 0
+            && let Some(Doomed { task, run, is_known }) = self.doomed.pop()
+        {
             touched[task] = true;
+            let next = self.tasks[task].closed.next_wanted(run.start);
+            let Some(start) = next.filter(|&start| start < run.end) else { continue };
+            let run = start..run.end;
+            let size = self.tasks[task].pages.size();
+            let page = size.page_of(run.start);
+            let end = if is_known { run.start + 1 } else { run.end.min(size.cell_at(page + 1, 0)) };
+            if end < run.end {
+                self.doomed.push(Doomed { task, run: end..run.end, is_known });
+            }
+            if !is_known {
+                self.orphan(task, run.start..end, steps);
+                continue;
+            }
             for place in 0..self.tasks[task].gated.len() {
                 let gated = self.tasks[task].gated[place];
-                let all = 0..self.tasks[gated].grid.num_cells();
-                self.orphan(gated, all, &mut work);
+                if self.tasks[gated].tally.has_untouched() {
+                    let run = 0..self.tasks[gated].grid.num_cells();
+                    self.doomed.push(Doomed { task: gated, run, is_known: false });
+                }
             }
-            for cell in run {
-                self.orphan_readers(task, cell, &mut work);
-            }
+            self.orphan_readers(task, run.start, steps);
+        }
+        if !self.doomed.is_empty() {
+            self.has_backlog = true;
+            self.paths.interrupted += 1;
         }
         for task in (0..touched.len()).filter(|&task| touched[task]) {
             self.refresh_around(task);
@@ -32,28 +73,35 @@ impl Scheduler {
     }
 
     /// Orphans the cells that wait for one cell directly.
-    fn orphan_readers(&mut self, task: usize, cell: u64, work: &mut Vec<(usize, Range<u64>)>) {
+    fn orphan_readers(&mut self, task: usize, cell: u64, steps: &mut u64) {
         let frontier = &mut self.tasks[task];
         let Some(index) = frontier.grid.index(cell) else { return };
+        let mut runs: Vec<Range<u64>> = Vec::new();
         if let Some(conflict) = &mut frontier.conflict {
-            let runs = conflict.downstream(&frontier.grid, index.as_slice());
-            let runs: Vec<Range<u64>> = runs.map(|place| conflict.run(place).at(cell)).collect();
-            for run in runs {
-                self.orphan(task, run, work);
-            }
+            let around = conflict.downstream(&frontier.grid, index.as_slice());
+            runs.extend(around.iter().map(|run| run.at(cell)));
         }
+        if let Some(around) = &frontier.around {
+            let _done = around.boxes(index.as_slice(), Side::Downstream, |ranges| {
+                runs.extend(frontier.grid.runs_along(|axis| ranges[axis].clone()));
+                ControlFlow::Continue(())
+            });
+        }
+        runs.into_iter().for_each(|run| self.orphan(task, run, steps));
         for place in 0..self.tasks[task].outputs.len() {
             let edge = &self.tasks[task].outputs[place];
             let reader = edge.task;
             for run in edge.runs(index.as_slice()) {
-                self.orphan(reader, run, work);
+                self.orphan(reader, run, steps);
             }
         }
     }
 
     /// Orphans the cells of a run that are not finished, and puts them on the work list.
-    fn orphan(&mut self, task: usize, run: Range<u64>, work: &mut Vec<(usize, Range<u64>)>) {
-        for (page, places) in split(run) {
+    fn orphan(&mut self, task: usize, run: Range<u64>, steps: &mut u64) {
+        let size = self.tasks[task].pages.size();
+        for (page, places) in size.split(run) {
+            *steps = steps.saturating_sub(1);
             let slot = match self.tasks[task].pages.state(page) {
                 PageState::Live(slot) => slot,
                 PageState::Done => continue,
@@ -65,13 +113,14 @@ impl Scheduler {
             let pages = &self.tasks[task].pages;
             let is_open = |&place: &usize| !pages.page(slot).is_finished(place);
             let open: Vec<u64> =
-                places.clone().filter(is_open).map(|at| cell_at(page, at)).collect();
+                places.clone().filter(is_open).map(|at| size.cell_at(page, at)).collect();
             let orphaned = self.tasks[task].finish_untouched(slot, places);
             self.tasks[task].tally.orphan(orphaned);
             for run in open.chunk_by(|a, b| a + 1 == *b) {
                 if let (Some(&first), Some(&last)) = (run.first(), run.last()) {
                     self.dead[task].insert_range(first..=last);
-                    work.push((task, first..last + 1));
+                    self.doomed.push(Doomed { task, run: first..last + 1, is_known: true });
+                    self.paths.orphaned += 1;
                     self.report_orphans(task, first..last + 1);
                 }
             }
@@ -85,7 +134,7 @@ impl Scheduler {
             Some((last, cells)) if *last == id(task) && cells.end == start => cells.end = end,
             _ => self.orphans.push((id(task), start..end)),
         };
-        if frontier.is_whole {
+        if frontier.is_whole() {
             note(run.start, run.end);
             return;
         }

@@ -4,8 +4,7 @@ use alloc::vec::Vec;
 
 use daisy_block::{CellBox, Order, TaskId, Tiling};
 use daisy_geometry::{Coordinate, Roi};
-use daisy_graph::TaskGraph;
-use roaring::RoaringTreemap;
+use daisy_graph::{Lattice, TaskGraph};
 use smallvec::SmallVec;
 
 use super::{
@@ -13,6 +12,8 @@ use super::{
     edge::Edge,
     frontier::{Frontier, Parts},
     mask::Mask,
+    resolved::Resolved,
+    wanted::Wanted,
 };
 use crate::SchedulerError;
 
@@ -53,21 +54,24 @@ pub(super) fn frontiers(
         }
         let hull = &hulls[task.index()];
         let origin = Coordinate::from_fn(node.tiling().dims(), |axis| hull.axes()[axis].start);
-        let closed = not_wanted(&grid, &origin, &wanted[task.index()]);
+        let closed = Resolved::new(grid.clone(), only(&grid, &origin, &wanted[task.index()]));
         let (gates, inputs): (Vec<_>, Vec<_>) = tasks
             .upstream(task)
             .iter()
-            .map(|&up| Edge::input(up.index(), &grid, grid_of(up)))
+            .map(|&up| Edge::input(up.index(), &grid, grid_of(up), &options.tuning))
             .partition(|edge| awaits_all(&grid, &edge.grid));
         let masked = options.masked.contains(&task).then(|| Mask::new(grid.all_cells()));
+        let is_whole = grid == *node.tiling();
+        let inside = || Lattice::of_level(node.tiling(), None, 0, hull);
         let parts = Parts {
-            is_whole: grid == *node.tiling(),
+            part: (!is_whole).then(inside),
             origin,
             inputs,
             gates: gates.into_iter().map(|edge| edge.task).collect(),
             closed,
             mask: masked.filter(|_| grid.num_cells() > 0),
             order: options.order,
+            tuning: options.tuning,
             grid,
         };
         let frontier = Frontier::new(node, parts);
@@ -84,8 +88,8 @@ pub(super) fn frontiers(
 fn link(frontiers: &mut [Frontier]) {
     for task in 0..frontiers.len() {
         for place in 0..frontiers[task].inputs.len() {
-            let up = frontiers[task].inputs[place].task;
-            let edge = Edge::output(task, &frontiers[up].grid, frontiers[task].grid.clone());
+            let input = &frontiers[task].inputs[place];
+            let (up, edge) = (input.task, input.reversed(task, frontiers[task].grid.clone()));
             frontiers[up].outputs.push(edge);
         }
         for place in 0..frontiers[task].gates.len() {
@@ -98,7 +102,7 @@ fn link(frontiers: &mut [Frontier]) {
 /// The boxes of blocks wanted of each task, upstream blocks included.
 fn wanted(tasks: &TaskGraph, request: &Request) -> Result<Vec<Vec<CellBox>>, SchedulerError> {
     let mut wanted: Vec<Vec<CellBox>> = tasks.ids().map(|_| Vec::new()).collect();
-    let mut want = |task: TaskId, cells: CellBox| add(&mut wanted[task.index()], cells);
+    let mut want = |task: TaskId, cells: CellBox| wanted[task.index()].push(cells);
     match request {
         Request::LastTasks => {
             tasks.last_tasks().for_each(|task| want(task, tasks[task].tiling().all_cells()));
@@ -120,35 +124,52 @@ fn wanted(tasks: &TaskGraph, request: &Request) -> Result<Vec<Vec<CellBox>>, Sch
         }
     }
     for task in tasks.topological_order().into_iter().rev() {
-        for cells in wanted[task.index()].clone() {
+        let boxes = simplified(core::mem::take(&mut wanted[task.index()]));
+        for cells in &boxes {
             // Blocks lie side by side, so what the blocks of a box read is a box of upstream blocks.
-            let Some(roi) = tasks[task].tiling().read_by(&cells) else { continue };
+            let Some(roi) = tasks[task].tiling().read_by(cells) else { continue };
             for &up in tasks.upstream(task) {
-                let cells = tasks[up].tiling().cells_writing(&roi);
-                add(&mut wanted[up.index()], cells);
+                wanted[up.index()].push(tasks[up].tiling().cells_writing(&roi));
             }
         }
+        wanted[task.index()] = boxes;
     }
     Ok(wanted)
 }
 
-/// Adds a box, unless one that is there has all of it.
-fn add(boxes: &mut Vec<CellBox>, cells: CellBox) {
-    if !cells.is_empty() && !boxes.iter().any(|known| known.intersect(&cells) == cells) {
-        boxes.push(cells);
+/// The same cells in fewer boxes: empty and equal ones are dropped, and along each axis boxes that touch or
+/// overlap and are alike otherwise are joined. O(boxes * log boxes) for each axis.
+fn simplified(mut boxes: Vec<CellBox>) -> Vec<CellBox> {
+    boxes.retain(|cells| !cells.is_empty());
+    let Some(hull) = boxes.iter().cloned().reduce(|hull, cells| hull.hull(&cells)) else {
+        return boxes;
+    };
+    if boxes.contains(&hull) {
+        return alloc::vec![hull];
     }
+    let dims = hull.dims();
+    for axis in 0..dims {
+        let others = |cells: &CellBox| {
+            let others = cells.axes().iter().enumerate().filter(|&(other, _)| other != axis);
+            others.map(|(_, range)| (range.start, range.end)).collect::<SmallVec<[_; 4]>>()
+        };
+        boxes.sort_by_cached_key(|cells| (others(cells), cells.axes()[axis].start));
+        boxes.dedup_by(|next, last| {
+            let is_joined =
+                others(next) == others(last) && next.axes()[axis].start <= last.axes()[axis].end;
+            if is_joined {
+                *last = last.hull(next);
+            }
+            is_joined
+        });
+    }
+    boxes
 }
 
-/// The cells of a grid that lie in none of the wanted boxes.
-fn not_wanted(grid: &Tiling, origin: &Coordinate, wanted: &[CellBox]) -> RoaringTreemap {
-    let mut cells = RoaringTreemap::new();
-    if wanted.len() > 1 {
-        cells.insert_range(0..grid.num_cells());
-        for run in wanted.iter().flat_map(|cells| grid.runs_in(&shifted(cells, origin, -1))) {
-            cells.remove_range(run);
-        }
-    }
-    cells
+/// The wanted cells of a grid; none where they are one box, since that is the grid then.
+fn only(grid: &Tiling, origin: &Coordinate, wanted: &[CellBox]) -> Option<Wanted> {
+    let moved = || wanted.iter().filter_map(|cells| shifted(cells, origin, -1)).collect::<Vec<_>>();
+    (wanted.len() > 1).then(|| Wanted::new(grid, &moved()))
 }
 
 fn hull(tasks: &TaskGraph, task: TaskId, boxes: &[CellBox]) -> CellBox {
@@ -168,13 +189,17 @@ fn awaits_all(grid: &Tiling, upstream: &Tiling) -> bool {
     })
 }
 
-/// A box moved by `origin`, once up or down.
-pub(super) fn shifted(cells: &CellBox, origin: &Coordinate, sign: i64) -> CellBox {
-    let axes: SmallVec<[_; 4]> = cells
+/// A box moved by `origin`, once up or down; none where that cannot be.
+pub(super) fn shifted(cells: &CellBox, origin: &Coordinate, sign: i64) -> Option<CellBox> {
+    if cells.dims() != origin.dims() {
+        return None;
+    }
+    let moved = |entry: i64, by: i64| entry.checked_add(sign * by);
+    let axes: Option<SmallVec<[_; 4]>> = cells
         .axes()
         .iter()
         .zip(origin.iter())
-        .map(|(range, entry)| range.start + sign * entry..range.end + sign * entry)
+        .map(|(range, by)| Some(moved(range.start, by)?..moved(range.end, by)?))
         .collect();
-    CellBox::new(axes)
+    axes.map(CellBox::new)
 }

@@ -2,8 +2,11 @@
 
 use daisy_block::{BlockKey, TaskId};
 
-use super::{Scheduler, pages::Slot};
+use super::{Paths, Scheduler, pages::Slot};
 use crate::{SchedulerError, counts::Out};
+
+/// While so many blocks of a task are ready, no more of them are looked for ahead of need.
+const MAX_FOUND_AHEAD: u64 = 1 << 16;
 
 impl Scheduler {
     /// The place of a block that is out, and where it is.
@@ -30,6 +33,36 @@ impl Scheduler {
             return Err(SchedulerError::WrongState { block: key, expected: name });
         }
         Ok((cell, slot))
+    }
+
+    /// Every call does no more than a bounded amount of work; what is left, [`Scheduler::work`] goes on with.
+    pub(crate) fn bound_calls(&mut self) {
+        self.max_steps = self.options.tuning.max_steps;
+    }
+
+    /// Whether something was left for the next call.
+    pub(crate) const fn has_backlog(&self) -> bool {
+        self.has_backlog
+    }
+
+    /// Goes on with what was left, a bounded amount of it.
+    pub(crate) fn work(&mut self) {
+        self.has_backlog = false;
+        let mut steps = self.max_steps;
+        self.orphan_on(&mut steps);
+        for task in 0..self.tasks.len() {
+            let is_well_fed = self.tasks[task].tally.ready > MAX_FOUND_AHEAD;
+            if !is_well_fed && !self.tasks[task].watch.is_idle() {
+                self.work_off(task, &mut steps);
+                self.has_backlog |= !self.tasks[task].watch.is_idle();
+            }
+        }
+    }
+
+    /// How often each way was taken so far.
+    #[must_use]
+    pub const fn paths(&self) -> Paths {
+        self.paths
     }
 
     pub(super) fn check_task(&self, task: TaskId) -> Result<(), SchedulerError> {

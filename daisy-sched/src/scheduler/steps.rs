@@ -8,7 +8,7 @@ use super::{
     Failure, Question, Scheduler,
     frontier::Taken,
     id,
-    pages::{PageState, Slot, place_of},
+    pages::{PageState, Slot},
     request,
 };
 use crate::{SchedulerError, counts::Out};
@@ -27,18 +27,8 @@ impl Scheduler {
         self.refresh_all();
     }
 
-    /// Something was closed in a task, nothing handed out yet: blocks that wait for nothing no longer
-    /// follow from the geometry, neither there nor downstream.
-    pub(super) fn look_for_roots(&mut self, task: usize) {
-        self.tasks[task].begin(true);
-        for place in 0..self.tasks[task].outputs.len() {
-            let reader = self.tasks[task].outputs[place].task;
-            self.tasks[reader].begin(true);
-        }
-        self.refresh_around(task);
-    }
-
     pub(super) fn take_if_open(&mut self, task: TaskId) -> Option<BlockKey> {
+        self.orphan_on_if_left();
         if self.tasks.len() <= task.index() || !self.is_open(task.index()) {
             return None;
         }
@@ -46,8 +36,15 @@ impl Scheduler {
     }
 
     /// Takes the next ready block of an open task out of its queue; the caller counts it.
+    ///
+    /// A scheduler that is to be quick gives up after some steps; [`Scheduler::has_backlog`] says so then.
     #[inline]
     pub(super) fn take(&mut self, task: usize) -> Option<BlockKey> {
+        if !self.tasks[task].watch.is_idle() {
+            let mut steps = self.max_steps;
+            self.work_off(task, &mut steps);
+        }
+        let mut steps = self.max_steps;
         loop {
             let frontier = &mut self.tasks[task];
             match frontier.take() {
@@ -59,16 +56,26 @@ impl Scheduler {
                     }
                     return Some(key);
                 }
-                Taken::Open(page) => self.look_at(task, page),
                 Taken::Ask(cells) => {
                     self.ask(task, &cells);
                     return None;
                 }
-                Taken::None => {
+                Taken::Open(page) => {
+                    self.look_at(task, page);
+                    steps = steps.saturating_sub(self.tasks[task].pages.size().cells() as u64);
+                }
+                Taken::None if self.tasks[task].watch.is_idle() => {
                     self.refresh(task);
                     return None;
                 }
+                Taken::None => {}
             }
+            if steps == 0 {
+                self.has_backlog = true;
+                self.paths.interrupted += 1;
+                return None;
+            }
+            self.work_off(task, &mut steps);
         }
     }
 
@@ -83,16 +90,17 @@ impl Scheduler {
         let frontier = &self.tasks[task];
         let roi = frontier.grid.written_by(cells);
         let cells = request::shifted(cells, &frontier.origin, 1);
-        self.question = roi.map(|roi| Question { task: id(task), cells, roi });
+        self.question = roi.zip(cells).map(|(roi, cells)| Question { task: id(task), cells, roi });
     }
 
     pub(super) fn fail_attempt(&mut self, key: BlockKey) -> Result<Failure, SchedulerError> {
         let (cell, slot) = self.expect(key, Out::Processing, "at work")?;
         let attempts = self.attempts.entry(key).or_insert(0);
-        *attempts += 1;
+        *attempts = attempts.saturating_add(1);
         let attempts = *attempts;
         let max_retries = self.options.max_retries.get(key.task.index()).copied().unwrap_or(2);
-        if attempts <= max_retries {
+        // An attempt more than can be counted is the last one.
+        if attempts <= max_retries && attempts < u32::MAX {
             return Ok(Failure::Retry { attempts });
         }
         self.bury(key, cell, slot);
@@ -123,12 +131,19 @@ impl Scheduler {
     /// Everything that waits for a completed or skipped block waits for one block less.
     #[inline]
     pub(super) fn propagate(&mut self, task: usize, cell: u64) {
-        if !self.tasks[task].is_unwatched() {
+        if !self.tasks[task].is_unread() {
             let Some(index) = self.tasks[task].grid.index(cell) else { return };
-            self.push_in_task(task, cell, index.as_slice());
+            if self.tasks[task].levels.is_some() {
+                self.push_in_task(task, cell, index.as_slice());
+            }
+            let mut is_watched = self.tasks[task].around.is_some();
             for output in 0..self.tasks[task].outputs.len() {
                 let edge = &self.tasks[task].outputs[output];
                 let reader = edge.task;
+                if !edge.is_counted {
+                    is_watched = true;
+                    continue;
+                }
                 if let Some(run) = edge.run_of_line(index.as_slice()) {
                     if !run.is_empty() && !self.tasks[reader].push_at_once(&run) {
                         self.push(reader, run);
@@ -140,7 +155,10 @@ impl Scheduler {
                         }
                     }
                 }
-                self.refresh(reader);
+                self.follow_up(reader);
+            }
+            if is_watched {
+                self.wake_watchers(task, cell, &index);
             }
         }
         if self.tasks[task].tally.unfinished() == 0 {
@@ -150,64 +168,22 @@ impl Scheduler {
 
     /// What conflicts with a finished cell and has a higher level waits for one block less.
     #[inline]
-    pub(super) fn push_in_task(&mut self, task: usize, cell: u64, index: &[i64]) {
-        let frontier = &mut self.tasks[task];
-        let Some(conflict) = &mut frontier.conflict else { return };
-        for place in conflict.downstream(&frontier.grid, index) {
-            let frontier = &mut self.tasks[task];
-            let Some(conflict) = &frontier.conflict else { return };
-            let run = conflict.run(place).at(cell);
-            if !frontier.push_at_once(&run) {
-                self.push(task, run);
-            }
+    fn push_in_task(&mut self, task: usize, cell: u64, index: &[i64]) {
+        let mut later = core::mem::take(&mut self.later);
+        self.tasks[task].push_in_task(cell, index, &mut later);
+        if !later.is_empty() {
+            later.drain(..).for_each(|run| self.push(task, run));
         }
-        self.refresh(task);
+        self.later = later;
+        self.follow_up(task);
     }
 
     /// Each cell of a run waits for one block less.
     #[inline]
     pub(super) fn push(&mut self, task: usize, mut run: Range<u64>) {
+        self.paths.pushed_later += 1;
         while let Some(page) = self.tasks[task].push(&mut run, &mut self.waits) {
             self.open_page(task, page);
         }
-    }
-
-    /// Makes an absent page live, or done if all of its cells are closed.
-    pub(super) fn open_page(&mut self, task: usize, page: u64) -> Option<Slot> {
-        let cells = self.tasks[task].pages.cells_of(page);
-        let num_closed = self.num_closed(task, &cells);
-        if num_closed == cells.end - cells.start {
-            self.tasks[task].pages.close(page);
-            return None;
-        }
-        let mut waits = core::mem::take(&mut self.waits);
-        self.tasks[task].count_waits(page, &mut waits);
-        if self.tasks[task].scans() {
-            self.subtract_closed(task, page, &mut waits);
-        }
-        let frontier = &mut self.tasks[task];
-        let slot = frontier.pages.open(page, &waits);
-        let opened = frontier.pages.page_mut(slot);
-        if num_closed > 0 {
-            let mut closed = frontier.closed.iter();
-            closed.advance_to(cells.start);
-            closed
-                .take_while(|&cell| cell < cells.end)
-                .for_each(|cell| opened.finish(place_of(cell)));
-        }
-        if frontier.scans() {
-            let opened = frontier.pages.page_mut(slot);
-            let places = 0..(cells.end - cells.start) as usize;
-            for place in places.clone() {
-                let is_free = waits.get(place).is_none_or(|&count| count == 0);
-                if is_free && !opened.is_finished(place) {
-                    opened.set_ready(place);
-                }
-            }
-            frontier.tally.ready += u64::from(opened.num_ready);
-            frontier.enqueue(slot, places);
-        }
-        self.waits = waits;
-        Some(slot)
     }
 }

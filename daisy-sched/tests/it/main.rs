@@ -6,3 +6,4 @@ mod operations;
 #[path = "../../../daisy-graph/tests/it/oracle.rs"]
 mod oracle;
 mod runs;
+mod wide;

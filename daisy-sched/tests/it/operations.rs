@@ -2,12 +2,15 @@
 //! model says or is refused, and a refused call changes nothing.
 
 use daisy_block::{BlockKey, CellBox, Order, TaskId};
-use daisy_sched::{Failure, Request, Scheduler, SchedulerError, SchedulerOptions, Verdict};
+use daisy_sched::{
+    Failure, Request, Scheduler, SchedulerBuilder, SchedulerError, SchedulerOptions, Tuning,
+    Verdict,
+};
 use proptest::prelude::*;
 
 use crate::{
     oracle::{Pipeline, pipelines},
-    runs::{Model, Script, State},
+    runs::{Model, Script, State, tunings},
 };
 
 /// One call; numbers pick a block or a task, existing or not.
@@ -23,7 +26,10 @@ pub(crate) enum Call {
     Fail(u16),
     FailAndPark(u16),
     FailForGood(u16),
+    /// Like [`Call::NoteAttempts`] and [`Call::Named`], only before the scheduler is made: all of them come first.
     TakeOver(u16),
+    NoteAttempts(u16),
+    Named(u16),
     Answer(u8),
 }
 
@@ -40,6 +46,8 @@ fn calls() -> impl Strategy<Value = Vec<Call>> {
         2 => any::<u16>().prop_map(Call::FailAndPark),
         1 => any::<u16>().prop_map(Call::FailForGood),
         1 => any::<u16>().prop_map(Call::TakeOver),
+        1 => any::<u16>().prop_map(Call::NoteAttempts),
+        1 => any::<u16>().prop_map(Call::Named),
         1 => any::<u8>().prop_map(Call::Answer),
     ];
     prop::collection::vec(call, 0..120)
@@ -49,21 +57,29 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 4_000, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_call_does_what_the_model_says(pipeline in pipelines(), calls in calls()) {
-        apply(&pipeline, &calls)?;
+    fn every_call_does_what_the_model_says(
+        pipeline in pipelines(),
+        calls in calls(),
+        tuning in tunings(),
+    ) {
+        apply(&pipeline, &calls, tuning)?;
     }
 }
 
 /// How often a block may be tried again here.
 const MAX_RETRIES: u32 = 1;
 
-pub(crate) fn apply(pipeline: &Pipeline, calls: &[Call]) -> Result<(), TestCaseError> {
+pub(crate) fn apply(
+    pipeline: &Pipeline,
+    calls: &[Call],
+    tuning: Tuning,
+) -> Result<(), TestCaseError> {
     let options = SchedulerOptions {
         request: Request::Everything,
         max_retries: vec![MAX_RETRIES; pipeline.tasks.len()],
+        tuning,
         ..SchedulerOptions::default()
     };
-    let mut scheduler = Scheduler::new(pipeline.graph(), options).unwrap();
     let script = Script {
         seed: 0,
         order: Order::Sweep,
@@ -75,15 +91,23 @@ pub(crate) fn apply(pipeline: &Pipeline, calls: &[Call]) -> Result<(), TestCaseE
         in_flight: 1,
         max_retries: MAX_RETRIES,
         count_all_orphans: true,
+        named: false,
+        tuning,
     };
-    let mut model = Model::new(pipeline, &script, &scheduler, &Request::Everything);
-    let mut player =
-        Player { attempts: vec![0; model.blocks.len()], has_begun: false, took_over: false };
+    let builder = Scheduler::builder(pipeline.graph(), options).unwrap();
+    let tasks = builder.graph().tasks().clone();
+    let mut model = Model::new(pipeline, &script, &tasks, &Request::Everything);
+    let mut player = Player { attempts: vec![0; model.blocks.len()] };
+    let mut scheduler = player.take_up(builder, &mut model, calls)?;
+    let is_fresh =
+        |call: &Call| !matches!(call, Call::TakeOver(_) | Call::NoteAttempts(_) | Call::Named(_));
+    // Where nothing was closed beforehand, exactly what may run is known to be ready.
+    let all_known =
+        calls.iter().all(|call| is_fresh(call) || matches!(call, Call::NoteAttempts(_)));
     for &call in calls {
         player.play(&mut scheduler, &mut model, call)?;
         model.compare(&scheduler, false)?;
-        if !player.took_over {
-            // Where nothing was closed beforehand, exactly what may run is known to be ready.
+        if all_known {
             for task in 0..pipeline.tasks.len() {
                 let is_ready = |&place: &usize| {
                     model.blocks[place].task == task
@@ -106,11 +130,52 @@ pub(crate) fn apply(pipeline: &Pipeline, calls: &[Call]) -> Result<(), TestCaseE
 
 struct Player {
     attempts: Vec<u32>,
-    has_begun: bool,
-    took_over: bool,
 }
 
 impl Player {
+    /// Everything that is said of an earlier run.
+    fn take_up(
+        &mut self,
+        mut builder: SchedulerBuilder,
+        model: &mut Model,
+        calls: &[Call],
+    ) -> Result<Scheduler, TestCaseError> {
+        for &call in calls {
+            match call {
+                Call::TakeOver(number) => {
+                    let (key, place) = pick(model, number);
+                    let end = key.cell.saturating_add(1);
+                    let result = builder.take_over(key.task, key.cell..end);
+                    if let Some(place) = place {
+                        let is_new = model.state[place] == State::Waiting;
+                        prop_assert_eq!(result, Ok(u64::from(is_new)));
+                        model.state[place] = State::Skipped;
+                    } else {
+                        prop_assert!(matches!(result, Ok(0) | Err(_)));
+                    }
+                }
+                Call::NoteAttempts(number) => {
+                    let (key, place) = pick(model, number);
+                    let attempts = [1, u32::MAX][usize::from(number) / 16 % 2];
+                    let result = builder.note_attempts(key, attempts);
+                    prop_assert_eq!(result.is_ok(), place.is_some());
+                    place.into_iter().for_each(|place| self.attempts[place] = attempts);
+                }
+                _ => {}
+            }
+        }
+        let mut taken_up = builder.take_up();
+        for &call in calls {
+            if let Call::Named(number) = call {
+                let (key, place) = pick(model, number);
+                let place = place.filter(|&place| model.may_run(place));
+                prop_assert_eq!(taken_up.acquire_block(key).is_ok(), place.is_some());
+                place.into_iter().for_each(|place| model.state[place] = State::Out);
+            }
+        }
+        Ok(taken_up.build())
+    }
+
     fn play(
         &mut self,
         scheduler: &mut Scheduler,
@@ -119,36 +184,20 @@ impl Player {
     ) -> Result<(), TestCaseError> {
         match call {
             Call::Acquire => {
-                self.has_begun = true;
                 let key = scheduler.acquire();
                 taken(model, key, None, State::Out)
             }
             Call::AcquireFrom(task) => {
-                self.has_begun = true;
                 let task = TaskId::new(u32::from(task % 6));
                 let key = scheduler.acquire_from(task);
                 taken(model, key, Some(task), State::Out)
             }
             Call::Hold(task) => {
-                self.has_begun = true;
                 let task = TaskId::new(u32::from(task % 6));
                 let key = scheduler.hold_from(task);
                 taken(model, key, Some(task), State::Held)
             }
-            Call::TakeOver(number) => {
-                let (key, place) = pick(model, number);
-                self.took_over = true;
-                let result = scheduler.take_over(key.task, key.cell..key.cell.saturating_add(1));
-                if self.has_begun {
-                    prop_assert_eq!(result, Err(SchedulerError::AlreadyStarted));
-                } else if let Some(place) = place {
-                    prop_assert_eq!(result, Ok(u64::from(model.state[place] == State::Waiting)));
-                    model.state[place] = State::Skipped;
-                } else {
-                    prop_assert!(matches!(result, Ok(0) | Err(_)));
-                }
-                Ok(())
-            }
+            Call::TakeOver(_) | Call::NoteAttempts(_) | Call::Named(_) => Ok(()),
             Call::Answer(task) => {
                 let task = TaskId::new(u32::from(task % 6));
                 let answer = scheduler.answer(task, &CellBox::empty(1), Verdict::All);
@@ -199,7 +248,7 @@ impl Player {
             prop_assert!(result.is_err());
             return Ok(());
         };
-        self.attempts[place] += 1;
+        self.attempts[place] = self.attempts[place].saturating_add(1);
         let attempts = self.attempts[place];
         if attempts <= MAX_RETRIES {
             prop_assert_eq!(result, Ok(Failure::Retry { attempts }));

@@ -14,7 +14,7 @@ use daisy_net::{
 };
 use daisy_sched::{
     Adopted, Coordinator, CoordinatorConfig, LeaseId, Moment, Record, Request, Scheduler,
-    SchedulerOptions,
+    SchedulerBuilder, SchedulerOptions,
 };
 
 use super::{Desk, Phase, Server};
@@ -63,8 +63,8 @@ impl Server {
             max_retries: plan.tasks.iter().map(|task| task.max_retries).collect(),
             ..SchedulerOptions::default()
         };
-        let scheduler = Scheduler::new(plan.graph.clone(), scheduler_options);
-        let mut scheduler = scheduler.map_err(|error| error.to_string())?;
+        let earlier = Scheduler::builder(plan.graph.clone(), scheduler_options);
+        let earlier = earlier.map_err(|error| error.to_string())?;
         let mut journal_options = JournalOptions::default();
         if options.has(Kind::Compaction) {
             journal_options.compact_above_bytes = SMALL_JOURNAL;
@@ -74,7 +74,7 @@ impl Server {
         if let Some(damaged) = &resumed.damaged {
             return Err(format!("the journal is damaged: {damaged:?}").into());
         }
-        let (adopted, strange) = take_up(&mut scheduler, &resumed, options.bug)?;
+        let (scheduler, adopted, strange) = take_up(earlier, &resumed, options.bug)?;
         if !strange.is_empty() && !has_waited {
             return Err(NoStart::Wait(journal.into_disk()));
         }
@@ -156,31 +156,32 @@ impl From<String> for NoStart {
 
 /// Takes over what is done; the leases that may still be at work.
 fn take_up(
-    scheduler: &mut Scheduler,
+    mut earlier: SchedulerBuilder,
     resumed: &Resumed,
     bug: Option<Bug>,
-) -> Result<(Vec<Adopted>, Vec<Strange>), String> {
+) -> Result<(Scheduler, Vec<Adopted>, Vec<Strange>), String> {
     for (task, known) in (0..).map(TaskId::new).zip(&resumed.tasks) {
         for cells in known.done.stretches() {
-            scheduler.take_over(task, cells).map_err(|error| error.to_string())?;
+            earlier.take_over(task, cells).map_err(|error| error.to_string())?;
         }
     }
     for &(key, attempts) in &resumed.attempts {
-        scheduler.note_attempts(key, attempts).map_err(|error| error.to_string())?;
+        earlier.note_attempts(key, attempts).map_err(|error| error.to_string())?;
     }
     let (mut adopted, mut strange) = (Vec::new(), Vec::new());
+    let mut taken_up = earlier.take_up();
     if bug == Some(Bug::ForgetLeases) {
-        return Ok((adopted, strange));
+        return Ok((taken_up.build(), adopted, strange));
     }
     for open in &resumed.open {
         let (lease, worker, key) = (open.lease, open.worker, open.key);
         // A block that a check found done is looked at again, so that what waits for it is not ready.
-        match scheduler.acquire_block(key) {
+        match taken_up.acquire_block(key) {
             Ok(()) => adopted.push(Adopted { lease, worker, key }),
             Err(_) => strange.push((lease, key)),
         }
     }
-    Ok((adopted, strange))
+    Ok((taken_up.build(), adopted, strange))
 }
 
 impl Checks {

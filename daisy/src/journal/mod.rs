@@ -15,7 +15,7 @@ use daisy_graph::TaskGraph;
 use daisy_journal::TaskBlocks;
 pub use daisy_journal::{Contents, Forgotten, ForgottenTask, JournalError, Tail, TaskContents};
 use daisy_journal::{Damage, ForgetOptions, Journal, JournalOptions, OpenLease, Resumed};
-use daisy_sched::{Adopted, Output, Record, Scheduler, WorkerId};
+use daisy_sched::{Adopted, Output, Record, Scheduler, SchedulerBuilder, WorkerId};
 
 use self::{file::FileDisk, syncer::Syncer};
 use crate::{Error, run::LockedRunFile as RunFile};
@@ -61,6 +61,8 @@ pub(crate) struct RunJournal {
 
 /// What a run has to know about its earlier starts.
 pub(crate) struct TakenUp {
+    /// The scheduler that knows of them.
+    pub(crate) scheduler: Scheduler,
     pub(crate) epoch: u32,
     pub(crate) adopted: Vec<Adopted>,
     /// Leases that workers of earlier starts may still have, of blocks that this run cannot adopt: they
@@ -73,21 +75,21 @@ pub(crate) struct TakenUp {
 }
 
 impl RunJournal {
-    /// Opens a journal, and takes what was done before over into a scheduler; `look_again` does so for what
+    /// Opens a journal, and makes a scheduler that knows what was done before; `look_again` takes over what
     /// left no record, of all that these blocks wait for.
     pub(crate) fn open(
         path: &Path,
         run_file: RunFile,
-        scheduler: &mut Scheduler,
+        earlier: SchedulerBuilder,
         keeping: &Keeping,
-        look_again: impl FnOnce(&mut Scheduler, &[BlockKey]),
+        look_again: impl FnOnce(&mut SchedulerBuilder, &[BlockKey]),
     ) -> Result<(Self, TakenUp), Error> {
         let wrong = |error: JournalError<_>| journal_error(path, error);
         let damage = if keeping.use_damaged { Damage::UseWhatIsBefore } else { Damage::Refuse };
         let options = JournalOptions { damage, compact_above_bytes: COMPACT_ABOVE_BYTES };
         let disk = FileDisk::open(path)
             .map_err(|error| Error::JournalFile { path: path.into(), error })?;
-        let graph: &TaskGraph = scheduler.graph().tasks();
+        let graph: &TaskGraph = earlier.graph().tasks();
         let (mut journal, resumed) = Journal::open(disk, graph, options).map_err(wrong)?;
         if let Some(damaged) = &resumed.damaged {
             eprintln!(
@@ -96,7 +98,7 @@ impl RunJournal {
                 damaged.offset
             );
         }
-        let taken_up = take_up(&mut journal, scheduler, resumed, keeping.keep_failed, look_again)
+        let taken_up = take_up(&mut journal, earlier, resumed, keeping.keep_failed, look_again)
             .map_err(wrong)?;
         journal.commit().map_err(wrong)?;
         let syncer = Syncer::start().map_err(Error::Thread)?;
@@ -198,29 +200,30 @@ impl RunJournal {
 /// Takes over what is done, and finds out which leases may still be at work.
 fn take_up(
     journal: &mut Journal<FileDisk>,
-    scheduler: &mut Scheduler,
+    mut earlier: SchedulerBuilder,
     resumed: Resumed,
     keep_failed: bool,
-    look_again: impl FnOnce(&mut Scheduler, &[BlockKey]),
+    look_again: impl FnOnce(&mut SchedulerBuilder, &[BlockKey]),
 ) -> Result<TakenUp, JournalError<std::io::Error>> {
-    // The tasks of `resumed` are the scheduler's: no call here is refused.
+    // The tasks of `resumed` are the scheduler's; blocks that are not requested now are left out.
     for (task, known) in (0..).map(TaskId::new).zip(&resumed.tasks) {
         for cells in known.done.stretches() {
-            let _taken = scheduler.take_over(task, cells);
+            let _taken = earlier.take_over(task, cells);
         }
     }
     for &(key, attempts) in &resumed.attempts {
-        let _is_noted = scheduler.note_attempts(key, attempts);
+        let _is_noted = earlier.note_attempts(key, attempts);
     }
     let is_outside = |open: &&OpenLease| open.worker != INSIDE;
     let out: Vec<BlockKey> = resumed.open.iter().filter(is_outside).map(|open| open.key).collect();
-    look_again(scheduler, &out);
+    look_again(&mut earlier, &out);
+    let mut lent = earlier.take_up();
     let (mut adopted, mut strange) = (Vec::new(), Vec::new());
     for open in resumed.open {
         let (lease, worker, key) = (open.lease, open.worker, open.key);
         if worker == INSIDE {
             journal.append(&Record::PutBack { lease, key })?;
-        } else if scheduler.acquire_block(key).is_ok() {
+        } else if lent.acquire_block(key).is_ok() {
             adopted.push(Adopted { lease, worker, key });
         } else {
             strange.push(Adopted { lease, worker, key });
@@ -231,15 +234,16 @@ fn take_up(
         for (task, known) in (0..).map(TaskId::new).zip(&resumed.tasks) {
             let keys = known.failed.stretches().flatten().map(|cell| BlockKey::new(task, cell));
             // A block that waits for another one now has not failed in this run.
-            let acquired = keys.filter(|&key| scheduler.acquire_block(key).is_ok());
+            let acquired = keys.filter(|&key| lent.acquire_block(key).is_ok());
             failed.extend(acquired);
         }
-        for &key in &failed {
-            let _is_failed = scheduler.fail_for_good(key);
-        }
+    }
+    let mut scheduler = lent.build();
+    for &key in &failed {
+        let _is_failed = scheduler.fail_for_good(key);
     }
     let num_foreign = resumed.foreign_open;
-    Ok(TakenUp { epoch: resumed.epoch, adopted, strange, num_foreign, failed })
+    Ok(TakenUp { scheduler, epoch: resumed.epoch, adopted, strange, num_foreign, failed })
 }
 
 /// Makes blocks of a finished or interrupted run undone: those of `task` that write into `roi` (all of

@@ -132,9 +132,9 @@ mod tests {
             .build()
             .unwrap();
         let (pipeline, options) = (Arc::new(Pipeline::new(&[task])), RunOptions::new());
-        let scheduler = pipeline.scheduler(&options).unwrap();
+        let earlier = pipeline.earlier(&options).unwrap();
         let config = pipeline.config(&options);
-        let prepared = outside::prepare(&pipeline, scheduler, config, &options, None).unwrap();
+        let prepared = outside::prepare(&pipeline, earlier, config, &options, None).unwrap();
         let machine = Machine::new(&pipeline, prepared, None, true);
         Arc::new(Hub::new(pipeline, machine, None, false))
     }

@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, convert::Infallible, io, sync::Arc, time::Durat
 
 use daisy_block::TaskId;
 use daisy_sched::{
-    Coordinator, CoordinatorConfig, KillReason, Lease, LeaseId, Output, Scheduler, WorkerId,
+    Coordinator, CoordinatorConfig, KillReason, Lease, LeaseId, Output, Scheduler,
+    SchedulerBuilder, WorkerId,
 };
 
 use super::{
@@ -31,13 +32,13 @@ pub(crate) struct RunJournal(Infallible);
 
 pub(super) fn prepare(
     pipeline: &Arc<Pipeline>,
-    mut scheduler: Scheduler,
+    mut earlier: SchedulerBuilder,
     config: CoordinatorConfig,
     _: &RunOptions,
     _: Option<RunFile>,
 ) -> Result<Prepared, Error> {
-    take_over_done(&pipeline.blocks_done()?, &mut scheduler, &BTreeSet::new())?;
-    let coordinator = Coordinator::new(scheduler, config)?;
+    take_over_done(&pipeline.blocks_done()?, &mut earlier, &BTreeSet::new())?;
+    let coordinator = Coordinator::new(earlier.build(), config)?;
     Ok(Prepared { coordinator, journal: None, failed: Vec::new() })
 }
 

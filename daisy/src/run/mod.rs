@@ -92,11 +92,11 @@ pub(crate) fn execute(
     run_file: Option<RunFile>,
 ) -> Result<RunReport, Error> {
     pipeline.check_serial(&options)?;
-    let scheduler = pipeline.scheduler(&options)?;
+    let earlier = pipeline.earlier(&options)?;
     #[cfg(feature = "arrays")]
-    arrays::check(&pipeline, scheduler.graph().tasks())?;
+    arrays::check(&pipeline, earlier.graph().tasks())?;
     let config = pipeline.config(&options);
-    let prepared = outside::prepare(&pipeline, scheduler, config, &options, run_file)?;
+    let prepared = outside::prepare(&pipeline, earlier, config, &options, run_file)?;
     let (sender, relay) = Relay::new(mem::take(&mut options.observers)).unzip();
     let (network, outside) = network.unzip();
     #[cfg_attr(not(feature = "planted-faults"), expect(unused_mut, reason = "no fault is planted"))]

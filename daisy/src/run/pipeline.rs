@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, collections::BTreeSet, ops::Range, sync::Arc, t
 use daisy_block::{Block, BlockKey, TaskId};
 use daisy_graph::TaskGraph;
 use daisy_sched::{
-    CoordinatorConfig, Request, Scheduler, SchedulerError, SchedulerOptions, TaskConfig,
+    CoordinatorConfig, Request, Scheduler, SchedulerBuilder, SchedulerError, SchedulerOptions,
+    TaskConfig,
 };
 
 use super::{Error, RunOptions};
@@ -69,8 +70,8 @@ impl Pipeline {
         Ok(graph)
     }
 
-    /// Which block may run next.
-    pub(crate) fn scheduler(&self, options: &RunOptions) -> Result<Scheduler, Error> {
+    /// A scheduler in the making.
+    pub(crate) fn earlier(&self, options: &RunOptions) -> Result<SchedulerBuilder, Error> {
         let masked = self.tasks().filter(|(_, task)| !task.0.masks.is_empty());
         let settings = SchedulerOptions {
             order: options.order,
@@ -78,8 +79,9 @@ impl Pipeline {
             count_all_orphans: options.count_all_orphans,
             max_retries: self.tasks.iter().map(|task| task.0.max_retries).collect(),
             masked: masked.map(|(id, _)| id).collect(),
+            ..SchedulerOptions::default()
         };
-        Ok(Scheduler::new(self.graph()?, settings)?)
+        Ok(Scheduler::builder(self.graph()?, settings)?)
     }
 
     /// Asks all stores which blocks are done.
@@ -140,7 +142,7 @@ impl Pipeline {
 /// come back to them.
 pub(crate) fn take_over_done(
     done: &[(TaskId, Range<u64>)],
-    scheduler: &mut Scheduler,
+    earlier: &mut SchedulerBuilder,
     out: &BTreeSet<BlockKey>,
 ) -> Result<(), SchedulerError> {
     for (task, cells) in done {
@@ -148,10 +150,10 @@ pub(crate) fn take_over_done(
         let first = BlockKey::new(*task, cells.start);
         let end = BlockKey::new(*task, cells.end.max(cells.start));
         for key in out.range(first..end) {
-            scheduler.take_over(*task, begin..key.cell)?;
+            earlier.take_over(*task, begin..key.cell)?;
             begin = key.cell + 1;
         }
-        scheduler.take_over(*task, begin..cells.end)?;
+        earlier.take_over(*task, begin..cells.end)?;
     }
     Ok(())
 }

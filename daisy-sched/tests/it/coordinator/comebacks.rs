@@ -15,15 +15,16 @@ const REMOTE: WorkerKind = WorkerKind::Remote { heartbeats: true };
 
 /// A run whose blocks `cells` of task A were out at workers of epoch 0, one block each, when it ended.
 fn adopted(num_blocks: i64, cells: &[u64], task: TaskConfig) -> Play {
-    let mut scheduler = Scheduler::new(chain(&[num_blocks]), SchedulerOptions::default()).unwrap();
+    let options = SchedulerOptions::default();
+    let mut taken_up = Scheduler::builder(chain(&[num_blocks]), options).unwrap().take_up();
     let mut config =
         CoordinatorConfig { epoch: 1, tasks: vec![task], ..CoordinatorConfig::default() };
     for (place, &cell) in cells.iter().enumerate() {
-        scheduler.acquire_block(key(cell)).unwrap();
+        taken_up.acquire_block(key(cell)).unwrap();
         let (lease, worker) = (LeaseId(place as u64 + 10), WorkerId(place as u64 + 5));
         config.adopted.push(Adopted { lease, worker, key: key(cell) });
     }
-    let coordinator = Coordinator::new(scheduler, config).unwrap();
+    let coordinator = Coordinator::new(taken_up.build(), config).unwrap();
     Play { coordinator, now: Moment::ZERO }
 }
 
@@ -135,24 +136,26 @@ fn an_adopted_block_has_a_fresh_timeout() {
 
 #[test]
 fn only_blocks_that_may_run_are_acquired_by_name() {
-    let mut scheduler = Scheduler::new(chain(&[2, 2]), SchedulerOptions::default()).unwrap();
+    let builder = Scheduler::builder(chain(&[2, 2]), SchedulerOptions::default()).unwrap();
+    let mut taken_up = builder.take_up();
     let block = |task, cell| daisy_block::BlockKey::new(task, cell);
     let wrong = |key| SchedulerError::WrongState { block: key, expected: "ready" };
-    assert_eq!(scheduler.acquire_block(block(B, 0)), Err(wrong(block(B, 0))));
-    assert_eq!(scheduler.acquire_block(block(A, 0)), Ok(()));
-    assert_eq!(scheduler.acquire_block(block(A, 0)), Err(wrong(block(A, 0))));
+    assert_eq!(taken_up.acquire_block(block(B, 0)), Err(wrong(block(B, 0))));
+    assert_eq!(taken_up.acquire_block(block(A, 0)), Ok(()));
+    assert_eq!(taken_up.acquire_block(block(A, 0)), Err(wrong(block(A, 0))));
     let unknown = SchedulerError::UnknownBlock { block: block(A, 2) };
-    assert_eq!(scheduler.acquire_block(block(A, 2)), Err(unknown));
-    assert_eq!(scheduler.take_over(A, 1..2), Err(SchedulerError::AlreadyStarted));
+    assert_eq!(taken_up.acquire_block(block(A, 2)), Err(unknown));
+    let mut scheduler = taken_up.build();
     assert_eq!(scheduler.complete(block(A, 0)), Ok(()));
     assert_eq!(scheduler.acquire(), Some(block(B, 0)));
-    assert_eq!(scheduler.acquire_block(block(A, 1)), Err(SchedulerError::AlreadyStarted));
+    assert_eq!(scheduler.acquire(), Some(block(A, 1)));
 }
 
 /// What is wrong with leases of cells of task A, of which `out` were acquired; each block needs one of two GPUs.
 fn refused(out: &[u64], leases: &[(u64, u64, daisy_block::BlockKey)]) -> String {
-    let mut scheduler = Scheduler::new(chain(&[9, 9]), SchedulerOptions::default()).unwrap();
-    out.iter().for_each(|&cell| scheduler.acquire_block(key(cell)).unwrap());
+    let builder = Scheduler::builder(chain(&[9, 9]), SchedulerOptions::default()).unwrap();
+    let mut taken_up = builder.take_up();
+    out.iter().for_each(|&cell| taken_up.acquire_block(key(cell)).unwrap());
     let task = TaskConfig { needs: vec![("gpu".into(), 1)], ..external() };
     let adopted = leases.iter().map(|&(lease, worker, key)| {
         let (lease, worker) = (LeaseId(lease), WorkerId(worker));
@@ -165,7 +168,7 @@ fn refused(out: &[u64], leases: &[(u64, u64, daisy_block::BlockKey)]) -> String 
         adopted: adopted.collect(),
         ..CoordinatorConfig::default()
     };
-    match Coordinator::new(scheduler, config) {
+    match Coordinator::new(taken_up.build(), config) {
         Ok(_) => "accepted".into(),
         Err(error) => error.to_string(),
     }
@@ -230,7 +233,8 @@ fn blocks_that_are_out_need_a_lease() {
 
 #[test]
 fn the_longest_times_are_never_reached() {
-    let mut scheduler = Scheduler::new(chain(&[2]), SchedulerOptions::default()).unwrap();
+    let builder = Scheduler::builder(chain(&[2]), SchedulerOptions::default()).unwrap();
+    let mut scheduler = builder.take_up();
     scheduler.acquire_block(key(0)).unwrap();
     let one = Adopted { lease: LeaseId(0), worker: WorkerId(0), key: key(0) };
     let config = CoordinatorConfig {
@@ -245,8 +249,10 @@ fn the_longest_times_are_never_reached() {
         adopted: vec![one],
         ..CoordinatorConfig::default()
     };
-    let mut play =
-        Play { coordinator: Coordinator::new(scheduler, config).unwrap(), now: Moment::ZERO };
+    let mut play = Play {
+        coordinator: Coordinator::new(scheduler.build(), config).unwrap(),
+        now: Moment::ZERO,
+    };
     assert_eq!(play.at_ms(1 << 50), NOTHING);
     play.tell(Input::Reconnected { worker: WorkerId(0), heartbeats: true });
     assert_eq!(play.complete(WorkerId(0), 0), ["l0 #0/0 completed"]);
@@ -254,11 +260,12 @@ fn the_longest_times_are_never_reached() {
 
 #[test]
 fn a_lease_of_this_epoch_cannot_be_adopted() {
-    let mut scheduler = Scheduler::new(chain(&[1]), SchedulerOptions::default()).unwrap();
-    scheduler.acquire_block(key(0)).unwrap();
+    let builder = Scheduler::builder(chain(&[1]), SchedulerOptions::default()).unwrap();
+    let mut taken_up = builder.take_up();
+    taken_up.acquire_block(key(0)).unwrap();
     let one = Adopted { lease: LeaseId(0), worker: WorkerId(0), key: key(0) };
     let config = CoordinatorConfig { adopted: vec![one], ..CoordinatorConfig::default() };
-    let error = Coordinator::new(scheduler, config).err();
+    let error = Coordinator::new(taken_up.build(), config).err();
     let why = Misfit::Number;
     assert_eq!(error, Some(CoordinatorError::BadAdoption { lease: LeaseId(0), why }));
 }

@@ -616,11 +616,11 @@ fn a_task_without_blocks_ends_at_once() {
 
 #[test]
 fn a_run_that_was_finished_before_ends_without_workers() {
-    let mut scheduler = Scheduler::new(chain(&[200, 200]), SchedulerOptions::default()).unwrap();
-    scheduler.take_over(A, 0..200).unwrap();
-    scheduler.take_over(B, 0..200).unwrap();
+    let mut earlier = Scheduler::builder(chain(&[200, 200]), SchedulerOptions::default()).unwrap();
+    earlier.take_over(A, 0..200).unwrap();
+    earlier.take_over(B, 0..200).unwrap();
     let coordinator =
-        daisy_sched::Coordinator::new(scheduler, CoordinatorConfig::default()).unwrap();
+        daisy_sched::Coordinator::new(earlier.build(), CoordinatorConfig::default()).unwrap();
     assert!(coordinator.is_done());
 }
 

@@ -9,9 +9,9 @@ use daisy_block::{BlockKey, TaskId};
 use daisy_graph::TaskGraph;
 use daisy_sched::{
     Adopted, Cause, CheckId, Coordinator, CoordinatorConfig, Ending, FailureCause, Finding, Input,
-    KillReason, Lease, LeaseId, Moment, Outcome, Output, PutBackReason, Question, Request,
-    Scheduler, SchedulerOptions, Settlement, Stage, TaskConfig, TaskEnding, Verdict, WorkerId,
-    WorkerKind,
+    KillReason, Lease, LeaseId, Moment, Outcome, Output, PutBackReason, Question, Reason, Request,
+    Scheduler, SchedulerOptions, Settlement, Stage, TakenUp, TaskConfig, TaskEnding, Tuning,
+    Verdict, WorkerId, WorkerKind,
 };
 
 /// A number below the one given.
@@ -73,6 +73,18 @@ pub(crate) struct World {
     given_up: BTreeSet<WorkerId>,
 }
 
+/// Sizes that leave work for the next call after a few steps, and watch nearly everything.
+fn tiny_tuning(dice: Dice<'_>) -> Tuning {
+    Tuning {
+        page_bits: 6,
+        chunk_bits: 1,
+        max_skipped_singly: 3,
+        max_counted: 10 * dice(2) as u64,
+        max_counted_readers: 10 * dice(2) as u64,
+        max_steps: 1 + dice(20) as u64,
+    }
+}
+
 /// Options of a run: anything goes.
 pub(crate) fn config(num_tasks: usize, dice: Dice<'_>) -> (SchedulerOptions, CoordinatorConfig) {
     let total = 1 + dice(3) as u64;
@@ -102,6 +114,7 @@ pub(crate) fn config(num_tasks: usize, dice: Dice<'_>) -> (SchedulerOptions, Coo
         max_retries: tasks.iter().map(|task| task.1).collect(),
         masked: masked.map(|place| TaskId::new(place as u32)).collect(),
         count_all_orphans: dice(4) > 0,
+        tuning: if dice(2) == 0 { Tuning::default() } else { tiny_tuning(dice) },
         ..SchedulerOptions::default()
     };
     let config = CoordinatorConfig {
@@ -116,7 +129,7 @@ pub(crate) fn config(num_tasks: usize, dice: Dice<'_>) -> (SchedulerOptions, Coo
 /// Some blocks that may run are still out from an earlier epoch.
 fn adopt(
     mut config: CoordinatorConfig,
-    scheduler: &mut Scheduler,
+    scheduler: &mut TakenUp,
     blocks: &mut BTreeMap<BlockKey, Block>,
     dice: Dice<'_>,
 ) -> (CoordinatorConfig, Vec<Adopted>) {
@@ -151,7 +164,7 @@ fn adopt(
 impl World {
     pub(crate) fn new(graph: TaskGraph, dice: Dice<'_>) -> Self {
         let (options, config) = config(graph.num_tasks(), dice);
-        let mut scheduler = Scheduler::new(graph, options).unwrap();
+        let mut scheduler = Scheduler::builder(graph, options).unwrap();
         let tasks: Vec<TaskId> = scheduler.graph().tasks().ids().collect();
         let mut blocks = BTreeMap::new();
         for task in tasks {
@@ -163,10 +176,11 @@ impl World {
                 blocks.insert(BlockKey::new(task, cell), state);
             }
         }
+        let mut scheduler = scheduler.take_up();
         let (mut config, adopted) = adopt(config, &mut scheduler, &mut blocks, dice);
         config.adopted = adopted.clone();
         let mut world = Self {
-            coordinator: Coordinator::new(scheduler, config).unwrap(),
+            coordinator: Coordinator::new(scheduler.build(), config).unwrap(),
             now: Moment::ZERO,
             blocks,
             failures: BTreeMap::new(),
@@ -260,7 +274,14 @@ impl World {
             _ => Moment::from_micros(self.now.as_micros() + dice(3_000_000) as u64),
         };
         self.tell(Input::Timeout);
-        let next = self.coordinator.next_deadline();
+        let mut next = self.coordinator.next_deadline();
+        for _ in 0..PATIENCE {
+            if !matches!(next, Some((_, Reason::Backlog))) {
+                break;
+            }
+            self.tell(Input::Timeout);
+            next = self.coordinator.next_deadline();
+        }
         assert!(
             next.is_none_or(|(at, _)| at > self.now),
             "{next:?} is not later than {}",
@@ -898,8 +919,13 @@ impl World {
         if !self.is_drained && self.ended.values().all(has_finished) {
             // A scheduler may have pages left that it has to look at to see that they are finished.
             let mut scheduler = self.coordinator.scheduler().clone();
-            for task in self.ended.keys() {
-                assert_eq!(scheduler.hold_from(*task), None);
+            for _ in 0..10_000 {
+                for task in self.ended.keys() {
+                    assert_eq!(scheduler.hold_from(*task), None);
+                }
+                if scheduler.is_done() {
+                    break;
+                }
             }
             assert!(scheduler.is_done(), "{}", self.picture());
         }

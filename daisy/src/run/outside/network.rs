@@ -384,9 +384,9 @@ mod tests {
             .build()
             .unwrap();
         let (pipeline, options) = (Arc::new(Pipeline::new(&[task])), RunOptions::new());
-        let scheduler = pipeline.scheduler(&options).unwrap();
+        let earlier = pipeline.earlier(&options).unwrap();
         let config = pipeline.config(&options);
-        let prepared = prepare(&pipeline, scheduler, config, &options, None).unwrap();
+        let prepared = prepare(&pipeline, earlier, config, &options, None).unwrap();
         let network = Network::new(Lines::bind(&["127.0.0.1:0".parse().unwrap()]).unwrap());
         let config = SwitchboardConfig {
             security: Security::Clear,

@@ -8,7 +8,7 @@ use std::{
 };
 
 use daisy_block::BlockKey;
-use daisy_sched::{Adopted, Adoption, Coordinator, CoordinatorConfig, Scheduler};
+use daisy_sched::{Adopted, Adoption, Coordinator, CoordinatorConfig, Scheduler, SchedulerBuilder};
 
 use super::recheck;
 use crate::{
@@ -25,7 +25,7 @@ pub(crate) fn lock_journal(options: &RunOptions) -> Result<Option<LockedRunFile>
 /// Makes the machine of a run, with everything that is known from its earlier starts.
 pub(in crate::run) fn prepare(
     pipeline: &Arc<Pipeline>,
-    mut scheduler: Scheduler,
+    mut earlier: SchedulerBuilder,
     mut config: CoordinatorConfig,
     options: &RunOptions,
     run_file: Option<LockedRunFile>,
@@ -37,8 +37,8 @@ pub(in crate::run) fn prepare(
     config.reconnect_ms = outside.reconnect_ms.max(outside.silence_ms + outside.heartbeat_ms);
     let done = pipeline.blocks_done()?;
     let (Some(path), Some(run_file)) = (&outside.journal, run_file) else {
-        take_over_done(&done, &mut scheduler, &BTreeSet::new())?;
-        let coordinator = Coordinator::new(scheduler, config)?;
+        take_over_done(&done, &mut earlier, &BTreeSet::new())?;
+        let coordinator = Coordinator::new(earlier.build(), config)?;
         return Ok(Prepared { coordinator, journal: None, failed: Vec::new() });
     };
     let keeping = Keeping {
@@ -47,14 +47,12 @@ pub(in crate::run) fn prepare(
         use_damaged: outside.use_damaged,
     };
     let limit = options.check_timeout.min(Duration::from_millis(outside.silence_ms / 2));
-    let look_again = |scheduler: &mut Scheduler, out: &[BlockKey]| {
-        // Nothing was acquired yet.
-        let _taken = take_over_done(&done, scheduler, &out.iter().copied().collect());
-        recheck::take_over_found(pipeline, scheduler, out, limit);
+    let look_again = |earlier: &mut SchedulerBuilder, out: &[BlockKey]| {
+        let _taken = take_over_done(&done, earlier, &out.iter().copied().collect());
+        recheck::take_over_found(pipeline, earlier, out, limit);
     };
-    let (mut journal, taken_up) =
-        RunJournal::open(path, run_file, &mut scheduler, &keeping, look_again)?;
-    let TakenUp { epoch, adopted, mut strange, num_foreign, failed } = taken_up;
+    let (mut journal, taken_up) = RunJournal::open(path, run_file, earlier, &keeping, look_again)?;
+    let TakenUp { mut scheduler, epoch, adopted, mut strange, num_foreign, failed } = taken_up;
     config.epoch = epoch;
     let misfits = admit(adopted, &scheduler, &mut config)?;
     misfits.iter().try_for_each(|one| scheduler.put_back(one.key))?;
@@ -139,14 +137,15 @@ mod tests {
             .unwrap();
         let pipeline = Pipeline::new(&[task]);
         let options = RunOptions::new().resource("gpu", 5);
-        let mut scheduler = pipeline.scheduler(&options).unwrap();
+        let mut taken_up = pipeline.earlier(&options).unwrap().take_up();
         let mut config = pipeline.config(&options);
         config.epoch = 1;
         let leases = [0, 1, 2, 3].map(|cell| {
             let key = BlockKey::new(TaskId::new(0), cell);
-            scheduler.acquire_block(key).unwrap();
+            taken_up.acquire_block(key).unwrap();
             Adopted { lease: LeaseId(cell), worker: WorkerId(cell), key }
         });
+        let mut scheduler = taken_up.build();
         let misfits = admit(leases.to_vec(), &scheduler, &mut config).unwrap();
         assert_eq!((config.adopted.as_slice(), misfits.as_slice()), leases.split_at(2));
         misfits.iter().for_each(|one| scheduler.put_back(one.key).unwrap());

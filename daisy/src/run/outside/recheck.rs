@@ -18,7 +18,7 @@ use std::{
 };
 
 use daisy_block::BlockKey;
-use daisy_sched::{Scheduler, Verdict};
+use daisy_sched::{SchedulerBuilder, Verdict};
 
 use crate::run::{Pipeline, call};
 
@@ -30,7 +30,7 @@ const MAX_THREADS: usize = 16;
 /// Takes over what the functions find done of all that blocks wait for which are out.
 pub(super) fn take_over_found(
     pipeline: &Arc<Pipeline>,
-    scheduler: &mut Scheduler,
+    earlier: &mut SchedulerBuilder,
     out: &[BlockKey],
     limit: Duration,
 ) {
@@ -38,15 +38,14 @@ pub(super) fn take_over_found(
     for &key in out {
         let left = MAX_ASKED.saturating_sub(wanted.len());
         // Of a block that this run does not have, nothing is to be asked.
-        if let Ok(Some(inputs)) = scheduler.unfinished_inputs(key, left)
+        if let Ok(Some(inputs)) = earlier.unfinished_inputs(key, left)
             && inputs.iter().all(|&input| can_be_asked(pipeline, input))
         {
             wanted.extend(inputs);
         }
     }
     for key in ask(pipeline, wanted, limit) {
-        // Nothing was acquired yet.
-        let _is_new = scheduler.take_over(key.task, key.cell..key.cell + 1);
+        let _is_new = earlier.take_over(key.task, key.cell..key.cell + 1);
     }
 }
 
@@ -129,11 +128,13 @@ mod tests {
             .build()
             .unwrap();
         let pipeline = Arc::new(Pipeline::new(&[second]));
-        let mut scheduler = pipeline.scheduler(&RunOptions::new()).unwrap();
+        let mut earlier = pipeline.earlier(&RunOptions::new()).unwrap();
         let out = BlockKey::new(TaskId::new(1), 3);
-        take_over_found(&pipeline, &mut scheduler, &[out], limit);
-        let skipped = scheduler.counts(TaskId::new(0)).unwrap().skipped;
-        (scheduler.acquire_block(out).is_ok(), skipped)
+        take_over_found(&pipeline, &mut earlier, &[out], limit);
+        let mut taken_up = earlier.take_up();
+        let is_acquired = taken_up.acquire_block(out).is_ok();
+        let skipped = taken_up.build().counts(TaskId::new(0)).unwrap().skipped;
+        (is_acquired, skipped)
     }
 
     fn first() -> TaskBuilder {
