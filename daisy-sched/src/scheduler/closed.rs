@@ -82,7 +82,7 @@ impl Scheduler {
 
     /// Skips every block of a masked box; none of them was ever handed out.
     pub(super) fn skip_box(&mut self, task: usize, cells: &CellBox) {
-        let runs = self.tasks[task].grid.runs_in(cells);
+        let runs = self.tasks[task].grid.runs_in_unchecked(cells);
         if cells.num_cells() <= MAX_SKIPPED_SINGLY {
             for cell in runs.flatten() {
                 self.skip_untouched(task, cell);
@@ -144,21 +144,21 @@ impl Scheduler {
                     .zip(reach)
                     .map(|(range, reach)| range.start - reach..range.end + reach),
             );
-            let grown = grown.intersect(&frontier.grid.all_cells());
-            for piece in grown.without(cells) {
+            let grown = grown.intersect_unchecked(&frontier.grid.all_cells());
+            for piece in grown.without_unchecked(cells) {
                 self.recount(task, &piece);
             }
         }
-        let Some(roi) = self.tasks[task].grid.written_by(cells) else { return };
+        let Some(roi) = self.tasks[task].grid.written_by_unchecked(cells) else { return };
         for place in 0..self.tasks[task].outputs.len() {
             let reader = self.tasks[task].outputs[place].task;
-            let readers = self.tasks[reader].grid.cells_reading(&roi);
+            let readers = self.tasks[reader].grid.cells_reading_unchecked(&roi);
             self.recount(reader, &readers);
         }
     }
 
     fn recount(&mut self, task: usize, cells: &CellBox) {
-        for (page, places) in self.tasks[task].grid.runs_in(cells).flat_map(split) {
+        for (page, places) in self.tasks[task].grid.runs_in_unchecked(cells).flat_map(split) {
             if let PageState::Live(slot) = self.tasks[task].pages.state(page) {
                 for place in places {
                     self.recount_cell(task, slot, place);
@@ -213,7 +213,7 @@ impl Scheduler {
     ) -> u32 {
         let mut sum = self.sum_inputs(task, index, count);
         let frontier = &mut self.tasks[task];
-        let cell = frontier.grid.cell_at(index.as_slice()).unwrap_or(0);
+        let cell = frontier.grid.cell_at_unchecked(index.as_slice()).unwrap_or(0);
         if let Some(conflict) = &mut frontier.conflict {
             for place in conflict.upstream(&frontier.grid, index.as_slice()) {
                 let run = self.tasks[task].conflict.as_ref().map(|conflict| conflict.run(place));

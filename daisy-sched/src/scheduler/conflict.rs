@@ -119,7 +119,7 @@ impl Conflict {
     /// The level of a cell of the grid.
     pub(super) fn level_at(&self, index: &[i64]) -> u64 {
         let shifted = Coordinate::from_fn(index.len(), |axis| index[axis] + self.origin[axis]);
-        self.stencil.level_at(shifted.as_slice())
+        self.stencil.level_at_unchecked(shifted.as_slice())
     }
 
     /// The largest number of cells that one cell may wait for.
@@ -237,7 +237,7 @@ impl Conflict {
         }
         loop {
             let offset = Coordinate::from_fn(index.len(), |axis| other[axis] - index[axis]);
-            if self.stencil.conflicts(offset.as_slice()) {
+            if self.stencil.conflicts_unchecked(offset.as_slice()) {
                 each(other.as_slice(), self.level_at(other.as_slice()) < level);
             }
             let mut advanced = false;

@@ -114,8 +114,8 @@ impl Frontier {
 
 /// The cells of `grid` that wait for at least one cell of `upstream`.
 pub(super) fn waiting(grid: &Tiling, upstream: &Tiling) -> CellBox {
-    match upstream.written_by(&upstream.all_cells()) {
-        Some(roi) => grid.cells_reading(&roi),
+    match upstream.written_by_unchecked(&upstream.all_cells()) {
+        Some(roi) => grid.cells_reading_unchecked(&roi),
         None => CellBox::empty(grid.dims()),
     }
 }

@@ -153,7 +153,7 @@ impl Frontier {
         let boxes: Vec<CellBox> =
             self.inputs.iter().map(|edge| waiting(&self.grid, &edge.grid)).collect();
         let stencil = self.conflict.as_ref().map(Conflict::stencil);
-        let roots = Roots::new(&self.grid, stencil, self.origin.as_slice(), &boxes);
+        let roots = Roots::new_unchecked(&self.grid, stencil, self.origin.as_slice(), &boxes);
         self.tally.ready += roots.num_cells();
         self.source = Source::Roots { roots, next: None, distance: 1, last: 0 };
         self.find_roots(0);
@@ -423,7 +423,7 @@ impl Frontier {
     fn moved(&self, from: &Tiling, to: &Tiling, sign: i64, cell: u64) -> Option<u64> {
         let index = from.index(cell)?;
         let moved = |axis: usize| index[axis] + sign * self.origin[axis];
-        to.cell_at(Coordinate::from_fn(index.dims(), moved).as_slice())
+        to.cell_at_unchecked(Coordinate::from_fn(index.dims(), moved).as_slice())
     }
 
     /// Each cell of a run waits for one block less: the common case of a few cells of a live page.

@@ -60,7 +60,7 @@ impl Scheduler {
         let frontier = &mut self.tasks[task];
         let fastest = frontier.grid.sweep_axes().last().copied().unwrap_or(0);
         index[fastest] = row.start;
-        let first = frontier.grid.cell_at(index.as_slice()).unwrap_or(0);
+        let first = frontier.grid.cell_at_unchecked(index.as_slice()).unwrap_or(0);
         let Some(conflict) = &mut frontier.conflict else { return };
         let mut classes: SmallVec<[(Range<usize>, Vec<usize>); 4]> = SmallVec::new();
         let mut sums = Vec::new();
@@ -136,7 +136,7 @@ impl Scheduler {
                 index[axis] - reach..index[axis] + reach + 1
             }
         });
-        let mut runs = frontier.grid.runs_in(&CellBox::new(around));
+        let mut runs = frontier.grid.runs_in_unchecked(&CellBox::new(around));
         runs.any(|run| self.num_closed(task, &run) > 0)
     }
 

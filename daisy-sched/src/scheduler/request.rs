@@ -44,7 +44,7 @@ pub(super) fn frontiers(
     for task in tasks.ids() {
         let node = &tasks[task];
         let grid_of = |task: TaskId| {
-            let part = tasks[task].tiling().part(&hulls[task.index()]);
+            let part = tasks[task].tiling().part_unchecked(&hulls[task.index()]);
             if options.order == Order::Level { part.row_major() } else { part }
         };
         let grid = grid_of(task);
@@ -115,16 +115,16 @@ fn wanted(tasks: &TaskGraph, request: &Request) -> Result<Vec<Vec<CellBox>>, Sch
                 if expected != found {
                     return Err(SchedulerError::RequestDims { task: *task, expected, found });
                 }
-                want(*task, tiling.cells_writing(roi));
+                want(*task, tiling.cells_writing_unchecked(roi));
             }
         }
     }
     for task in tasks.topological_order().into_iter().rev() {
         for cells in wanted[task.index()].clone() {
             // Blocks lie side by side, so what the blocks of a box read is a box of upstream blocks.
-            let Some(roi) = tasks[task].tiling().read_by(&cells) else { continue };
+            let Some(roi) = tasks[task].tiling().read_by_unchecked(&cells) else { continue };
             for &up in tasks.upstream(task) {
-                let cells = tasks[up].tiling().cells_writing(&roi);
+                let cells = tasks[up].tiling().cells_writing_unchecked(&roi);
                 add(&mut wanted[up.index()], cells);
             }
         }
@@ -134,7 +134,7 @@ fn wanted(tasks: &TaskGraph, request: &Request) -> Result<Vec<Vec<CellBox>>, Sch
 
 /// Adds a box, unless one that is there has all of it.
 fn add(boxes: &mut Vec<CellBox>, cells: CellBox) {
-    if !cells.is_empty() && !boxes.iter().any(|known| known.intersect(&cells) == cells) {
+    if !cells.is_empty() && !boxes.iter().any(|known| known.intersect_unchecked(&cells) == cells) {
         boxes.push(cells);
     }
 }
@@ -144,7 +144,9 @@ fn not_wanted(grid: &Tiling, origin: &Coordinate, wanted: &[CellBox]) -> Roaring
     let mut cells = RoaringTreemap::new();
     if wanted.len() > 1 {
         cells.insert_range(0..grid.num_cells());
-        for run in wanted.iter().flat_map(|cells| grid.runs_in(&shifted(cells, origin, -1))) {
+        for run in
+            wanted.iter().flat_map(|cells| grid.runs_in_unchecked(&shifted(cells, origin, -1)))
+        {
             cells.remove_range(run);
         }
     }
@@ -153,7 +155,7 @@ fn not_wanted(grid: &Tiling, origin: &Coordinate, wanted: &[CellBox]) -> Roaring
 
 fn hull(tasks: &TaskGraph, task: TaskId, boxes: &[CellBox]) -> CellBox {
     let none = CellBox::empty(tasks[task].tiling().dims());
-    boxes.iter().fold(none, |hull, cells| hull.hull(cells))
+    boxes.iter().fold(none, |hull, cells| hull.hull_unchecked(cells))
 }
 
 /// Whether every cell of `grid` reads every cell of `upstream`.

@@ -342,7 +342,7 @@ fn acquire(
         let inside: Vec<usize> = (0..model.blocks.len())
             .filter(|&place| {
                 model.blocks[place].task == question.task.index()
-                    && question.cells.contains(&model.blocks[place].index)
+                    && question.cells.contains(&model.blocks[place].index).unwrap()
             })
             .collect();
         let masked = inside.iter().filter(|&&place| model.masked[place]).count();

@@ -66,7 +66,7 @@ fn a_block_never_runs_before_what_it_reads() {
             let tiling = daisy::Tiling::new(second.layout());
             let reads = tiling.block(key.task, key.cell).unwrap().read_roi;
             let inputs = daisy::Tiling::new(first.layout());
-            for cell in inputs.cells_in(&inputs.cells_writing(&reads)) {
+            for cell in inputs.cells_in(&inputs.cells_writing(&reads).unwrap()).unwrap() {
                 let input = BlockKey::new(daisy::TaskId::new(0), cell);
                 assert!(done[..place].contains(&input), "{key} ran before {input}");
             }
