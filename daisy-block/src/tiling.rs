@@ -309,9 +309,15 @@ impl Tiling {
     /// The same for a box given as a range of indices along each axis.
     #[inline]
     pub fn runs_along(&self, range: impl Fn(usize) -> core::ops::Range<i64>) -> CellRuns {
+        self.runs_along_unchecked(|axis| self.axes.as_slice()[axis].inside(&range(axis)))
+    }
+
+    /// The same for ranges that lie in the grid: with others the runs have no meaning.
+    #[doc(hidden)]
+    #[inline]
+    pub fn runs_along_unchecked(&self, range: impl Fn(usize) -> core::ops::Range<i64>) -> CellRuns {
         let (strides, axes) = (self.strides.as_slice(), self.axes.as_slice());
-        let along =
-            |&axis: &usize| (axes[axis].inside(&range(axis)), strides[axis], axes[axis].cells);
+        let along = |&axis: &usize| (range(axis), strides[axis], axes[axis].cells);
         CellRuns::new(self.sweep.as_slice().iter().map(along))
     }
 

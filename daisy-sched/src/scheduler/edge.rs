@@ -47,7 +47,7 @@ impl Edge {
     #[inline]
     pub(super) fn runs(&self, index: &[i64]) -> CellRuns {
         let crossings = self.crossings.as_slice();
-        self.grid.runs_along(|axis| crossings[axis].cells(index[axis]))
+        self.grid.runs_along_unchecked(|axis| crossings[axis].cells(index[axis]))
     }
 }
 

@@ -155,7 +155,7 @@ impl Scheduler {
                 let read = here.read(row.start).start..here.read(row.end - 1).end;
                 edge.grid.axes()[axis].written_in(&read)
             };
-            edge.grid.runs_along(along).any(|run| self.num_closed(edge.task, &run) > 0)
+            edge.grid.runs_along_unchecked(along).any(|run| self.num_closed(edge.task, &run) > 0)
         })
     }
 }
