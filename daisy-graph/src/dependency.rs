@@ -24,7 +24,7 @@ use crate::{GraphError, Lattice, Roots, TaskGraph, TaskNode};
 /// let total = Roi::new([0], [40])?;
 /// let mut tasks = TaskGraph::new();
 /// let first = Layout::new(total.clone(), block.clone(), block.clone(), Fit::Valid)?;
-/// let second = Layout::new(total.grow(2, 2), context, block, Fit::Valid)?;
+/// let second = Layout::new(total.grow(2, 2)?, context, block, Fit::Valid)?;
 /// let up = tasks.add_task(TaskNode::new("up", first, false)?)?;
 /// let down = tasks.add_task(TaskNode::new("down", second, false)?)?;
 /// tasks.add_edge(up, down)?;

@@ -398,5 +398,5 @@ fn around(total: &Roi, block: [(&Bound<'_, PyAny>, &str); 2]) -> PyResult<Roi> {
     };
     let below = begin.checked_sub(read_begin).map_err(|error| error::geometry(&error))?;
     let above = read_end.checked_sub(end).map_err(|error| error::geometry(&error))?;
-    total.checked_grow(below, above).map_err(|error| error::geometry(&error))
+    total.grow(below, above).map_err(|error| error::geometry(&error))
 }

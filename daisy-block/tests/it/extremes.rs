@@ -94,7 +94,7 @@ fn check(layout: &Layout, chunk: &Coordinate) -> Result<(), TestCaseError> {
             tiling.cells_reading(&block.read_roi).unwrap().contains(index.as_slice()).unwrap()
         );
         prop_assert!(stencil.level_at(index.as_slice()).unwrap() < stencil.num_levels());
-        prop_assert!(block.read_roi.contains(&block.write_roi));
+        prop_assert!(block.read_roi.contains(&block.write_roi).unwrap());
         let _ = stencil.upstream(&tiling, cell).unwrap().take(3).count();
     }
     prop_assert!(

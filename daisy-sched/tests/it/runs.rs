@@ -318,8 +318,8 @@ fn request(pipeline: &Pipeline, script: &Script) -> Request {
             let total = spec.layout().total_write_roi();
             let by = (dice(script.seed, 8, task) % 7) as i64 - 3;
             [
-                (TaskId::new(task as u32), total.grow(-3, -2).shift(by)),
-                (TaskId::new(task as u32), total.grow(-2, -4).shift(-by)),
+                (TaskId::new(task as u32), total.grow(-3, -2).unwrap() + by),
+                (TaskId::new(task as u32), total.grow(-2, -4).unwrap() - by),
             ]
         });
         Request::Rois(rois.collect())
