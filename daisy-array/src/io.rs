@@ -211,7 +211,7 @@ impl Array {
         let shape = grid.memory_shape::<T>(&voxels, T::DTYPE)?;
         let mut result = ArrayD::from_elem(shape, fill);
         if !inside.is_empty() {
-            let part = read(&roi.checked_intersect(&grid.roi)?)?;
+            let part = read(&roi.intersect(&grid.roi)?)?;
             part_mut(grid, &mut result, &voxels, &inside).assign(&part);
         }
         Ok(result)

@@ -117,9 +117,9 @@ impl VoxelGrid {
         if expected != found {
             return Err(ArrayError::Dims { expected, found });
         }
-        let from_origin = roi.checked_shift_back(&self.offset)?;
+        let from_origin = roi.shift_back(&self.offset)?;
         let snapped = from_origin.snap_to_grid(&self.voxel_size, snap)?;
-        Ok(snapped.checked_shift(&self.offset)?)
+        Ok(snapped.shift(&self.offset)?)
     }
 
     /// The shape of a box in memory, with its channels, if so many elements can lie there.

@@ -13,7 +13,12 @@ pub(crate) fn cube(dims: usize, blocks: i64, context: i64) -> Result<Layout, Err
     let shape = |edge: i64| Coordinate::splat(dims, edge);
     let write = Roi::new(shape(0), shape(WIDTH))?;
     let total = Roi::new(shape(0), shape(blocks * WIDTH))?;
-    Ok(Layout::new(total.grow(context, context), write.grow(context, context), write, Fit::Valid)?)
+    Ok(Layout::new(
+        total.grow(context, context)?,
+        write.grow(context, context)?,
+        write,
+        Fit::Valid,
+    )?)
 }
 
 /// One block over `blocks` blocks of a line.

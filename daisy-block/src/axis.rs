@@ -8,7 +8,8 @@ use daisy_geometry::{div_ceil, div_floor};
 ///
 /// Cell `k` writes `[begin + k * step, begin + (k + 1) * step)` and reads the context on top of
 /// that; with [`Fit::Shrink`](crate::Fit::Shrink) both are cut at a limit, which only ever meets
-/// the last cell. [`Layout::LIMIT`](crate::Layout::LIMIT) keeps every sum below within 64 bits.
+/// the last cell. [`Layout::LIMIT`](crate::Layout::LIMIT) keeps every sum about cells of the grid within
+/// 64 bits; for cells and intervals far outside of it sums end where the numbers end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Axis {
     pub(crate) begin: i64,
@@ -16,6 +17,8 @@ pub struct Axis {
     pub(crate) context_lo: i64,
     pub(crate) context_hi: i64,
     pub(crate) cells: i64,
+    /// The index of cell 0 counted from the total ROI: what ids are made of.
+    pub(crate) first: i64,
     pub(crate) write_limit: i64,
     pub(crate) read_limit: i64,
 }
@@ -37,42 +40,41 @@ impl Axis {
     #[inline]
     #[must_use]
     pub fn write(&self, index: i64) -> Range<i64> {
-        let begin = self.begin + index * self.step;
-        begin..(begin + self.step).min(self.write_limit)
+        let begin = self.begin_of(index);
+        begin..begin.saturating_add(self.step).min(self.write_limit)
     }
 
     /// What cell `index` reads, half-open.
     #[inline]
     #[must_use]
     pub fn read(&self, index: i64) -> Range<i64> {
-        let begin = self.begin + index * self.step;
-        begin - self.context_lo..(begin + self.step + self.context_hi).min(self.read_limit)
+        let begin = self.begin_of(index);
+        let end = begin.saturating_add(self.step).saturating_add(self.context_hi);
+        begin.saturating_sub(self.context_lo)..end.min(self.read_limit)
     }
 
-    fn uncut_read(&self, index: i64) -> Range<i64> {
-        let begin = self.begin + index * self.step;
-        begin - self.context_lo..begin + self.step + self.context_hi
+    #[inline]
+    const fn begin_of(&self, index: i64) -> i64 {
+        self.begin.saturating_add(index.saturating_mul(self.step))
     }
 
-    /// The cells whose write interval meets `interval`.
-    ///
-    /// `interval` must lie within [`Roi::LIMIT`](daisy_geometry::Roi::LIMIT); an empty one meets nothing.
+    /// The cells whose write interval meets `interval`; an empty one meets nothing.
     #[inline]
     #[must_use]
     pub fn written_in(&self, interval: &Range<i64>) -> Range<i64> {
-        let first = div_floor(interval.start - self.begin, self.step);
-        let end = div_ceil(interval.end - self.begin, self.step);
+        // A difference that saturates lies as far outside of the grid as the exact one.
+        let first = div_floor(interval.start.saturating_sub(self.begin), self.step);
+        let end = div_ceil(interval.end.saturating_sub(self.begin), self.step);
         self.clip(first..end, interval, self.write_limit)
     }
 
-    /// The cells whose read interval meets `interval`.
-    ///
-    /// `interval` must lie within [`Roi::LIMIT`](daisy_geometry::Roi::LIMIT); an empty one meets nothing.
+    /// The cells whose read interval meets `interval`; an empty one meets nothing.
     #[inline]
     #[must_use]
     pub fn reading(&self, interval: &Range<i64>) -> Range<i64> {
-        let first = div_floor(interval.start - self.begin - self.context_hi, self.step);
-        let end = div_ceil(interval.end - self.begin + self.context_lo, self.step);
+        let (lowest, highest) = (self.begin + self.context_hi, self.begin - self.context_lo);
+        let first = div_floor(interval.start.saturating_sub(lowest), self.step);
+        let end = div_ceil(interval.end.saturating_sub(highest), self.step);
         self.clip(first..end, interval, self.read_limit)
     }
 
@@ -80,6 +82,20 @@ impl Axis {
     #[must_use]
     pub fn reach(&self) -> (i64, i64) {
         (div_ceil(self.context_lo, self.step), div_ceil(self.context_hi, self.step))
+    }
+
+    /// The axis of the cells of a range, as far as they exist.
+    pub(crate) fn part(&self, range: &Range<i64>) -> Self {
+        let Range { start, end } = self.inside(range);
+        let (begin, first) = (self.begin + start * self.step, self.first + start);
+        Self { begin, first, cells: end - start, ..*self }
+    }
+
+    /// The part of a range that lies in the grid.
+    #[inline]
+    pub(crate) fn inside(&self, range: &Range<i64>) -> Range<i64> {
+        let start = range.start.clamp(0, self.cells);
+        start..range.end.clamp(start, self.cells)
     }
 
     /// Keeps what lies in the grid; a cut last cell does not meet what begins at or above the cut.
@@ -126,9 +142,10 @@ impl Crossing {
     /// The cells of `upstream` that a cell of `downstream` reads.
     #[must_use]
     pub fn inputs(downstream: &Axis, upstream: &Axis) -> Self {
-        let read = downstream.uncut_read(0);
-        let first = div_floor(read.start - upstream.begin, upstream.step);
-        let end = div_ceil(read.end - upstream.begin, upstream.step);
+        let begin = downstream.begin - downstream.context_lo;
+        let end = downstream.begin + downstream.step + downstream.context_hi;
+        let first = div_floor(begin - upstream.begin, upstream.step);
+        let end = div_ceil(end - upstream.begin, upstream.step);
         Self::new(downstream, upstream, false, first..end)
     }
 
@@ -151,12 +168,14 @@ impl Crossing {
     #[inline]
     #[must_use]
     pub fn cells(&self, index: i64) -> Range<i64> {
-        let first = self.first + index * self.ratio;
         // The last cell on either side may be cut.
-        if self.ratio > 0 && index + 1 < self.from.cells && first + 1 < self.to.cells {
-            let start = first.max(0);
-            let end = (self.end + index * self.ratio).min(self.to.cells);
-            return if start < end { start..end } else { 0..0 };
+        if self.ratio > 0 && (0..self.from.cells - 1).contains(&index) {
+            let shift = index * self.ratio;
+            let first = self.first + shift;
+            if first < self.to.cells - 1 {
+                let (start, end) = (first.max(0), (self.end + shift).min(self.to.cells));
+                return if start < end { start..end } else { 0..0 };
+            }
         }
         self.cells_by_division(index)
     }

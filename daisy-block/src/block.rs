@@ -4,7 +4,7 @@ use core::fmt;
 
 use daisy_geometry::{Coordinate, Roi};
 
-use crate::{BlockKey, BlockStatus, LayoutError, TaskId, cantor_number};
+use crate::{BlockKey, BlockStatus, Fit, Layout, LayoutError, TaskId, Tiling, cantor_number};
 
 /// One block: its name, what it reads, what it writes, and what has become of it.
 ///
@@ -42,17 +42,18 @@ impl Block {
         Self { key, read_roi, write_roi, status: BlockStatus::Created, index }
     }
 
-    /// A block described by hand: its id follows from where its write ROI lies in the total ROI.
+    /// The block of a task that reads and writes at these ROIs, as they are before they are cut to fit.
     ///
     /// # Errors
-    /// Where an ROI is unbounded or empty, or the numbers of axes differ.
+    /// Those of [`Layout::new`], and [`LayoutError::NotInGrid`] where the write ROI is none of those that
+    /// shifting it over the total ROI gives.
     ///
     /// ```
-    /// use daisy_block::{Block, TaskId};
+    /// use daisy_block::{Block, BlockKey, Fit, TaskId};
     /// use daisy_geometry::Roi;
-    /// let (total, read, write) = (Roi::new([0], [30])?, Roi::new([8], [10])?, Roi::new([10], [6])?);
-    /// let block = Block::in_total(TaskId::new(0), &total, read, write)?;
-    /// assert_eq!(block.block_id()?, 1);
+    /// let (total, read, write) = (Roi::new([0], [30])?, Roi::new([6], [10])?, Roi::new([8], [6])?);
+    /// let block = Block::in_total(TaskId::new(0), &total, read, write, Fit::Valid)?;
+    /// assert_eq!((block.key, block.block_id()?), (BlockKey::new(TaskId::new(0), 1), 1));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn in_total(
@@ -60,19 +61,21 @@ impl Block {
         total_roi: &Roi,
         read_roi: Roi,
         write_roi: Roi,
+        fit: Fit,
     ) -> Result<Self, LayoutError> {
-        let layout =
-            crate::Layout::new(total_roi.clone(), read_roi, write_roi, crate::Fit::Overhang)?;
-        let step = layout.write_shape();
-        let index = Coordinate::from_fn(layout.dims(), |axis| {
-            let from = layout.total_roi().begin_at(axis).unwrap_or(0);
-            let to = layout.write_roi().begin_at(axis).unwrap_or(from);
-            daisy_geometry::div_floor(to - from, step[axis])
-        });
-        let tiling = crate::Tiling::new(&layout);
-        let cell = tiling.cell_at(index.as_slice()).unwrap_or(0);
-        let (read_roi, write_roi) = (layout.read_roi().clone(), layout.write_roi().clone());
-        Ok(Self::new(BlockKey::new(task, cell), read_roi, write_roi, index))
+        let layout = Layout::new(total_roi.clone(), read_roi, write_roi, fit)?;
+        let (tiling, wanted) = (Tiling::new(&layout), layout.write_roi());
+        let cells = tiling.cells_writing(wanted)?;
+        let is_elsewhere = |&axis: &usize| {
+            let (met, grid) = (cells.along(axis), &tiling.axes()[axis]);
+            met.is_empty() || Some(grid.write(met.start).start) != wanted.begin_at(axis)
+        };
+        if let Some(axis) = (0..layout.dims()).find(is_elsewhere) {
+            let begin = wanted.begin_at(axis).unwrap_or(0);
+            return Err(LayoutError::NotInGrid { axis, begin });
+        }
+        let cell = tiling.cells_in(&cells)?.next().unwrap_or(0);
+        tiling.block(task, cell).ok_or_else(|| tiling.no_such_cell(cell))
     }
 
     /// The task the block belongs to.

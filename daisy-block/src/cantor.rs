@@ -1,6 +1,46 @@
 //! Block ids that users of daisy know: Cantor numbers of the block's index, exact.
 
-use crate::LayoutError;
+use daisy_geometry::{Coordinate, Roi, div_floor};
+
+use crate::{Field, LayoutError};
+
+/// The index that the id of a block is made of: where its write ROI begins, counted from the begin of
+/// the total ROI in steps of its shape.
+///
+/// `write_roi` is the one before it is cut to fit. Indices of blocks below the total ROI are negative.
+///
+/// # Errors
+/// [`LayoutError::DimsMismatch`], [`LayoutError::Unbounded`], and [`LayoutError::NotPositive`] for the
+/// shape of `write_roi`.
+///
+/// ```
+/// use daisy_block::{block_index, cantor_number};
+/// use daisy_geometry::Roi;
+/// let (total, write) = (Roi::new([-5, 0], [90, 90])?, Roi::new([25, 47], [10, 10])?);
+/// let index = block_index(&total, &write)?;
+/// assert_eq!(index.as_slice(), [3, 4]);
+/// assert_eq!(cantor_number(index.as_slice()), Ok(31));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn block_index(total_roi: &Roi, write_roi: &Roi) -> Result<Coordinate, LayoutError> {
+    let (expected, found) = (total_roi.dims(), write_roi.dims());
+    if expected != found {
+        return Err(LayoutError::DimsMismatch { field: Field::WriteRoi, expected, found });
+    }
+    let (total, _) = total_roi.bounds().ok_or(LayoutError::Unbounded { field: Field::TotalRoi })?;
+    let (begin, end) =
+        write_roi.bounds().ok_or(LayoutError::Unbounded { field: Field::WriteRoi })?;
+    let along = |axis: usize| match end[axis] - begin[axis] {
+        shape @ ..=0 => Err(LayoutError::NotPositive { field: Field::WriteRoi, axis, shape }),
+        shape => Ok(index_along(total[axis], begin[axis], shape)),
+    };
+    (0..found).map(along).collect()
+}
+
+/// The same along one axis.
+pub(crate) fn index_along(total_begin: i64, write_begin: i64, write_shape: i64) -> i64 {
+    div_floor(write_begin - total_begin, write_shape)
+}
 
 /// The Cantor number of `index`, the generalised Cantor pairing function in any number of axes.
 ///
@@ -8,7 +48,8 @@ use crate::LayoutError;
 /// coordinate sum below `s` come before those with sum `s`. Costs O(n^2) multiplications.
 ///
 /// # Errors
-/// [`LayoutError::IdOverflow`] where an entry is negative or the number does not fit `u128`.
+/// [`LayoutError::NegativeIndex`] where an entry is negative, [`LayoutError::IdOverflow`] where the number
+/// does not fit `u128`.
 ///
 /// ```
 /// use daisy_block::cantor_number;
@@ -22,7 +63,8 @@ pub fn cantor_number(index: &[i64]) -> Result<u128, LayoutError> {
     let mut number = 0_u128;
     let mut sum = 0_u128;
     for (axis, &entry) in index.iter().enumerate() {
-        let entry = u128::try_from(entry).map_err(|_| LayoutError::IdOverflow)?;
+        let negative = LayoutError::NegativeIndex { axis, index: entry };
+        let entry = u128::try_from(entry).map_err(|_| negative)?;
         sum = sum.checked_add(entry).ok_or(LayoutError::IdOverflow)?;
         let below = pyramid(axis as u128 + 1, sum)?;
         number = number.checked_add(below).ok_or(LayoutError::IdOverflow)?;

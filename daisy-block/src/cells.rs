@@ -5,14 +5,20 @@ use core::ops::Range;
 
 use smallvec::SmallVec;
 
+use crate::LayoutError;
+
 /// A box of grid indices: one half-open range for each axis, in the order of the axes.
+///
+/// What meets a box has as many axes as the box; anything else is an error.
 ///
 /// ```
 /// use daisy_block::CellBox;
 /// let cells = CellBox::new([0..2, 5..8]);
 /// assert_eq!(cells.num_cells(), 6);
-/// assert!(cells.contains(&[1, 7]) && !cells.contains(&[1, 8]));
-/// assert!(cells.intersect(&CellBox::new([2..3, 5..8])).is_empty());
+/// assert!(cells.contains(&[1, 7])? && !cells.contains(&[1, 8])?);
+/// assert!(cells.intersect(&CellBox::new([2..3, 5..8]))?.is_empty());
+/// assert!(cells.contains(&[1]).is_err());
+/// # Ok::<(), daisy_block::LayoutError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CellBox {
@@ -25,7 +31,7 @@ impl CellBox {
         Self { axes: axes.into_iter().collect() }
     }
 
-    /// A box of `dims` axes without an index.
+    /// A box of `dims` axes without an index. (The box of no axes has one, which has no entries.)
     #[must_use]
     pub fn empty(dims: usize) -> Self {
         Self::new(core::iter::repeat_n(0..0, dims))
@@ -59,18 +65,36 @@ impl CellBox {
     }
 
     /// Whether `index` lies in the box.
-    #[must_use]
-    pub fn contains(&self, index: &[i64]) -> bool {
-        index.len() == self.dims()
-            && self.axes.iter().zip(index).all(|(range, entry)| range.contains(entry))
+    ///
+    /// # Errors
+    /// [`LayoutError::Geometry`] where the numbers of axes differ.
+    pub fn contains(&self, index: &[i64]) -> Result<bool, LayoutError> {
+        LayoutError::check_dims(self.dims(), index.len())?;
+        Ok(self.contains_unchecked(index))
     }
 
-    /// The indices in both boxes; empty where the numbers of axes differ.
+    /// The same where the caller knows that the numbers of axes are equal. With others the answer has no
+    /// meaning, and nothing panics; that holds for every method with this ending.
+    #[doc(hidden)]
+    #[inline]
     #[must_use]
-    pub fn intersect(&self, other: &Self) -> Self {
-        if self.dims() != other.dims() {
-            return Self::empty(self.dims());
-        }
+    pub fn contains_unchecked(&self, index: &[i64]) -> bool {
+        self.axes.iter().zip(index).all(|(range, entry)| range.contains(entry))
+    }
+
+    /// The indices in both boxes.
+    ///
+    /// # Errors
+    /// [`LayoutError::Geometry`] where the numbers of axes differ.
+    pub fn intersect(&self, other: &Self) -> Result<Self, LayoutError> {
+        LayoutError::check_dims(self.dims(), other.dims())?;
+        Ok(self.intersect_unchecked(other))
+    }
+
+    /// See [`CellBox::contains_unchecked`].
+    #[doc(hidden)]
+    #[must_use]
+    pub fn intersect_unchecked(&self, other: &Self) -> Self {
         Self::new(
             self.axes.iter().zip(&other.axes).map(|(a, b)| a.start.max(b.start)..a.end.min(b.end)),
         )
@@ -81,13 +105,24 @@ impl CellBox {
     /// ```
     /// use daisy_block::CellBox;
     /// let cells = CellBox::new([0..3, 0..3]);
-    /// let rest = cells.without(&CellBox::new([1..9, 1..2]));
+    /// let rest = cells.without(&CellBox::new([1..9, 1..2]))?;
     /// assert_eq!(rest.iter().map(CellBox::num_cells).sum::<u64>(), 7);
-    /// assert_eq!(cells.without(&CellBox::new([3..9, 0..3])), [cells]);
+    /// assert_eq!(cells.without(&CellBox::new([3..9, 0..3]))?, [cells]);
+    /// # Ok::<(), daisy_block::LayoutError>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`LayoutError::Geometry`] where the numbers of axes differ.
+    pub fn without(&self, hole: &Self) -> Result<Vec<Self>, LayoutError> {
+        LayoutError::check_dims(self.dims(), hole.dims())?;
+        Ok(self.without_unchecked(hole))
+    }
+
+    /// See [`CellBox::contains_unchecked`].
+    #[doc(hidden)]
     #[must_use]
-    pub fn without(&self, hole: &Self) -> Vec<Self> {
-        let hole = self.intersect(hole);
+    pub fn without_unchecked(&self, hole: &Self) -> Vec<Self> {
+        let hole = self.intersect_unchecked(hole);
         if hole.is_empty() {
             return alloc::vec![self.clone()];
         }
@@ -108,9 +143,19 @@ impl CellBox {
     }
 
     /// The smallest box around both; an empty one does not count.
+    ///
+    /// # Errors
+    /// [`LayoutError::Geometry`] where the numbers of axes differ.
+    pub fn hull(&self, other: &Self) -> Result<Self, LayoutError> {
+        LayoutError::check_dims(self.dims(), other.dims())?;
+        Ok(self.hull_unchecked(other))
+    }
+
+    /// See [`CellBox::contains_unchecked`].
+    #[doc(hidden)]
     #[must_use]
-    pub fn hull(&self, other: &Self) -> Self {
-        if self.is_empty() || self.dims() != other.dims() {
+    pub fn hull_unchecked(&self, other: &Self) -> Self {
+        if self.is_empty() {
             return other.clone();
         }
         if other.is_empty() {
@@ -119,6 +164,11 @@ impl CellBox {
         Self::new(
             self.axes.iter().zip(&other.axes).map(|(a, b)| a.start.min(b.start)..a.end.max(b.end)),
         )
+    }
+
+    /// The range along one axis, empty where there is none.
+    pub(crate) fn along(&self, axis: usize) -> Range<i64> {
+        self.axes.get(axis).cloned().unwrap_or(0..0)
     }
 }
 
@@ -138,7 +188,8 @@ pub struct CellRuns {
 }
 
 impl CellRuns {
-    /// `axes` are range, stride and length of the grid, with the slowest axis first.
+    /// `axes` are range, stride and length of the grid, with the slowest axis first. The ranges lie in
+    /// the grid; where it has no cells, the strides are zero.
     #[inline]
     pub(crate) fn new(axes: impl DoubleEndedIterator<Item = (Range<i64>, u64, i64)>) -> Self {
         let mut outer: SmallVec<[(Range<i64>, u64, i64); 4]> = SmallVec::new();

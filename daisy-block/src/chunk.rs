@@ -1,11 +1,12 @@
 //! The proof that no two blocks that may run at the same time are at the same chunk, one of them writing.
 
+use alloc::vec::Vec;
 use core::{fmt, ops::Range};
 
-use daisy_geometry::{Coordinate, Roi, div_ceil, div_floor};
+use daisy_geometry::{Coordinate, Roi};
 use smallvec::SmallVec;
 
-use crate::{Axis, LayoutError, Stencil, Tiling};
+use crate::{Axis, LayoutError, Stencil, StencilAxis, Tiling};
 
 /// A regular grid of storage chunks (or shards) in the units of a layout.
 ///
@@ -26,6 +27,73 @@ impl ChunkGrid for (Coordinate, Coordinate) {
 
     fn chunk_shape(&self) -> Coordinate {
         self.1.clone()
+    }
+}
+
+/// The chunks of a grid along one axis: chunk `i` covers `[origin + i * shape, origin + (i + 1) * shape)`.
+///
+/// ```
+/// use daisy_block::ChunkAxis;
+/// assert_eq!(ChunkAxis::new(0, 10)?.around(&(-1..11)), -10..20);
+/// assert_eq!(ChunkAxis::new(3, 5)?.around(&(3..13)), 3..13);
+/// assert!(ChunkAxis::new(0, 0).is_err());
+/// # Ok::<(), daisy_block::LayoutError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ChunkAxis {
+    origin: i64,
+    shape: i64,
+}
+
+impl ChunkAxis {
+    /// Chunks of one shape.
+    ///
+    /// # Errors
+    /// [`LayoutError::BadChunkGrid`] where the shape is below 1.
+    pub const fn new(origin: i64, shape: i64) -> Result<Self, LayoutError> {
+        if shape < 1 {
+            return Err(LayoutError::BadChunkGrid { expected_dims: 1, found_dims: 1 });
+        }
+        Ok(Self { origin, shape })
+    }
+
+    /// The axes of a grid of chunks, for a layout of `dims` axes.
+    ///
+    /// # Errors
+    /// [`LayoutError::BadChunkGrid`] where the grid does not have as many, or a shape is below 1.
+    pub fn all_of(chunks: &impl ChunkGrid, dims: usize) -> Result<Vec<Self>, LayoutError> {
+        let (origin, shape) = (chunks.origin(), chunks.chunk_shape());
+        let bad = LayoutError::BadChunkGrid { expected_dims: dims, found_dims: shape.dims() };
+        if origin.dims() != dims || shape.dims() != dims {
+            return Err(bad);
+        }
+        let axes = origin.iter().zip(shape.iter()).map(|(origin, shape)| Self::new(origin, shape));
+        axes.collect::<Result<_, _>>().map_err(|_| bad)
+    }
+
+    /// All chunks that an interval meets; ends within [`Roi::LIMIT`].
+    #[must_use]
+    pub fn around(&self, interval: &Range<i64>) -> Range<i64> {
+        let (origin, shape) = (i128::from(self.origin), i128::from(self.shape));
+        let border = |chunk: i128| {
+            let limit = i128::from(Roi::LIMIT);
+            i64::try_from((origin + chunk * shape).clamp(-limit, limit)).unwrap_or(Roi::LIMIT)
+        };
+        let first = (i128::from(interval.start) - origin).div_euclid(shape);
+        let end = (i128::from(interval.end) - origin + shape - 1).div_euclid(shape);
+        border(first)..border(end)
+    }
+
+    /// Whether a chunk begins at `at`.
+    #[must_use]
+    pub fn is_border(&self, at: i64) -> bool {
+        self.phase(at) == 0
+    }
+
+    /// How far beyond the border below it `at` lies.
+    fn phase(&self, at: i64) -> i64 {
+        let phase = (i128::from(at) - i128::from(self.origin)).rem_euclid(self.shape.into());
+        i64::try_from(phase).unwrap_or(0)
     }
 }
 
@@ -80,11 +148,11 @@ impl core::error::Error for SharedChunk {}
 /// `conflicts` is the task's stencil where its blocks keep out of each other's way
 /// (`read_write_conflict`), else `None`: then all blocks may run at the same time. Two blocks count
 /// as ordered only if they conflict with each other; an order that follows only by way of third
-/// blocks is not relied on. O(axes * chunk shape / gcd(chunk shape, write shape)) at most, O(2^axes)
-/// with a stencil.
+/// blocks is not relied on. O(axes * chunk shape / gcd(chunk shape, write shape)) at most.
 ///
 /// # Errors
-/// [`LayoutError::BadChunkGrid`] where the chunk grid does not fit the layout.
+/// [`LayoutError::BadChunkGrid`] where the chunk grid does not fit the layout, [`LayoutError::Geometry`] where
+/// the stencil has another number of axes.
 ///
 /// ```
 /// use daisy_block::{shared_chunk, Fit, Layout, Stencil, Tiling};
@@ -113,7 +181,7 @@ pub fn shared_chunk(
 /// Also a block that reads nothing that another one writes may be at its chunk.
 ///
 /// # Errors
-/// [`LayoutError::BadChunkGrid`] where the chunk grid does not fit the layout.
+/// Those of [`shared_chunk`].
 ///
 /// ```
 /// use daisy_block::{shared_chunk_in_place, Fit, Layout, Stencil, Tiling};
@@ -142,54 +210,42 @@ fn prove(
     chunks: &impl ChunkGrid,
     reads: bool,
 ) -> Result<Option<SharedChunk>, LayoutError> {
-    let grid = grid_of(tiling, chunks)?;
+    let chunks = ChunkAxis::all_of(chunks, tiling.dims())?;
+    if let Some(stencil) = conflicts {
+        LayoutError::check_dims(tiling.dims(), stencil.axes().len())?;
+    }
     if tiling.num_cells() < 2 {
         return Ok(None);
     }
-    let span = |axis: usize| {
-        let (along, origin, shape) = (&tiling.axes()[axis], grid.0[axis], grid.1[axis]);
+    let span = |(axis, chunks): (&Axis, &ChunkAxis)| {
         if reads {
-            return reads_of_written(along, origin, shape);
+            return reads_of_written(axis, chunks);
         }
-        let widest = widest_sharing(along, i128::from(origin), i128::from(shape));
+        let widest = widest_sharing(axis, i128::from(chunks.origin), i128::from(chunks.shape));
         -widest..widest
     };
-    let spans: Spans = (0..tiling.dims()).map(span).collect();
+    let spans: Spans = tiling.axes().iter().zip(&chunks).map(span).collect();
     let axis = offending_axis(&spans, conflicts);
-    Ok(axis.map(|axis| describe(tiling, axis, &grid, conflicts.is_none(), reads)))
-}
-
-/// Origin and shape of the chunks.
-fn grid_of(
-    tiling: &Tiling,
-    chunks: &impl ChunkGrid,
-) -> Result<(Coordinate, Coordinate), LayoutError> {
-    let (origin, shape) = (chunks.origin(), chunks.chunk_shape());
-    let dims = tiling.dims();
-    if origin.dims() != dims || shape.dims() != dims || shape.iter().any(|chunk| chunk < 1) {
-        return Err(LayoutError::BadChunkGrid { expected_dims: dims, found_dims: shape.dims() });
-    }
-    Ok((origin, shape))
+    let lacks_conflict = conflicts.is_none();
+    Ok(axis.map(|axis| describe(axis, &tiling.axes()[axis], &chunks[axis], lacks_conflict, reads)))
 }
 
 /// Index distances along each axis, from the lowest to the highest, both included.
 type Spans = SmallVec<[Range<i64>; 4]>;
 
 fn describe(
-    tiling: &Tiling,
     axis: usize,
-    (origin, shape): &(Coordinate, Coordinate),
+    grid: &Axis,
+    chunks: &ChunkAxis,
     lacks_conflict: bool,
     reads: bool,
 ) -> SharedChunk {
-    let grid = &tiling.axes()[axis];
-    let (step, chunk) = (grid.step(), shape[axis]);
-    let begin = i128::from(grid.write(0).start) - i128::from(origin[axis]);
+    let (step, chunk) = (grid.step(), chunks.shape);
     SharedChunk {
         axis,
         write_shape: step,
         chunk_shape: chunk,
-        phase: i64::try_from(begin.rem_euclid(i128::from(chunk))).unwrap_or(0),
+        phase: chunks.phase(grid.write(0).start),
         good_write_shapes: (
             (step >= chunk).then(|| step - step % chunk),
             step.saturating_add(chunk - step % chunk).max(chunk),
@@ -220,43 +276,28 @@ fn widest_sharing(axis: &Axis, origin: i128, chunk: i128) -> i64 {
 }
 
 /// How far below and above a block others write parts of the chunks that it reads.
-fn reads_of_written(axis: &Axis, origin: i64, chunk: i64) -> Range<i64> {
+fn reads_of_written(axis: &Axis, chunks: &ChunkAxis) -> Range<i64> {
     let (mut low, mut high) = (0, 0);
-    let period = i128::from(chunk) / gcd(i128::from(axis.step()), i128::from(chunk));
+    let chunk = i128::from(chunks.shape);
+    let period = chunk / gcd(i128::from(axis.step()), chunk);
     let cells = i128::from(axis.num_cells());
     let tried = i64::try_from(cells.min(MAX_PHASES)).unwrap_or(i64::MAX);
     // Blocks at the ends have fewer neighbours; one period after the first of them there is one with all.
     for cell in 0..tried {
-        let written = axis.written_in(&chunks_around(&axis.read(cell), origin, chunk));
+        let written = axis.written_in(&chunks.around(&axis.read(cell)));
         low = low.min(written.start - cell);
         high = high.max(written.end - 1 - cell);
     }
     let first = axis.read(0);
     let own = axis.write(0);
     let context = i128::from(own.start - first.start).max(i128::from(first.end - own.end));
-    let widest = (context + i128::from(chunk) - 1) / i128::from(axis.step()) + 1;
+    let widest = (context + chunk - 1) / i128::from(axis.step()) + 1;
     if cells > MAX_PHASES && period + 2 * widest > MAX_PHASES {
         // Too many to try: the widest that there could be, which errs on the safe side.
         let widest = i64::try_from(widest.min(cells - 1)).unwrap_or(i64::MAX);
         (low, high) = (low.min(-widest), high.max(widest));
     }
     low..high
-}
-
-/// All chunks that an interval meets, along one axis: chunk `i` covers `[origin + i * chunk, origin + (i + 1) * chunk)`.
-///
-/// ```
-/// assert_eq!(daisy_block::chunks_around(&(-1..11), 0, 10), -10..20);
-/// assert_eq!(daisy_block::chunks_around(&(3..13), 3, 5), 3..13);
-/// ```
-#[must_use]
-pub fn chunks_around(interval: &Range<i64>, origin: i64, chunk: i64) -> Range<i64> {
-    let border = |chunks: i64| {
-        chunks.saturating_mul(chunk).saturating_add(origin).clamp(-Roi::LIMIT, Roi::LIMIT)
-    };
-    let first = div_floor(interval.start.saturating_sub(origin), chunk);
-    let end = div_ceil(interval.end.saturating_sub(origin), chunk);
-    border(first)..border(end)
 }
 
 /// Phases that are tried one by one; more occur only with chunks of more than a million voxels.
@@ -271,30 +312,26 @@ fn gcd(mut a: i128, mut b: i128) -> i128 {
 
 /// The first axis along which blocks share chunks although they may run at the same time.
 ///
-/// Offsets of blocks that share a chunk form a box around zero. It lies in the union of the stencil's box
-/// and its mirror image iff each of its corners does.
+/// Offsets of blocks that share a chunk form a box around zero, offsets of blocks that conflict the union of
+/// the stencil's box and its mirror image. A box lies in the union of two iff it lies in one of them, or in
+/// both along all axes but one and in the union along that one.
 fn offending_axis(spans: &[Range<i64>], conflicts: Option<&Stencil>) -> Option<usize> {
-    let dims = spans.len();
-    let shared_axes = || (0..dims).filter(|&axis| spans[axis].start < 0 || spans[axis].end > 0);
-    let Some(stencil) = conflicts else { return shared_axes().next() };
-    let is_alone_safe = |axis: usize| {
-        let alone = |offset| Coordinate::from_fn(dims, |i| if i == axis { offset } else { 0 });
-        let is_safe = |offset| offset == 0 || stencil.conflicts(alone(offset).as_slice());
-        is_safe(spans[axis].start) && is_safe(spans[axis].end)
+    let mut shared_axes =
+        spans.iter().enumerate().filter(|(_, span)| span.start < 0 || span.end > 0);
+    let first = shared_axes.next().map(|(axis, _)| axis);
+    let Some(stencil) = conflicts else { return first };
+    let count_outside = |ends: fn(&StencilAxis) -> (i64, i64)| {
+        let axes = stencil.axes().iter().map(ends).zip(spans);
+        axes.filter(|((low, high), span)| span.start < *low || span.end > *high).count()
     };
-    if let Some(axis) = shared_axes().find(|&axis| !is_alone_safe(axis)) {
-        return Some(axis);
-    }
-    let axes: SmallVec<[usize; 4]> = shared_axes().collect();
-    (0..1_u64 << axes.len().min(63)).find_map(|signs| {
-        let mut corner = Coordinate::zeros(dims);
-        for (bit, &axis) in axes.iter().enumerate() {
-            let span = &spans[axis];
-            corner[axis] = if signs >> bit & 1 == 1 { span.end } else { span.start };
-        }
-        // The block itself does not count.
-        let is_safe =
-            corner.iter().all(|offset| offset == 0) || stencil.conflicts(corner.as_slice());
-        if is_safe { None } else { axes.first().copied() }
-    })
+    let alone = stencil.axes().iter().map(StencilAxis::reach).zip(spans);
+    let outside =
+        alone.into_iter().position(|(reach, span)| span.start < -reach || span.end > reach);
+    let is_safe = count_outside(|axis| (-axis.reach_lo, axis.reach_hi)) == 0
+        || count_outside(|axis| (-axis.reach_hi, axis.reach_lo)) == 0
+        || count_outside(|axis| {
+            let shorter = axis.reach_lo.min(axis.reach_hi);
+            (-shorter, shorter)
+        }) <= 1;
+    outside.or_else(|| first.filter(|_| !is_safe))
 }

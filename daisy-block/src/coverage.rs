@@ -60,7 +60,7 @@ impl Coverage {
     pub fn of(layout: &Layout) -> Self {
         let tiling = Tiling::new(layout);
         let total_write_roi = layout.total_write_roi();
-        let written = tiling.written_by(&tiling.all_cells());
+        let written = tiling.written_by_unchecked(&tiling.all_cells());
         let mut missed = Vec::new();
         let mut overhangs = Vec::new();
         if !total_write_roi.is_empty() {

@@ -3,15 +3,19 @@
 use alloc::string::String;
 use core::{fmt::Write as _, ops::Range};
 
-use crate::{Fit, Layout, Tiling};
+use daisy_geometry::GeometryError;
+
+use crate::{Fit, Layout, LayoutError, Tiling};
 
 /// Draws one axis of a layout: the total ROI and under it one line for each block.
 ///
 /// A column stands for one voxel, or for as many as are needed to stay within 120 columns; at most
-/// [`MAX_DRAWN_BLOCKS`] blocks are drawn. Bars stand on the borders of the ROIs. An axis that the
-/// layout does not have gives an empty picture. [`Fit`] shows three examples.
-#[must_use]
-pub fn draw(layout: &Layout, axis: usize) -> String {
+/// [`MAX_DRAWN_BLOCKS`] blocks are drawn. Bars stand on the borders of the ROIs. [`Fit`] shows three
+/// examples.
+///
+/// # Errors
+/// [`LayoutError::Geometry`] where the layout has no such axis.
+pub fn draw(layout: &Layout, axis: usize) -> Result<String, LayoutError> {
     let mut picture = String::new();
     let tiling = Tiling::new(layout);
     let (Some(grid), Some(origin), Some(total_end)) = (
@@ -19,7 +23,7 @@ pub fn draw(layout: &Layout, axis: usize) -> String {
         layout.total_roi().begin_at(axis),
         layout.total_roi().end_at(axis),
     ) else {
-        return picture;
+        return Err(GeometryError::AxisOutOfRange { axis, dims: layout.dims() }.into());
     };
     let uncut =
         daisy_geometry::div_ceil(layout.total_write_roi().shape_at(axis).unwrap_or(0), grid.step());
@@ -56,7 +60,7 @@ pub fn draw(layout: &Layout, axis: usize) -> String {
     } else if uncut > cells {
         line.finish(&mut picture, label_at, format_args!("no further block"));
     }
-    picture
+    Ok(picture)
 }
 
 /// The largest number of blocks that [`draw`] draws.

@@ -31,6 +31,13 @@ impl fmt::Display for Field {
 pub enum LayoutError {
     /// The ROIs have no axes.
     NoAxes,
+    /// The ROIs have more axes than a layout can have.
+    TooManyAxes {
+        /// The largest number of axes.
+        limit: usize,
+        /// Axes of the total ROI.
+        found: usize,
+    },
     /// An ROI has another number of axes than the total ROI.
     DimsMismatch {
         /// The ROI that differs.
@@ -75,6 +82,27 @@ pub enum LayoutError {
         /// The largest number of blocks of one task.
         limit: u64,
     },
+    /// A cell that the grid does not have.
+    NoSuchCell {
+        /// The number that came.
+        cell: u64,
+        /// How many cells there are.
+        num_cells: u64,
+    },
+    /// A write ROI that is none of those that shifting it over the total ROI gives.
+    NotInGrid {
+        /// The first axis along which no block of the grid begins there.
+        axis: usize,
+        /// Where the write ROI begins along it.
+        begin: i64,
+    },
+    /// A block id of an index below the total ROI.
+    NegativeIndex {
+        /// The first axis in question.
+        axis: usize,
+        /// The index along it.
+        index: i64,
+    },
     /// A block id that does not fit 128 bits.
     IdOverflow,
     /// A grid of chunks whose shape is not positive or whose number of axes differs.
@@ -91,14 +119,29 @@ pub enum LayoutError {
         /// The names that exist.
         expected: &'static str,
     },
-    /// The ROI arithmetic failed.
+    /// The ROI arithmetic failed, or the numbers of axes of what meets in a call differ.
     Geometry(GeometryError),
+}
+
+impl LayoutError {
+    /// Refuses differing numbers of axes.
+    #[doc(hidden)]
+    #[inline]
+    pub const fn check_dims(left: usize, right: usize) -> Result<(), Self> {
+        if left == right {
+            return Ok(());
+        }
+        Err(Self::Geometry(GeometryError::DimsMismatch { left, right }))
+    }
 }
 
 impl fmt::Display for LayoutError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoAxes => write!(f, "total_roi has no axes; give ROIs of at least one axis"),
+            Self::TooManyAxes { limit, found } => {
+                write!(f, "total_roi has {found} axes; give ROIs of at most {limit}")
+            }
             Self::DimsMismatch { field, expected, found } => write!(
                 f,
                 "{field} has {found} axes, total_roi has {expected}; give all three ROIs the same number"
@@ -126,6 +169,19 @@ impl fmt::Display for LayoutError {
             Self::TooManyBlocks { limit } => {
                 write!(f, "the grid has more than {limit} blocks; use a larger write_roi")
             }
+            Self::NoSuchCell { cell, num_cells } => {
+                write!(f, "there is no block {cell}; the grid has {num_cells}, numbered from 0")
+            }
+            Self::NotInGrid { axis, begin } => write!(
+                f,
+                "no block of the grid begins to write at {begin} along axis {axis}; give the ROIs of one, as \
+                 they are before they are cut"
+            ),
+            Self::NegativeIndex { axis, index } => write!(
+                f,
+                "index {index} along axis {axis} has no number: ids count from the begin of total_roi; move \
+                 the block inside"
+            ),
             Self::IdOverflow => write!(
                 f,
                 "the block id does not fit 128 bits; name the block by its BlockKey instead"

@@ -14,7 +14,7 @@ use crate::LayoutError;
 ///
 /// let picture = |fit| -> Result<String, Box<dyn std::error::Error>> {
 ///     let (total, read, write) = (Roi::new([0], [28])?, Roi::new([0], [17])?, Roi::new([5], [7])?);
-///     Ok(draw(&Layout::new(total, read, write, fit)?, 0))
+///     Ok(draw(&Layout::new(total, read, write, fit)?, 0)?)
 /// };
 /// assert_eq!(picture(Fit::Valid)?, "\
 /// |---------------------------|     total ROI

@@ -49,7 +49,7 @@ impl Lanes {
                 context_hi: axis.context_hi,
                 write_limit: axis.write_limit,
                 read_limit: axis.read_limit,
-                from_total: axis.context_lo / axis.step,
+                from_total: axis.first,
             };
         }
         Some(Self { axes: lanes, dims: axes.len() })

@@ -2,7 +2,7 @@
 
 use daisy_geometry::{Coordinate, Roi};
 
-use crate::{Field, Fit, LayoutError, axis::Axis};
+use crate::{Field, Fit, LayoutError, axis::Axis, cantor::index_along};
 
 /// Total, read and write ROI and the fit of one task, checked once.
 ///
@@ -39,14 +39,17 @@ impl Layout {
     /// The largest number of blocks of one layout.
     pub const MAX_BLOCKS: u64 = 1 << 62;
 
+    /// The largest number of axes.
+    pub const MAX_DIMS: usize = 16;
+
     /// Checks the ROIs of a task.
     ///
     /// A total ROI too small for one block is no error: such a layout has no blocks.
     ///
     /// # Errors
-    /// Unbounded ROIs, zero or negative shapes, differing or zero numbers of axes, a write ROI that
-    /// is not inside the read ROI, coordinates beyond [`Layout::LIMIT`], and more than
-    /// [`Layout::MAX_BLOCKS`] blocks.
+    /// Unbounded ROIs, zero or negative shapes, differing numbers of axes, none or more than
+    /// [`Layout::MAX_DIMS`], a write ROI that is not inside the read ROI, coordinates beyond
+    /// [`Layout::LIMIT`], and more than [`Layout::MAX_BLOCKS`] blocks.
     pub fn new(
         total_roi: Roi,
         read_roi: Roi,
@@ -56,6 +59,9 @@ impl Layout {
         let dims = total_roi.dims();
         if dims == 0 {
             return Err(LayoutError::NoAxes);
+        }
+        if dims > Self::MAX_DIMS {
+            return Err(LayoutError::TooManyAxes { limit: Self::MAX_DIMS, found: dims });
         }
         for (field, roi) in [
             (Field::TotalRoi, &total_roi),
@@ -145,6 +151,7 @@ impl Layout {
             context_lo,
             context_hi,
             cells,
+            first: index_along(span(&self.total_roi, axis).begin, begin, step),
             write_limit: if shrink { end } else { i64::MAX },
             read_limit: if shrink { span(&self.total_roi, axis).end } else { i64::MAX },
         }

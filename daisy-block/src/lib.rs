@@ -23,9 +23,9 @@ mod tiling;
 
 pub use axis::{Axis, Crossing};
 pub use block::Block;
-pub use cantor::cantor_number;
+pub use cantor::{block_index, cantor_number};
 pub use cells::{CellBox, CellRuns};
-pub use chunk::{ChunkGrid, SharedChunk, chunks_around, shared_chunk, shared_chunk_in_place};
+pub use chunk::{ChunkAxis, ChunkGrid, SharedChunk, shared_chunk, shared_chunk_in_place};
 pub use coverage::{Coverage, Missed};
 pub use draw::{MAX_DRAWN_BLOCKS, draw};
 pub use error::{Field, LayoutError};

@@ -39,7 +39,8 @@ impl Plan {
         let per_level = |stencil: &Stencil| {
             // Residue 0 occurs most often along every axis.
             tiling.axes().iter().zip(stencil.axes()).fold(1, |product: u64, (grid, axis)| {
-                product * daisy_geometry::div_ceil(grid.num_cells(), axis.period).unsigned_abs()
+                let most = daisy_geometry::div_ceil(grid.num_cells(), axis.period);
+                product.saturating_mul(most.unsigned_abs())
             })
         };
         let mut voxels_read = 1_u128;

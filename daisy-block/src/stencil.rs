@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use smallvec::SmallVec;
 
-use crate::{CellBox, Tiling};
+use crate::{CellBox, LayoutError, Tiling};
 
 /// The conflicts inside a task as a constant set of grid offsets, and a colouring of the grid.
 ///
@@ -24,8 +24,9 @@ use crate::{CellBox, Tiling};
 /// let tiling = Tiling::new(&layout);
 /// let stencil = Stencil::new(&tiling);
 /// assert_eq!(stencil.num_levels(), 2);
-/// assert_eq!(stencil.upstream(&tiling, 2).collect::<Vec<_>>(), [1, 3]);
-/// assert_eq!(stencil.downstream(&tiling, 2).count(), 0);
+/// assert_eq!(stencil.upstream(&tiling, 2)?.collect::<Vec<_>>(), [1, 3]);
+/// assert_eq!(stencil.downstream(&tiling, 2)?.count(), 0);
+/// assert!(stencil.conflicts(&[1, 0]).is_err()); // one axis too many
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -64,7 +65,7 @@ impl Stencil {
             .iter()
             .map(|axis| {
                 let (lo, hi) = axis.reach();
-                let farthest = (axis.num_cells() - 1).max(0);
+                let farthest = if tiling.num_cells() == 0 { 0 } else { axis.num_cells() - 1 };
                 StencilAxis {
                     reach_lo: lo.min(farthest),
                     reach_hi: hi.min(farthest),
@@ -72,9 +73,8 @@ impl Stencil {
                 }
             })
             .collect();
-        let num_levels = axes
-            .iter()
-            .fold(1, |product: u64, axis| product.saturating_mul(axis.period.unsigned_abs()));
+        // At most the number of cells.
+        let num_levels = axes.iter().map(|axis| axis.period.unsigned_abs()).product();
         Self { axes, num_levels }
     }
 
@@ -99,22 +99,41 @@ impl Stencil {
     /// Whether cells `offset` apart conflict; no cell conflicts with itself.
     ///
     /// An offset longer than the grid conflicts with nothing that exists; it is not looked at.
+    ///
+    /// # Errors
+    /// [`LayoutError::Geometry`] where the offset has another number of axes.
+    pub fn conflicts(&self, offset: &[i64]) -> Result<bool, LayoutError> {
+        LayoutError::check_dims(self.axes.len(), offset.len())?;
+        Ok(self.conflicts_unchecked(offset))
+    }
+
+    /// See [`CellBox::contains_unchecked`].
+    #[doc(hidden)]
+    #[inline]
     #[must_use]
-    pub fn conflicts(&self, offset: &[i64]) -> bool {
-        let within = |sign: i64| {
-            self.axes
-                .iter()
-                .zip(offset)
-                .all(|(axis, &entry)| (-axis.reach_lo..=axis.reach_hi).contains(&(sign * entry)))
+    pub fn conflicts_unchecked(&self, offset: &[i64]) -> bool {
+        let all = |range: fn(&StencilAxis) -> core::ops::RangeInclusive<i64>| {
+            self.axes.iter().zip(offset).all(|(axis, entry)| range(axis).contains(entry))
         };
-        offset.len() == self.axes.len()
-            && offset.iter().any(|&entry| entry != 0)
-            && (within(1) || within(-1))
+        offset.iter().any(|&entry| entry != 0)
+            && (all(|axis| -axis.reach_lo..=axis.reach_hi)
+                || all(|axis| -axis.reach_hi..=axis.reach_lo))
     }
 
     /// The level of the cell at a grid index: lower levels go first.
+    ///
+    /// # Errors
+    /// [`LayoutError::Geometry`] where the index has another number of axes.
+    pub fn level_at(&self, index: &[i64]) -> Result<u64, LayoutError> {
+        LayoutError::check_dims(self.axes.len(), index.len())?;
+        Ok(self.level_at_unchecked(index))
+    }
+
+    /// See [`CellBox::contains_unchecked`].
+    #[doc(hidden)]
+    #[inline]
     #[must_use]
-    pub fn level_at(&self, index: &[i64]) -> u64 {
+    pub fn level_at_unchecked(&self, index: &[i64]) -> u64 {
         let rank = self.axes.iter().zip(index).fold(0, |rank: u64, (axis, &entry)| {
             rank * axis.period.unsigned_abs() + entry.rem_euclid(axis.period).unsigned_abs()
         });
@@ -124,19 +143,31 @@ impl Stencil {
     /// The cells that must be finished before `cell`: conflicting ones of a lower level.
     ///
     /// O(conflicting cells) time in total, O(1) memory; in no particular, but always the same order.
-    pub fn upstream<'a>(&'a self, tiling: &'a Tiling, cell: u64) -> impl Iterator<Item = u64> + 'a {
-        self.conflicting(tiling, cell).filter_map(|(cell, is_lower)| is_lower.then_some(cell))
+    ///
+    /// # Errors
+    /// [`LayoutError::Geometry`] where the grid has another number of axes, [`LayoutError::NoSuchCell`].
+    pub fn upstream<'a>(
+        &'a self,
+        tiling: &'a Tiling,
+        cell: u64,
+    ) -> Result<impl Iterator<Item = u64> + 'a, LayoutError> {
+        let all = self.conflicting(tiling, cell)?;
+        Ok(all.filter_map(|(cell, is_lower)| is_lower.then_some(cell)))
     }
 
     /// The cells that wait for `cell`: conflicting ones of a higher level.
     ///
     /// O(conflicting cells) time in total, O(1) memory; in no particular, but always the same order.
+    ///
+    /// # Errors
+    /// [`LayoutError::Geometry`] where the grid has another number of axes, [`LayoutError::NoSuchCell`].
     pub fn downstream<'a>(
         &'a self,
         tiling: &'a Tiling,
         cell: u64,
-    ) -> impl Iterator<Item = u64> + 'a {
-        self.conflicting(tiling, cell).filter_map(|(cell, is_lower)| (!is_lower).then_some(cell))
+    ) -> Result<impl Iterator<Item = u64> + 'a, LayoutError> {
+        let all = self.conflicting(tiling, cell)?;
+        Ok(all.filter_map(|(cell, is_lower)| (!is_lower).then_some(cell)))
     }
 
     /// Conflicting cells of the grid, and whether each has a lower level than `cell`.
@@ -144,35 +175,28 @@ impl Stencil {
         &'a self,
         tiling: &'a Tiling,
         cell: u64,
-    ) -> impl Iterator<Item = (u64, bool)> + 'a {
-        let index = if self.is_trivial() { None } else { tiling.index(cell) };
-        index.into_iter().flat_map(move |index| {
-            let level = self.level_at(index.as_slice());
-            let around = |axis: usize, below: i64, above: i64| -> Range<i64> {
-                index[axis] - below..index[axis] + above + 1
-            };
-            let reading = CellBox::new(
-                self.axes
-                    .iter()
-                    .enumerate()
-                    .map(|(i, axis)| around(i, axis.reach_lo, axis.reach_hi)),
-            );
-            let mirror = CellBox::new(
-                self.axes
-                    .iter()
-                    .enumerate()
-                    .map(|(i, axis)| around(i, axis.reach_hi, axis.reach_lo)),
-            );
-            let (first, second) = (tiling.cells_in(&reading), tiling.cells_in(&mirror));
-            let with_index = move |other| tiling.index(other).map(|index| (other, index));
-            let only_mirror = second
-                .filter_map(with_index)
-                .filter(move |(_, index)| !reading.contains(index.as_slice()));
-            first
-                .filter_map(with_index)
-                .chain(only_mirror)
-                .filter(move |&(other, _)| other != cell)
-                .map(move |(other, index)| (other, self.level_at(index.as_slice()) < level))
-        })
+    ) -> Result<impl Iterator<Item = (u64, bool)> + 'a, LayoutError> {
+        LayoutError::check_dims(self.axes.len(), tiling.dims())?;
+        let index = tiling.index(cell).ok_or_else(|| tiling.no_such_cell(cell))?;
+        let around = |reach: fn(&StencilAxis) -> (i64, i64)| {
+            CellBox::new(self.axes.iter().zip(index.iter()).map(|(axis, entry)| -> Range<i64> {
+                let (below, above) = reach(axis);
+                entry - below..entry + above + 1
+            }))
+        };
+        let reading = around(|axis| (axis.reach_lo, axis.reach_hi));
+        let mirror = around(|axis| (axis.reach_hi, axis.reach_lo));
+        let level = self.level_at_unchecked(index.as_slice());
+        let (first, second) =
+            (tiling.runs_in_unchecked(&reading), tiling.runs_in_unchecked(&mirror));
+        let with_index = move |other| tiling.index(other).map(|index| (other, index));
+        let only_mirror = second
+            .flatten()
+            .filter_map(with_index)
+            .filter(move |(_, index)| !reading.contains_unchecked(index.as_slice()));
+        let both = first.flatten().filter_map(with_index).chain(only_mirror);
+        Ok(both
+            .filter(move |&(other, _)| other != cell)
+            .map(move |(other, index)| (other, self.level_at_unchecked(index.as_slice()) < level)))
     }
 }

@@ -12,7 +12,8 @@ use crate::{
 ///
 /// Cells are numbered row-major with the longest axis of the grid slowest (ties: the first axis),
 /// so that ascending numbers sweep a slab through the volume. All methods are exact, O(axes), and
-/// free of allocation for up to 4 axes.
+/// free of allocation for up to 4 axes. What meets a grid has as many axes as the grid; anything else is an
+/// error.
 ///
 /// ```
 /// use daisy_block::{Fit, Layout, Tiling};
@@ -51,8 +52,8 @@ impl Tiling {
         Self::with_axes(axes, sweep)
     }
 
-    /// The part of the grid inside a box as a grid of its own; cells keep their ROIs but are numbered
-    /// anew, in the same order.
+    /// The part of the grid inside a box as a grid of its own; cells keep their ROIs and ids but are
+    /// numbered anew, in the same order.
     ///
     /// ```
     /// # use daisy_block::{CellBox, Fit, Layout, Tiling};
@@ -60,19 +61,25 @@ impl Tiling {
     /// # let block = Roi::new([0, 0], [10, 10])?;
     /// # let layout = Layout::new(Roi::new([0, 0], [50, 50])?, block.clone(), block, Fit::Valid)?;
     /// let tiling = Tiling::new(&layout);
-    /// let part = tiling.part(&CellBox::new([2..4, 1..5]));
+    /// let part = tiling.part(&CellBox::new([2..4, 1..5]))?;
     /// assert_eq!(part.num_cells(), 8);
     /// assert_eq!(part.write_roi(0), Some(Roi::new([20, 10], [10, 10])?));
+    /// assert_eq!(part.block_id(0), tiling.block_id(11));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    ///
+    /// # Errors
+    /// [`LayoutError::Geometry`] where the box has another number of axes.
+    pub fn part(&self, cells: &CellBox) -> Result<Self, LayoutError> {
+        LayoutError::check_dims(self.dims(), cells.dims())?;
+        Ok(self.part_unchecked(cells))
+    }
+
+    /// See [`CellBox::contains_unchecked`].
+    #[doc(hidden)]
     #[must_use]
-    pub fn part(&self, cells: &CellBox) -> Self {
-        let inside = cells.intersect(&self.all_cells());
-        let axes = self.axes.iter().zip(inside.axes()).map(|(axis, range)| Axis {
-            begin: axis.begin + range.start.min(axis.cells) * axis.step,
-            cells: (range.end - range.start).max(0),
-            ..*axis
-        });
+    pub fn part_unchecked(&self, cells: &CellBox) -> Self {
+        let axes = self.axes.iter().enumerate().map(|(place, axis)| axis.part(&cells.along(place)));
         Self::with_axes(axes.collect(), self.sweep.clone())
     }
 
@@ -84,7 +91,8 @@ impl Tiling {
 
     fn with_axes(axes: SmallVec<[Axis; 4]>, sweep: SmallVec<[usize; 4]>) -> Self {
         let mut strides: SmallVec<[u64; 4]> = axes.iter().map(|_| 0).collect();
-        let mut num_cells = 1;
+        // The other axes of a grid without cells may be longer than any grid with cells.
+        let mut num_cells = u64::from(axes.iter().all(|axis| axis.cells > 0));
         for &axis in sweep.iter().rev() {
             strides[axis] = num_cells;
             num_cells *= axes[axis].cells.unsigned_abs();
@@ -118,7 +126,7 @@ impl Tiling {
         &self.axes
     }
 
-    /// How far apart in number neighbouring cells are, per axis.
+    /// How far apart in number neighbouring cells are, per axis; zeros where there are no cells.
     #[must_use]
     pub fn strides(&self) -> &[u64] {
         &self.strides
@@ -153,12 +161,23 @@ impl Tiling {
         Some(index)
     }
 
-    /// The number of the cell at a grid index, one entry per axis.
+    /// The number of the cell at a grid index, one entry per axis; `None` outside of the grid.
+    ///
+    /// # Errors
+    /// [`LayoutError::Geometry`] where the index has another number of axes.
+    #[inline]
+    pub fn cell_at(&self, index: &[i64]) -> Result<Option<u64>, LayoutError> {
+        LayoutError::check_dims(self.dims(), index.len())?;
+        Ok(self.cell_at_unchecked(index))
+    }
+
+    /// See [`CellBox::contains_unchecked`].
+    #[doc(hidden)]
     #[inline]
     #[must_use]
-    pub fn cell_at(&self, index: &[i64]) -> Option<u64> {
-        let inside = index.len() == self.dims()
-            && self.axes.iter().zip(index).all(|(axis, &entry)| (0..axis.cells).contains(&entry));
+    pub fn cell_at_unchecked(&self, index: &[i64]) -> Option<u64> {
+        let inside =
+            self.axes.iter().zip(index).all(|(axis, &entry)| (0..axis.cells).contains(&entry));
         inside.then(|| {
             index
                 .iter()
@@ -199,22 +218,47 @@ impl Tiling {
     /// The id of the block at `cell`: the Cantor number of its index counted from the total ROI.
     ///
     /// # Errors
-    /// [`LayoutError::IdOverflow`] where it does not fit 128 bits or the cell does not exist.
+    /// [`LayoutError::NoSuchCell`], and [`LayoutError::IdOverflow`] where it does not fit 128 bits.
     pub fn block_id(&self, cell: u64) -> Result<u128, LayoutError> {
-        let mut index = self.index(cell).ok_or(LayoutError::IdOverflow)?;
+        let mut index = self.index(cell).ok_or_else(|| self.no_such_cell(cell))?;
         self.count_from_total(&mut index);
         cantor_number(index.as_slice())
     }
 
-    /// The cells whose write ROI meets `roi`; none where the numbers of axes differ.
+    /// That there is no such cell.
+    pub(crate) const fn no_such_cell(&self, cell: u64) -> LayoutError {
+        LayoutError::NoSuchCell { cell, num_cells: self.num_cells }
+    }
+
+    /// The cells whose write ROI meets `roi`.
+    ///
+    /// # Errors
+    /// [`LayoutError::Geometry`] where the numbers of axes differ.
+    pub fn cells_writing(&self, roi: &Roi) -> Result<CellBox, LayoutError> {
+        LayoutError::check_dims(self.dims(), roi.dims())?;
+        Ok(self.cells_writing_unchecked(roi))
+    }
+
+    /// See [`CellBox::contains_unchecked`].
+    #[doc(hidden)]
     #[must_use]
-    pub fn cells_writing(&self, roi: &Roi) -> CellBox {
+    pub fn cells_writing_unchecked(&self, roi: &Roi) -> CellBox {
         self.cells_meeting(roi, Axis::written_in)
     }
 
-    /// The cells whose read ROI meets `roi`; none where the numbers of axes differ.
+    /// The cells whose read ROI meets `roi`.
+    ///
+    /// # Errors
+    /// [`LayoutError::Geometry`] where the numbers of axes differ.
+    pub fn cells_reading(&self, roi: &Roi) -> Result<CellBox, LayoutError> {
+        LayoutError::check_dims(self.dims(), roi.dims())?;
+        Ok(self.cells_reading_unchecked(roi))
+    }
+
+    /// See [`CellBox::contains_unchecked`].
+    #[doc(hidden)]
     #[must_use]
-    pub fn cells_reading(&self, roi: &Roi) -> CellBox {
+    pub fn cells_reading_unchecked(&self, roi: &Roi) -> CellBox {
         self.cells_meeting(roi, Axis::reading)
     }
 
@@ -225,8 +269,14 @@ impl Tiling {
     }
 
     /// The numbers of the cells of a box, ascending; what lies outside the grid is left out.
-    pub fn cells_in(&self, cells: &CellBox) -> impl Iterator<Item = u64> + use<> {
-        self.runs_in(cells).flatten()
+    ///
+    /// # Errors
+    /// [`LayoutError::Geometry`] where the numbers of axes differ.
+    pub fn cells_in(
+        &self,
+        cells: &CellBox,
+    ) -> Result<impl Iterator<Item = u64> + use<>, LayoutError> {
+        Ok(self.runs_in(cells)?.flatten())
     }
 
     /// The same as maximal runs along the fastest axes: O(axes) for each run.
@@ -237,34 +287,69 @@ impl Tiling {
     /// # let block = Roi::new([0, 0], [10, 10])?;
     /// # let layout = Layout::new(Roi::new([0, 0], [50, 50])?, block.clone(), block, Fit::Valid)?;
     /// let tiling = Tiling::new(&layout);
-    /// let runs = |cells| tiling.runs_in(&CellBox::new(cells)).collect::<Vec<_>>();
-    /// assert_eq!(runs([1..3, 2..4]), [7..9, 12..14]);
-    /// assert_eq!(runs([1..3, 0..5]), [5..15]);
+    /// assert_eq!(tiling.runs_in(&CellBox::new([1..3, 2..4]))?.collect::<Vec<_>>(), [7..9, 12..14]);
+    /// assert_eq!(tiling.runs_in(&CellBox::new([1..3, -9..9]))?.collect::<Vec<_>>(), [5..15]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    #[must_use]
-    pub fn runs_in(&self, cells: &CellBox) -> CellRuns {
-        let inside = cells.intersect(&self.all_cells());
-        self.runs_along(|axis| inside.axes().get(axis).cloned().unwrap_or(0..0))
+    ///
+    /// # Errors
+    /// [`LayoutError::Geometry`] where the numbers of axes differ.
+    pub fn runs_in(&self, cells: &CellBox) -> Result<CellRuns, LayoutError> {
+        LayoutError::check_dims(self.dims(), cells.dims())?;
+        Ok(self.runs_in_unchecked(cells))
     }
 
-    /// The same for a box given as a range of indices along each axis, which must lie in the grid.
+    /// See [`CellBox::contains_unchecked`].
+    #[doc(hidden)]
+    #[must_use]
+    pub fn runs_in_unchecked(&self, cells: &CellBox) -> CellRuns {
+        self.runs_along(|axis| cells.along(axis))
+    }
+
+    /// The same for a box given as a range of indices along each axis.
     #[inline]
     pub fn runs_along(&self, range: impl Fn(usize) -> core::ops::Range<i64>) -> CellRuns {
+        self.runs_along_unchecked(|axis| self.axes.as_slice()[axis].inside(&range(axis)))
+    }
+
+    /// The same for ranges that lie in the grid: with others the runs have no meaning.
+    #[doc(hidden)]
+    #[inline]
+    pub fn runs_along_unchecked(&self, range: impl Fn(usize) -> core::ops::Range<i64>) -> CellRuns {
         let (strides, axes) = (self.strides.as_slice(), self.axes.as_slice());
         let along = |&axis: &usize| (range(axis), strides[axis], axes[axis].cells);
         CellRuns::new(self.sweep.as_slice().iter().map(along))
     }
 
     /// What the blocks of a box write together; `None` for an empty box.
+    ///
+    /// # Errors
+    /// [`LayoutError::Geometry`] where the numbers of axes differ.
+    pub fn written_by(&self, cells: &CellBox) -> Result<Option<Roi>, LayoutError> {
+        LayoutError::check_dims(self.dims(), cells.dims())?;
+        Ok(self.written_by_unchecked(cells))
+    }
+
+    /// See [`CellBox::contains_unchecked`].
+    #[doc(hidden)]
     #[must_use]
-    pub fn written_by(&self, cells: &CellBox) -> Option<Roi> {
+    pub fn written_by_unchecked(&self, cells: &CellBox) -> Option<Roi> {
         self.hull_of(cells, Axis::write)
     }
 
     /// The smallest ROI around what the blocks of a box read; `None` for an empty box.
+    ///
+    /// # Errors
+    /// [`LayoutError::Geometry`] where the numbers of axes differ.
+    pub fn read_by(&self, cells: &CellBox) -> Result<Option<Roi>, LayoutError> {
+        LayoutError::check_dims(self.dims(), cells.dims())?;
+        Ok(self.read_by_unchecked(cells))
+    }
+
+    /// See [`CellBox::contains_unchecked`].
+    #[doc(hidden)]
     #[must_use]
-    pub fn read_by(&self, cells: &CellBox) -> Option<Roi> {
+    pub fn read_by_unchecked(&self, cells: &CellBox) -> Option<Roi> {
         self.hull_of(cells, Axis::read)
     }
 
@@ -273,12 +358,12 @@ impl Tiling {
         cells: &CellBox,
         side: fn(&Axis, i64) -> core::ops::Range<i64>,
     ) -> Option<Roi> {
-        let inside = cells.intersect(&self.all_cells());
-        if inside.is_empty() || inside.dims() != self.dims() {
+        let inside = |axis: usize| self.axes[axis].inside(&cells.along(axis));
+        if (0..self.dims()).any(|axis| inside(axis).is_empty()) {
             return None;
         }
         let ends = |axis: usize| {
-            let range = &inside.axes()[axis];
+            let range = inside(axis);
             (side(&self.axes[axis], range.start).start, side(&self.axes[axis], range.end - 1).end)
         };
         let begin = Coordinate::from_fn(self.dims(), |axis| ends(axis).0);
@@ -303,7 +388,7 @@ impl Tiling {
         roi: &Roi,
         meeting: fn(&Axis, &core::ops::Range<i64>) -> core::ops::Range<i64>,
     ) -> CellBox {
-        if roi.dims() != self.dims() || roi.is_empty() {
+        if roi.is_empty() {
             return CellBox::empty(self.dims());
         }
         CellBox::new(self.axes.iter().enumerate().map(|(axis, grid)| {
@@ -318,9 +403,7 @@ impl Tiling {
     #[inline]
     fn count_from_total(&self, index: &mut Coordinate) {
         for (entry, axis) in index.as_mut_slice().iter_mut().zip(&self.axes) {
-            if axis.context_lo >= axis.step {
-                *entry += axis.context_lo / axis.step;
-            }
+            *entry += axis.first;
         }
     }
 }

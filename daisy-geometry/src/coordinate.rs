@@ -25,7 +25,7 @@ pub const INLINE_AXES: usize = 4;
 /// Compares, orders and hashes as the tuple (and as the slice) of its axes: lexicographically,
 /// the first axis first. Arithmetic is element-wise, with another coordinate of as many axes or
 /// with one number for all of them; `/` and `%` floor. The operators panic on differing dims,
-/// division by zero and overflow, in release builds too; the `checked_` methods return errors.
+/// division by zero and overflow, in release builds too; the methods return errors.
 ///
 /// Any number of axes is representable, zero included: that is the [`Default`].
 ///

@@ -11,7 +11,7 @@
 //!
 //! let read = Roi::new([-3, 0], [7, 4])?;
 //! assert_eq!(read.snap_to_grid(2, Snap::Grow)?, Roi::new([-4, 0], [8, 4])?);
-//! assert!(read.intersect(&Roi::new([4, 0], [1, 1])?).is_empty()); // edges that touch do not meet
+//! assert!(read.intersect(&Roi::new([4, 0], [1, 1])?)?.is_empty()); // edges that touch do not meet
 //! # Ok::<(), daisy_geometry::GeometryError>(())
 //! ```
 //!
@@ -19,8 +19,9 @@
 //!
 //! - **Integers only.** No float is ever involved; rounding shows in the name
 //!   ([`div_floor`], [`div_ceil`], [`div_round`]) and is right for negative divisors too.
-//! - **Overflow never wraps.** What can fail returns a [`GeometryError`], or has a `checked_` form
-//!   that does; the plain form and the operators panic, in release builds as well.
+//! - **Overflow never wraps.** Methods that can fail return a [`GeometryError`]; the operators, and the
+//!   divisions of single numbers, panic in release builds as well, as those of the integers do, and
+//!   have a form that does not.
 //! - **No allocation up to four axes** ([`INLINE_AXES`]). More axes work, on the heap.
 //! - No clock, thread, file or random number: the crate is `#![no_std]` and needs only `alloc`.
 //!

@@ -36,9 +36,9 @@ use crate::{Coordinate, GeometryError, INLINE_AXES};
 ///
 /// let slab: Roi = "[0:10, :]".parse()?; // unbounded along axis 1
 /// assert_eq!(slab.size(), None);
-/// assert_eq!(slab.intersect(&roi), roi);
+/// assert_eq!(slab.intersect(&roi)?, roi);
 ///
-/// let nothing = roi.intersect(&(&roi + 10)); // touching edges do not meet
+/// let nothing = roi.intersect(&(&roi + 10))?; // touching edges do not meet
 /// assert_eq!(nothing, Roi::empty(2));
 /// assert_eq!(nothing.offset(), None);
 /// # Ok::<(), daisy_geometry::GeometryError>(())
@@ -47,9 +47,9 @@ use crate::{Coordinate, GeometryError, INLINE_AXES};
 /// Equal are ROIs with equal bounds on every axis: two ROIs that are empty at different offsets
 /// differ.
 ///
-/// `+` and `-` move, `*` and `/` (which floors) scale offset and shape. The operators and the
-/// plain methods panic on differing dims, division by zero and bounds beyond
-/// [`LIMIT`](Self::LIMIT), in release builds too; the `checked_` methods return errors.
+/// `+` and `-` move, `*` and `/` (which floors) scale offset and shape. The operators panic on differing
+/// dims, division by zero and bounds beyond [`LIMIT`](Self::LIMIT), in release builds too; the methods
+/// return errors.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Roi {
     begin: Coordinate,
@@ -285,7 +285,7 @@ impl Roi {
             return Some(Coordinate::zeros(self.dims()));
         }
         let (begin, end) = self.bounds()?;
-        Some(end.zip_with(begin, |end, begin| end - begin))
+        end.zip_with(begin, |end, begin| end - begin).ok()
     }
 
     /// The point `offset + shape / 2`, rounded down, or `None` where there is no
@@ -301,7 +301,7 @@ impl Roi {
     #[inline]
     pub fn center(&self) -> Option<Coordinate> {
         let (begin, end) = self.bounds()?;
-        Some(begin.zip_with(end, |begin, end| begin + crate::div_floor(end - begin, 2)))
+        begin.zip_with(end, |begin, end| begin + crate::div_floor(end - begin, 2)).ok()
     }
 
     /// Where the ROI begins on one axis; `None` if the axis is unbounded or does not exist, or

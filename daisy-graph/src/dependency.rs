@@ -3,7 +3,7 @@
 use alloc::{format, string::String, vec::Vec};
 use core::fmt::{self, Write as _};
 
-use daisy_block::{Block, BlockKey, CellBox, Stencil, TaskId};
+use daisy_block::{Block, BlockKey, CellBox, LayoutError, Stencil, TaskId};
 
 use daisy_geometry::Coordinate;
 
@@ -24,7 +24,7 @@ use crate::{GraphError, Lattice, Roots, TaskGraph, TaskNode};
 /// let total = Roi::new([0], [40])?;
 /// let mut tasks = TaskGraph::new();
 /// let first = Layout::new(total.clone(), block.clone(), block.clone(), Fit::Valid)?;
-/// let second = Layout::new(total.grow(2, 2), context, block, Fit::Valid)?;
+/// let second = Layout::new(total.grow(2, 2)?, context, block, Fit::Valid)?;
 /// let up = tasks.add_task(TaskNode::new("up", first, false)?)?;
 /// let down = tasks.add_task(TaskNode::new("down", second, false)?)?;
 /// tasks.add_edge(up, down)?;
@@ -89,7 +89,8 @@ impl DependencyGraph {
         Ok(self.tasks.task(task)?.stencil().map_or(1, Stencil::num_levels))
     }
 
-    /// The blocks of one level of a task by cell number: no two of them conflict.
+    /// The blocks of one level of a task by cell number: no two of them conflict. None where there is no such
+    /// level.
     ///
     /// # Errors
     /// [`GraphError::UnknownTask`].
@@ -100,7 +101,7 @@ impl DependencyGraph {
     ) -> Result<impl Iterator<Item = BlockKey> + use<>, GraphError> {
         let node = self.tasks.task(task)?;
         let all = node.tiling().all_cells();
-        let lattice = Lattice::of_level(node.tiling(), node.stencil(), level, &all);
+        let lattice = Lattice::of_level_unchecked(node.tiling(), node.stencil(), level, &all);
         let mut next = lattice.next_from(0);
         Ok(core::iter::from_fn(move || {
             let cell = next?;
@@ -132,11 +133,13 @@ impl DependencyGraph {
         block: BlockKey,
     ) -> Result<impl Iterator<Item = BlockKey> + '_, GraphError> {
         let task = self.task_of(block)?;
-        let in_task =
-            task.stencil().into_iter().flat_map(move |s| s.upstream(task.tiling(), block.cell));
+        let in_task = task.stencil().map(|stencil| stencil.upstream(task.tiling(), block.cell));
+        let in_task = in_task.transpose()?.into_iter().flatten();
+        let read_roi = self.block(block)?.read_roi;
         let across = self.tasks.upstream(block.task).iter().flat_map(move |&other| {
-            let cells = inputs(&self.tasks[other], task, block.cell);
-            self.tasks[other].tiling().cells_in(&cells).map(move |cell| BlockKey::new(other, cell))
+            let tiling = self.tasks[other].tiling();
+            let runs = tiling.runs_in_unchecked(&tiling.cells_writing_unchecked(&read_roi));
+            runs.flatten().map(move |cell| BlockKey::new(other, cell))
         });
         Ok(in_task.map(move |cell| BlockKey::new(block.task, cell)).chain(across))
     }
@@ -150,11 +153,13 @@ impl DependencyGraph {
         block: BlockKey,
     ) -> Result<impl Iterator<Item = BlockKey> + '_, GraphError> {
         let task = self.task_of(block)?;
-        let in_task =
-            task.stencil().into_iter().flat_map(move |s| s.downstream(task.tiling(), block.cell));
+        let in_task = task.stencil().map(|stencil| stencil.downstream(task.tiling(), block.cell));
+        let in_task = in_task.transpose()?.into_iter().flatten();
+        let write_roi = self.block(block)?.write_roi;
         let across = self.tasks.downstream(block.task).iter().flat_map(move |&other| {
-            let cells = readers(task, &self.tasks[other], block.cell);
-            self.tasks[other].tiling().cells_in(&cells).map(move |cell| BlockKey::new(other, cell))
+            let tiling = self.tasks[other].tiling();
+            let runs = tiling.runs_in_unchecked(&tiling.cells_reading_unchecked(&write_roi));
+            runs.flatten().map(move |cell| BlockKey::new(other, cell))
         });
         Ok(in_task.map(move |cell| BlockKey::new(block.task, cell)).chain(across))
     }
@@ -177,11 +182,13 @@ impl DependencyGraph {
     pub fn explain(&self, block: BlockKey) -> Result<Explanation<'_>, GraphError> {
         let task = self.task_of(block)?;
         let conflicting = match task.stencil() {
-            Some(stencil) => stencil.upstream(task.tiling(), block.cell).collect(),
+            Some(stencil) => stencil.upstream(task.tiling(), block.cell)?.collect(),
             None => Vec::new(),
         };
-        let inputs = self.tasks.upstream(block.task).iter();
-        let inputs = inputs.map(|&other| (other, inputs_of(&self.tasks, other, block))).collect();
+        let inputs_of =
+            |&other: &TaskId| Ok((other, inputs(&self.tasks[other], task, block.cell)?));
+        let inputs = self.tasks.upstream(block.task).iter().map(inputs_of);
+        let inputs = inputs.collect::<Result<_, GraphError>>()?;
         Ok(Explanation { graph: self, block: self.block(block)?, conflicting, inputs })
     }
 
@@ -210,9 +217,9 @@ impl DependencyGraph {
     /// The roots of one task.
     fn roots_of(&self, task: TaskId) -> Roots {
         let node = &self.tasks[task];
-        let waiting: Vec<CellBox> =
-            self.tasks.upstream(task).iter().map(|&up| waiting(&self.tasks[up], node)).collect();
-        Roots::new(
+        let waiting = |&up: &TaskId| waiting_unchecked(&self.tasks[up], node);
+        let waiting: Vec<CellBox> = self.tasks.upstream(task).iter().map(waiting).collect();
+        Roots::new_unchecked(
             node.tiling(),
             node.stencil(),
             Coordinate::zeros(node.tiling().dims()).as_slice(),
@@ -243,37 +250,54 @@ impl DependencyGraph {
 ///     Ok(Layout::new(Roi::new([0], [12])?, block.clone(), block, Fit::Valid)?)
 /// };
 /// let (up, down) = (TaskNode::new("up", layout(2)?, false)?, TaskNode::new("down", layout(6)?, false)?);
-/// assert_eq!(inputs(&up, &down, 1), CellBox::new([3..6]));
+/// assert_eq!(inputs(&up, &down, 1)?, CellBox::new([3..6]));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[must_use]
-pub fn inputs(upstream: &TaskNode, downstream: &TaskNode, cell: u64) -> CellBox {
-    match downstream.tiling().read_roi(cell) {
-        Some(roi) => upstream.tiling().cells_writing(&roi),
-        None => CellBox::empty(upstream.tiling().dims()),
-    }
+///
+/// # Errors
+/// [`GraphError::DimsMismatch`], and [`GraphError::Layout`] where `downstream` has no such cell.
+pub fn inputs(
+    upstream: &TaskNode,
+    downstream: &TaskNode,
+    cell: u64,
+) -> Result<CellBox, GraphError> {
+    upstream.check_dims(downstream)?;
+    let roi = downstream.tiling().read_roi(cell).ok_or_else(|| no_such_cell(downstream, cell))?;
+    Ok(upstream.tiling().cells_writing_unchecked(&roi))
 }
 
 /// The cells of `downstream` whose read ROI meets the write ROI of a cell of `upstream`.
-#[must_use]
-pub fn readers(upstream: &TaskNode, downstream: &TaskNode, cell: u64) -> CellBox {
-    match upstream.tiling().write_roi(cell) {
-        Some(roi) => downstream.tiling().cells_reading(&roi),
-        None => CellBox::empty(downstream.tiling().dims()),
-    }
+///
+/// # Errors
+/// [`GraphError::DimsMismatch`], and [`GraphError::Layout`] where `upstream` has no such cell.
+pub fn readers(
+    upstream: &TaskNode,
+    downstream: &TaskNode,
+    cell: u64,
+) -> Result<CellBox, GraphError> {
+    upstream.check_dims(downstream)?;
+    let roi = upstream.tiling().write_roi(cell).ok_or_else(|| no_such_cell(upstream, cell))?;
+    Ok(downstream.tiling().cells_reading_unchecked(&roi))
 }
 
 /// The cells of `downstream` that wait for at least one cell of `upstream`.
-#[must_use]
-pub fn waiting(upstream: &TaskNode, downstream: &TaskNode) -> CellBox {
-    match upstream.tiling().written_by(&upstream.tiling().all_cells()) {
-        Some(roi) => downstream.tiling().cells_reading(&roi),
+///
+/// # Errors
+/// [`GraphError::DimsMismatch`].
+pub fn waiting(upstream: &TaskNode, downstream: &TaskNode) -> Result<CellBox, GraphError> {
+    upstream.check_dims(downstream)?;
+    Ok(waiting_unchecked(upstream, downstream))
+}
+
+fn waiting_unchecked(upstream: &TaskNode, downstream: &TaskNode) -> CellBox {
+    match upstream.tiling().written_by_unchecked(&upstream.tiling().all_cells()) {
+        Some(roi) => downstream.tiling().cells_reading_unchecked(&roi),
         None => CellBox::empty(downstream.tiling().dims()),
     }
 }
 
-fn inputs_of(tasks: &TaskGraph, upstream: TaskId, block: BlockKey) -> CellBox {
-    inputs(&tasks[upstream], &tasks[block.task], block.cell)
+fn no_such_cell(task: &TaskNode, cell: u64) -> GraphError {
+    LayoutError::NoSuchCell { cell, num_cells: task.tiling().num_cells() }.into()
 }
 
 /// What one block waits for: see [`DependencyGraph::explain`].

@@ -3,7 +3,7 @@
 use alloc::{string::String, vec::Vec};
 use core::fmt;
 
-use daisy_block::{BlockKey, TaskId};
+use daisy_block::{BlockKey, LayoutError, TaskId};
 
 /// Why a graph, or a question about one, is refused.
 #[non_exhaustive]
@@ -48,6 +48,9 @@ pub enum GraphError {
     },
     /// More tasks than can be numbered.
     TooManyTasks,
+    /// Something about a grid: numbers of axes that differ, a cell that it does not have, chunks that do not
+    /// fit it.
+    Layout(LayoutError),
 }
 
 impl fmt::Display for GraphError {
@@ -83,8 +86,22 @@ impl fmt::Display for GraphError {
                 write!(f, "there is no block {block}, nor its task")
             }
             Self::TooManyTasks => write!(f, "a graph holds at most {} tasks", u32::MAX),
+            Self::Layout(error) => error.fmt(f),
         }
     }
 }
 
-impl core::error::Error for GraphError {}
+impl core::error::Error for GraphError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Layout(error) => error.source(),
+            _ => None,
+        }
+    }
+}
+
+impl From<LayoutError> for GraphError {
+    fn from(error: LayoutError) -> Self {
+        Self::Layout(error)
+    }
+}

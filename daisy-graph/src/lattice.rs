@@ -2,8 +2,10 @@
 
 use core::ops::Range;
 
-use daisy_block::{CellBox, Stencil, Tiling};
+use daisy_block::{CellBox, LayoutError, Stencil, Tiling};
 use smallvec::SmallVec;
+
+use crate::GraphError;
 
 /// A product of arithmetic progressions of grid indices: one first entry, step and count per axis.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,8 +28,26 @@ struct Progression {
 
 impl Lattice {
     /// The cells of level `level` inside a box; all cells of the box without a stencil.
-    #[must_use]
+    ///
+    /// # Errors
+    /// [`GraphError::Layout`] where the box or the stencil has another number of axes.
     pub fn of_level(
+        tiling: &Tiling,
+        stencil: Option<&Stencil>,
+        level: u64,
+        within: &CellBox,
+    ) -> Result<Self, GraphError> {
+        LayoutError::check_dims(tiling.dims(), within.dims())?;
+        if let Some(stencil) = stencil {
+            LayoutError::check_dims(tiling.dims(), stencil.axes().len())?;
+        }
+        Ok(Self::of_level_unchecked(tiling, stencil, level, within))
+    }
+
+    /// The same where all have as many axes.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn of_level_unchecked(
         tiling: &Tiling,
         stencil: Option<&Stencil>,
         level: u64,
@@ -53,7 +73,7 @@ impl Lattice {
         within: &CellBox,
         residue: impl Fn(usize) -> (i64, i64),
     ) -> Self {
-        let within = within.intersect(&tiling.all_cells());
+        let within = within.intersect_unchecked(&tiling.all_cells());
         let axes = tiling.sweep_axes().iter().map(|&axis| {
             let range = within.axes().get(axis).cloned().unwrap_or(0..0);
             Progression::new(&range, residue(axis), tiling.strides()[axis])
@@ -66,7 +86,8 @@ impl Lattice {
     /// The number of cells.
     #[must_use]
     pub fn num_cells(&self) -> u64 {
-        self.axes.iter().map(|axis| axis.count).product()
+        // Without cells other axes may be longer than those of any grid with cells.
+        self.axes.iter().map(|axis| axis.count).fold(1, u64::saturating_mul)
     }
 
     /// The lowest cell of the lattice that is not below `cell`. O(axes).
@@ -124,11 +145,15 @@ impl Lattice {
 
 impl Progression {
     fn new(range: &Range<i64>, (residue, period): (i64, i64), stride: u64) -> Self {
+        if range.is_empty() {
+            return Self { first: 0, distance: 1, count: 0, stride };
+        }
         let first = range.start + (residue - range.start).rem_euclid(period);
         let count = if first < range.end { (range.end - 1 - first) / period + 1 } else { 0 };
         Self {
-            first: first.unsigned_abs() * stride,
-            distance: period.unsigned_abs() * stride,
+            // Beyond the grid, and perhaps beyond the numbers, only if there is no entry, or no second one.
+            first: first.unsigned_abs().saturating_mul(stride),
+            distance: period.unsigned_abs().saturating_mul(stride),
             count: count.unsigned_abs(),
             stride,
         }

@@ -1,9 +1,9 @@
 //! The blocks of a task that wait for nothing.
 
-use daisy_block::{CellBox, Stencil, Tiling};
+use daisy_block::{CellBox, LayoutError, Stencil, Tiling};
 use smallvec::{SmallVec, smallvec};
 
-use crate::Lattice;
+use crate::{GraphError, Lattice};
 
 /// The cells of one task that wait for nothing, as a few lattices that do not overlap.
 ///
@@ -21,7 +21,30 @@ impl Roots {
     ///
     /// `origin` is the index of the grid's first cell in the grid that `stencil` was made for: zeros,
     /// unless the grid is only a part of it.
+    ///
+    /// # Errors
+    /// [`GraphError::Layout`] where numbers of axes differ.
     pub fn new<'a>(
+        grid: &Tiling,
+        stencil: Option<&Stencil>,
+        origin: &[i64],
+        waiting: impl IntoIterator<Item = &'a CellBox>,
+    ) -> Result<Self, GraphError> {
+        LayoutError::check_dims(grid.dims(), origin.len())?;
+        if let Some(stencil) = stencil {
+            LayoutError::check_dims(grid.dims(), stencil.axes().len())?;
+        }
+        let waiting = waiting.into_iter().map(|cells| {
+            LayoutError::check_dims(grid.dims(), cells.dims())?;
+            Ok(cells)
+        });
+        let waiting: SmallVec<[&CellBox; 4]> = waiting.collect::<Result<_, LayoutError>>()?;
+        Ok(Self::new_unchecked(grid, stencil, origin, waiting))
+    }
+
+    /// The same where the caller knows that all have as many axes.
+    #[doc(hidden)]
+    pub fn new_unchecked<'a>(
         grid: &Tiling,
         stencil: Option<&Stencil>,
         origin: &[i64],
@@ -29,14 +52,16 @@ impl Roots {
     ) -> Self {
         let mut free: SmallVec<[CellBox; 1]> = smallvec![grid.all_cells()];
         for blocked in waiting {
-            free = free.iter().flat_map(|piece| piece.without(blocked)).collect();
+            free = free.iter().flat_map(|piece| piece.without_unchecked(blocked)).collect();
         }
         let residue = |axis: usize| {
-            let period = stencil.map_or(1, |stencil| stencil.axes()[axis].period);
-            let start = origin[axis];
-            let end = start + grid.axes()[axis].num_cells();
-            let wraps = end - start > period - 1 - start.rem_euclid(period);
-            let largest = if wraps { period - 1 } else { (end - 1).rem_euclid(period) };
+            let along = stencil.and_then(|stencil| stencil.axes().get(axis));
+            let period = along.map_or(1, |axis| axis.period);
+            // Of where the grid begins only the residue matters.
+            let start = origin.get(axis).map_or(0, |start| start.rem_euclid(period));
+            let len = grid.axes()[axis].num_cells();
+            let wraps = len > period - 1 - start;
+            let largest = if wraps { period - 1 } else { start + len - 1 };
             ((largest - start).rem_euclid(period), period)
         };
         let lattice = |piece| Lattice::new(grid, piece, residue);

@@ -7,9 +7,9 @@
 use alloc::vec::Vec;
 use core::{fmt, ops::Range};
 
-use daisy_block::{Axis, ChunkGrid, LayoutError, TaskId, chunks_around};
+use daisy_block::{Axis, ChunkAxis, ChunkGrid, TaskId};
 
-use crate::TaskGraph;
+use crate::{GraphError, TaskGraph};
 
 /// What the blocks of a task do with an array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -73,7 +73,7 @@ impl core::error::Error for UnorderedTasks {}
 /// is right only where each chunk lies within one block of a writing task that the reader waits for directly.
 ///
 /// # Errors
-/// [`LayoutError::BadChunkGrid`] where the chunk grid does not fit a task's layout.
+/// [`GraphError::UnknownTask`], and [`GraphError::Layout`] where the chunk grid does not fit a task's layout.
 ///
 /// ```
 /// use daisy_block::{Fit, Layout};
@@ -102,38 +102,23 @@ pub fn unordered_tasks(
     tasks: &TaskGraph,
     claims: &[(TaskId, Access)],
     chunks: &impl ChunkGrid,
-) -> Result<Option<UnorderedTasks>, LayoutError> {
-    let (origin, shape) = (chunks.origin(), chunks.chunk_shape());
+) -> Result<Option<UnorderedTasks>, GraphError> {
+    let mut axes = Vec::new();
     for &(task, _) in claims {
-        let dims = tasks[task].tiling().dims();
-        if origin.dims() != dims || shape.dims() != dims || shape.iter().any(|chunk| chunk < 1) {
-            return Err(LayoutError::BadChunkGrid {
-                expected_dims: dims,
-                found_dims: shape.dims(),
-            });
-        }
+        axes = ChunkAxis::all_of(chunks, tasks.task(task)?.tiling().dims())?;
     }
-    let chunks: Vec<Chunks> =
-        origin.iter().zip(shape.iter()).map(|(origin, shape)| Chunks { origin, shape }).collect();
     for (place, &one) in claims.iter().enumerate() {
         for &other in &claims[place + 1..] {
             let is_read_only = one.1 == Access::Reads && other.1 == Access::Reads;
             if one.0 == other.0 || is_read_only {
                 continue;
             }
-            if let Some(found) = unordered_pair(tasks, one, other, &chunks) {
+            if let Some(found) = unordered_pair(tasks, one, other, &axes) {
                 return Ok(Some(found));
             }
         }
     }
     Ok(None)
-}
-
-/// The chunks of an array along one axis.
-#[derive(Clone, Copy)]
-struct Chunks {
-    origin: i64,
-    shape: i64,
 }
 
 /// One task's blocks at an array.
@@ -143,7 +128,7 @@ fn unordered_pair(
     tasks: &TaskGraph,
     one: Claim,
     other: Claim,
-    chunks: &[Chunks],
+    chunks: &[ChunkAxis],
 ) -> Option<UnorderedTasks> {
     let mut paths = paths(tasks, one.0, other.0);
     let (first, second) = if paths.is_empty() {
@@ -153,6 +138,9 @@ fn unordered_pair(
         (one, other)
     };
     let (up, down) = (tasks[first.0].tiling(), tasks[second.0].tiling());
+    if up.num_cells() == 0 || down.num_cells() == 0 {
+        return None;
+    }
     let sides: Vec<Side<'_>> = up
         .axes()
         .iter()
@@ -188,7 +176,7 @@ struct Side<'a> {
     down: &'a Axis,
     /// What either does with it.
     access: (Access, Access),
-    chunks: Chunks,
+    chunks: ChunkAxis,
 }
 
 impl Side<'_> {
@@ -204,7 +192,7 @@ impl Side<'_> {
         if claimed.is_empty() {
             return 0..0;
         }
-        let claimed = chunks_around(&claimed, self.chunks.origin, self.chunks.shape);
+        let claimed = self.chunks.around(&claimed);
         match self.access.0 {
             Access::Reads => self.up.reading(&claimed),
             Access::Writes => self.up.written_in(&claimed),
@@ -232,13 +220,13 @@ impl Side<'_> {
 
     /// Whether each chunk lies within one cell upstream; a cut cell leaves part of its last chunk to nobody.
     fn is_aligned(&self) -> bool {
-        let Chunks { origin, shape } = self.chunks;
         let last = self.up.write(self.up.num_cells() - 1);
         if last.end - last.start != self.up.step() {
             return false;
         }
-        let begin = i128::from(self.up.write(0).start) - i128::from(origin);
-        self.up.step() % shape == 0 && begin % i128::from(shape) == 0
+        // Then all borders between cells are borders of chunks.
+        let first = self.up.write(0);
+        self.chunks.is_border(first.start) && self.chunks.is_border(first.start + self.up.step())
     }
 }
 

@@ -64,6 +64,16 @@ impl TaskNode {
     pub const fn stencil(&self) -> Option<&Stencil> {
         self.stencil.as_ref()
     }
+
+    /// Refuses a downstream task with another number of axes.
+    pub(crate) fn check_dims(&self, downstream: &Self) -> Result<(), GraphError> {
+        let (upstream_dims, downstream_dims) = (self.tiling.dims(), downstream.tiling.dims());
+        if upstream_dims == downstream_dims {
+            return Ok(());
+        }
+        let (upstream, downstream) = (self.name.clone(), downstream.name.clone());
+        Err(GraphError::DimsMismatch { upstream, upstream_dims, downstream, downstream_dims })
+    }
 }
 
 /// A directed acyclic graph of tasks; edges lead from upstream to downstream.
@@ -124,16 +134,7 @@ impl TaskGraph {
     /// # Errors
     /// [`GraphError::Cycle`], [`GraphError::UnknownTask`], [`GraphError::DimsMismatch`].
     pub fn add_edge(&mut self, upstream: TaskId, downstream: TaskId) -> Result<(), GraphError> {
-        let (from, to) = (self.task(upstream)?, self.task(downstream)?);
-        let (from_dims, to_dims) = (from.tiling.dims(), to.tiling.dims());
-        if from_dims != to_dims {
-            return Err(GraphError::DimsMismatch {
-                upstream: from.name.clone(),
-                upstream_dims: from_dims,
-                downstream: to.name.clone(),
-                downstream_dims: to_dims,
-            });
-        }
+        self.task(upstream)?.check_dims(self.task(downstream)?)?;
         let Err(place) = self.downstream[upstream.index()].binary_search(&downstream) else {
             return Ok(());
         };

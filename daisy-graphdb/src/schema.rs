@@ -289,22 +289,28 @@ impl Schema {
         if found == expected { Ok(()) } else { Err(GraphError::PositionDims { expected, found }) }
     }
 
+    /// The part of a ROI where there are nodes; everywhere if its axes are not ours, which
+    /// [`check_dims`](Self::check_dims) has refused before.
+    fn within(&self, roi: &Roi) -> Roi {
+        roi.intersect(&self.total_roi).unwrap_or_else(|_| self.total_roi.clone())
+    }
+
     /// The ranges of cells in which nodes of a ROI can be: all nodes lie in the total ROI, so a ROI
     /// that is unbounded along an axis has the cells of that.
     pub(crate) fn ranges(&self, roi: &Roi, most: usize) -> Vec<RangeInclusive<i64>> {
-        self.grid().ranges(&roi.intersect(&self.total_roi), most)
+        self.grid().ranges(&self.within(roi), most)
     }
 
     /// As [`ranges`](Self::ranges), with what need not be compared in each.
     #[cfg(feature = "sqlite")]
     pub(crate) fn stretches(&self, roi: &Roi, most: usize) -> Vec<Stretch> {
-        self.grid().stretches(&roi.intersect(&self.total_roi), most)
+        self.grid().stretches(&self.within(roi), most)
     }
 
     /// The cells in which nodes of a ROI can be, if they are few.
     #[cfg(any(feature = "postgres", feature = "mongodb"))]
     pub(crate) fn few_cells(&self, roi: &Roi, most: usize) -> Option<Vec<i64>> {
-        self.grid().cells(&roi.intersect(&self.total_roi), most)
+        self.grid().cells(&self.within(roi), most)
     }
 
     /// The sizes of the cells and where one of them begins.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use daisy_block::Tiling;
+use daisy_block::{LayoutError, Tiling};
 use daisy_geometry::Roi;
 
 use crate::{
@@ -174,12 +174,14 @@ pub trait GraphStore: Send + Sync {
 /// let block = Roi::new([0, 0], [10, 10])?;
 /// let layout = Layout::new(Roi::new([0, 0], [30, 40])?, block.clone(), block, Fit::Valid)?;
 /// let roi = Roi::new([10, 5], [20, 10])?;
-/// assert_eq!(blocks_in(&Tiling::new(&layout), &roi), [1..3, 4..6]); // axis 1 is the slower one
+/// assert_eq!(blocks_in(&Tiling::new(&layout), &roi)?, [1..3, 4..6]); // axis 1 is the slower one
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[must_use]
-pub fn blocks_in(tiling: &Tiling, roi: &Roi) -> Vec<Range<u64>> {
-    tiling.runs_in(&tiling.cells_writing(roi)).collect()
+///
+/// # Errors
+/// [`LayoutError::Geometry`] where the numbers of axes differ.
+pub fn blocks_in(tiling: &Tiling, roi: &Roi) -> Result<Vec<Range<u64>>, LayoutError> {
+    Ok(tiling.runs_in(&tiling.cells_writing(roi)?)?.collect())
 }
 
 /// Ascending numbers as runs.

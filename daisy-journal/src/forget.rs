@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use daisy_block::{CellBox, TaskId, Tiling};
+use daisy_block::{CellBox, LayoutError, TaskId, Tiling};
 use daisy_geometry::Roi;
 use daisy_graph::{GraphError, TaskGraph};
 
@@ -131,7 +131,8 @@ pub fn blocks_to_forget<D: Disk>(
     let Plan { replayed, graph, boxes } = plan(disk, task, roi, options)?;
     let tasks = replayed.state.tasks().iter().zip(graph.ids()).zip(&boxes);
     let runs = tasks.map(|((task, id), boxes)| {
-        let of_box = |cells: &CellBox| graph[id].tiling().runs_in(cells).collect::<Vec<_>>();
+        let of_box =
+            |cells: &CellBox| graph[id].tiling().runs_in_unchecked(cells).collect::<Vec<_>>();
         let cells = boxes.iter().flat_map(of_box).collect();
         TaskBlocks { name: task.description.name.clone(), cells }
     });
@@ -163,7 +164,7 @@ fn plan<D: Disk>(
         return Err(JournalError::LeasesOpen { open });
     }
     let graph = graph_of(state).map_err(JournalError::Graph)?;
-    let boxes = closure(&graph, first);
+    let boxes = closure(&graph, first).map_err(JournalError::Graph)?;
     Ok(Plan { replayed, graph, boxes })
 }
 
@@ -181,7 +182,7 @@ fn first_boxes<E>(
     let tiling = Tiling::new(&task.layout);
     let cells = match roi {
         None => tiling.all_cells(),
-        Some(roi) if roi.dims() == tiling.dims() => tiling.cells_writing(roi),
+        Some(roi) if roi.dims() == tiling.dims() => tiling.cells_writing_unchecked(roi),
         Some(roi) => {
             let (expected, found) = (tiling.dims(), roi.dims());
             return Err(JournalError::DimsMismatch { expected, found });
@@ -209,36 +210,42 @@ fn graph_of(state: &State) -> Result<TaskGraph, GraphError> {
 /// Adds to the boxes of each task those of its blocks that read what is in the boxes upstream.
 ///
 /// What the blocks of a box write is a box without gaps, and so are the cells that read it.
-fn closure(graph: &TaskGraph, mut boxes: Vec<Vec<CellBox>>) -> Vec<Vec<CellBox>> {
+fn closure(
+    graph: &TaskGraph,
+    mut boxes: Vec<Vec<CellBox>>,
+) -> Result<Vec<Vec<CellBox>>, GraphError> {
     for task in graph.topological_order() {
         let of_task = boxes.get(task.index()).cloned().unwrap_or_default();
         let Ok(node) = graph.task(task) else { continue };
-        for roi in of_task.iter().filter_map(|cells| node.tiling().written_by(cells)) {
+        for cells in &of_task {
+            let Some(roi) = node.tiling().written_by(cells)? else { continue };
             for &down in graph.downstream(task) {
                 let (Ok(reader), Some(boxes)) = (graph.task(down), boxes.get_mut(down.index()))
                 else {
                     continue;
                 };
-                add_box(boxes, reader.tiling().cells_reading(&roi));
+                add_box(boxes, reader.tiling().cells_reading(&roi)?)?;
             }
         }
     }
-    boxes
+    Ok(boxes)
 }
 
 /// Adds a box unless it lies in another one.
-fn add_box(boxes: &mut Vec<CellBox>, cells: CellBox) {
-    let is_inside = |inner: &CellBox, outer: &CellBox| inner.intersect(outer) == *inner;
+fn add_box(boxes: &mut Vec<CellBox>, cells: CellBox) -> Result<(), LayoutError> {
+    let is_inside = |inner: &CellBox, outer: &CellBox| inner.intersect(outer).as_ref() == Ok(inner);
     if cells.is_empty() || boxes.iter().any(|other| is_inside(&cells, other)) {
-        return;
+        return Ok(());
     }
+    let dims = cells.dims();
     boxes.retain(|other| !is_inside(other, &cells));
     boxes.push(cells);
     if boxes.len() > MAX_BOXES {
         // Several paths for each of many tasks in between: rather forget too much than too little.
-        let hull = boxes.iter().fold(CellBox::empty(0), |hull, other| hull.hull(other));
+        let hull = boxes.iter().try_fold(CellBox::empty(dims), |hull, other| hull.hull(other))?;
         *boxes = vec![hull];
     }
+    Ok(())
 }
 
 /// Ends all leases; the frame that says so.
@@ -259,7 +266,7 @@ fn forget_box(
     let number = number_of(task);
     let of_task = state.tasks().get(task.index());
     let is_known = |run: &Range<u64>| of_task.is_some_and(|task| task.knows_any(run));
-    let runs: Vec<Range<u64>> = node.tiling().runs_in(cells).filter(is_known).collect();
+    let runs: Vec<Range<u64>> = node.tiling().runs_in_unchecked(cells).filter(is_known).collect();
     put_runs(news, kind::FORGET, number, runs.iter().cloned());
     for run in &runs {
         // No block is lent any more, and the cells are those of the task.

@@ -12,8 +12,7 @@ use std::{
 };
 
 use daisy::Loan;
-use daisy_block::{BlockStatus, LayoutError, TaskId, Tiling, cantor_number};
-use daisy_geometry::{Coordinate, GeometryError};
+use daisy_block::{BlockStatus, LayoutError, TaskId, Tiling, block_index, cantor_number};
 use pyo3::{
     exceptions::{PyTypeError, PyValueError},
     prelude::*,
@@ -403,28 +402,11 @@ pub(crate) fn restored_block(
 
 /// The number that follows from where a write ROI lies in the total ROI.
 fn number_of(total: &daisy_geometry::Roi, write: &daisy_geometry::Roi) -> PyResult<Number> {
-    let (left, right) = (total.dims(), write.dims());
-    if left != right {
-        return Err(error::geometry(&GeometryError::DimsMismatch { left, right }));
+    match block_index(total, write).and_then(|index| cantor_number(index.as_slice())) {
+        Ok(number) => Ok(Number::Exact(number)),
+        Err(LayoutError::IdOverflow) => Ok(Number::TooLarge),
+        Err(error) => Err(PyValueError::new_err(format!("{error}; or give a block_id"))),
     }
-    let along = |axis| {
-        let (begin, from) = (write.begin_at(axis)?, total.begin_at(axis)?);
-        let shape = write.shape_at(axis).filter(|&shape| shape > 0)?;
-        daisy_geometry::checked_div_floor(begin - from, shape)
-    };
-    let index: Option<Coordinate> = (0..left).map(along).collect();
-    let index = index.ok_or_else(|| {
-        PyValueError::new_err(
-            "a block is numbered by where write_roi lies in total_roi: give both bounds, and write_roi \
-             a shape of at least 1, or give a block_id",
-        )
-    })?;
-    if index.iter().any(|entry| entry < 0) {
-        return Err(PyValueError::new_err(format!(
-            "write_roi {write} begins below total_roi {total}: move it inside, or give a block_id"
-        )));
-    }
-    Ok(cantor_number(index.as_slice()).map_or(Number::TooLarge, Number::Exact))
 }
 
 /// The ROI object itself if it is one of ours: whoever set it may go on changing it.

@@ -107,7 +107,7 @@ impl DependencyGraph {
     /// The number of blocks of a task that wait for no other block of the same task.
     fn num_roots(&self, task_id: &Bound<'_, PyAny>) -> PyResult<u64> {
         let node = self.node(task_id)?.1;
-        Ok(level(node.tiling(), node.stencil(), 0).num_cells())
+        Ok(level(node.tiling(), node.stencil(), 0)?.num_cells())
     }
 
     /// The blocks of a task that wait for no other block of the same task, one by one.
@@ -116,7 +116,7 @@ impl DependencyGraph {
         let grid = &self.tasks.entries[place].grid;
         let name = grid.name.clone_ref(task_id.py());
         let grid = Grid { name, task: grid.task, tiling: grid.tiling.row_major() };
-        Ok(Blocks::of_level(Arc::new(grid), node.stencil(), 0))
+        Blocks::of_level(Arc::new(grid), node.stencil(), 0)
     }
 
     /// The names of the tasks that nothing is upstream of.
@@ -285,12 +285,12 @@ impl TaskBlocks {
     }
 
     /// The number of blocks that wait for no other.
-    fn num_roots(&self) -> u64 {
-        level(&self.grid.tiling, self.node.stencil(), 0).num_cells()
+    fn num_roots(&self) -> PyResult<u64> {
+        Ok(level(&self.grid.tiling, self.node.stencil(), 0)?.num_cells())
     }
 
     /// The blocks that wait for no other, one by one.
-    fn root_gen(&self) -> Blocks {
+    fn root_gen(&self) -> PyResult<Blocks> {
         Blocks::of_level(self.grid.clone(), self.node.stencil(), 0)
     }
 
@@ -299,7 +299,7 @@ impl TaskBlocks {
         let levels = self.num_levels();
         match u64::try_from(level) {
             Ok(level) if level < levels => {
-                Ok(Blocks::of_level(self.grid.clone(), self.node.stencil(), level))
+                Blocks::of_level(self.grid.clone(), self.node.stencil(), level)
             }
             _ => Err(PyIndexError::new_err(format!(
                 "there is no level {level}; levels go from 0 to {}",
@@ -311,15 +311,15 @@ impl TaskBlocks {
     /// The conflicting blocks of a lower level, which must be done before ``block`` may start.
     fn upstream(&self, block: &Bound<'_, PyAny>) -> PyResult<Vec<Block>> {
         let (cell, tiling) = (self.locate(block)?, &self.grid.tiling);
-        let stencil = self.node.stencil().into_iter();
-        Ok(self.blocks(stencil.flat_map(|stencil| stencil.upstream(tiling, cell))))
+        let cells = self.node.stencil().map(|stencil| stencil.upstream(tiling, cell)).transpose();
+        Ok(self.blocks(cells.map_err(|error| error::layout(&error))?.into_iter().flatten()))
     }
 
     /// The conflicting blocks of a higher level, which wait for ``block``.
     fn downstream(&self, block: &Bound<'_, PyAny>) -> PyResult<Vec<Block>> {
         let (cell, tiling) = (self.locate(block)?, &self.grid.tiling);
-        let stencil = self.node.stencil().into_iter();
-        Ok(self.blocks(stencil.flat_map(|stencil| stencil.downstream(tiling, cell))))
+        let cells = self.node.stencil().map(|stencil| stencil.downstream(tiling, cell)).transpose();
+        Ok(self.blocks(cells.map_err(|error| error::layout(&error))?.into_iter().flatten()))
     }
 
     /// The blocks whose write ROI meets ``sub_roi``; with ``read_roi``, those whose read ROI does.
@@ -331,7 +331,8 @@ impl TaskBlocks {
     ) -> PyResult<Vec<Block>> {
         let (roi, tiling) = (convert::roi(sub_roi, "sub_roi")?, &self.grid.tiling);
         let cells = if read_roi { tiling.cells_reading(&roi) } else { tiling.cells_writing(&roi) };
-        Ok(self.blocks(tiling.cells_in(&cells)))
+        let cells = cells.and_then(|cells| tiling.cells_in(&cells));
+        Ok(self.blocks(cells.map_err(|error| error::layout(&error))?))
     }
 }
 
@@ -355,9 +356,9 @@ pub(crate) struct Blocks {
 }
 
 impl Blocks {
-    fn of_level(grid: Arc<Grid>, stencil: Option<&Stencil>, level: u64) -> Self {
-        let lattice = self::level(&grid.tiling, stencil, level);
-        Self { grid, lattice, next: 0 }
+    fn of_level(grid: Arc<Grid>, stencil: Option<&Stencil>, level: u64) -> PyResult<Self> {
+        let lattice = self::level(&grid.tiling, stencil, level)?;
+        Ok(Self { grid, lattice, next: 0 })
     }
 }
 
@@ -374,8 +375,9 @@ impl Blocks {
     }
 }
 
-fn level(tiling: &Tiling, stencil: Option<&Stencil>, level: u64) -> Lattice {
-    Lattice::of_level(tiling, stencil, level, &tiling.all_cells())
+fn level(tiling: &Tiling, stencil: Option<&Stencil>, level: u64) -> PyResult<Lattice> {
+    let lattice = Lattice::of_level(tiling, stencil, level, &tiling.all_cells());
+    lattice.map_err(|error| error::graph(&error))
 }
 
 fn the_block<'a, 'py>(block: &'a Bound<'py, PyAny>) -> PyResult<&'a Bound<'py, Block>> {
@@ -396,5 +398,5 @@ fn around(total: &Roi, block: [(&Bound<'_, PyAny>, &str); 2]) -> PyResult<Roi> {
     };
     let below = begin.checked_sub(read_begin).map_err(|error| error::geometry(&error))?;
     let above = read_end.checked_sub(end).map_err(|error| error::geometry(&error))?;
-    total.checked_grow(below, above).map_err(|error| error::geometry(&error))
+    total.grow(below, above).map_err(|error| error::geometry(&error))
 }

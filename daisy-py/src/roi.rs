@@ -183,9 +183,9 @@ impl Roi {
     /// bounded one never an unbounded one. The canonical empty ROI is contained in every ROI.
     fn contains(&self, other: &Bound<'_, PyAny>) -> PyResult<bool> {
         let result = if other.is_instance_of::<Self>() || other.hasattr("offset")? {
-            self.inner.checked_contains(&convert::roi(other, "other")?)
+            self.inner.contains(&convert::roi(other, "other")?)
         } else {
-            self.inner.checked_contains_point(convert::point(other, "the point")?)
+            self.inner.contains_point(convert::point(other, "the point")?)
         };
         result.map_err(|error| error::geometry(&error))
     }
@@ -193,22 +193,22 @@ impl Roi {
     /// Whether some point lies in both ROIs. Edges that touch do not meet.
     fn intersects(&self, other: &Bound<'_, PyAny>) -> PyResult<bool> {
         let other = convert::roi(other, "other")?;
-        self.inner.checked_intersects(&other).map_err(|error| error::geometry(&error))
+        self.inner.intersects(&other).map_err(|error| error::geometry(&error))
     }
 
     /// What both ROIs have in common; the canonical empty ROI if that is nothing.
     fn intersect(&self, other: &Bound<'_, PyAny>) -> PyResult<Self> {
-        made(self.inner.checked_intersect(&convert::roi(other, "other")?))
+        made(self.inner.intersect(&convert::roi(other, "other")?))
     }
 
     /// The smallest ROI around both; an empty one is left out.
     fn union(&self, other: &Bound<'_, PyAny>) -> PyResult<Self> {
-        made(self.inner.checked_union(&convert::roi(other, "other")?))
+        made(self.inner.union(&convert::roi(other, "other")?))
     }
 
     /// The ROI moved by an integer (along every axis) or a coordinate.
     fn shift(&self, by: &Bound<'_, PyAny>) -> PyResult<Self> {
-        made(self.inner.checked_shift(convert::operand(by, &self.inner, 0, "the shift")?))
+        made(self.inner.shift(convert::operand(by, &self.inner, 0, "the shift")?))
     }
 
     /// The ROI with its lower edges moved down by ``amount_neg`` and its upper edges up by ``amount_pos``.
@@ -228,7 +228,7 @@ impl Roi {
             None => Ok(daisy_geometry::Coordinate::zeros(self.inner.dims())),
         };
         let (neg, pos) = (amount(amount_neg, "amount_neg")?, amount(amount_pos, "amount_pos")?);
-        made(self.inner.checked_grow(neg, pos))
+        made(self.inner.grow(neg, pos))
     }
 
     /// The ROI with its edges on multiples of ``voxel_size`` (an integer or a coordinate, at least 1).
@@ -299,12 +299,12 @@ impl Roi {
     fn __sub__(&self, other: &Bound<'_, PyAny>) -> PyResult<Self> {
         refuse_roi(other, "-")?;
         let by = convert::operand(other, &self.inner, 0, "the shift")?;
-        made(self.inner.checked_shift_back(by))
+        made(self.inner.shift_back(by))
     }
 
     fn __mul__(&self, other: &Bound<'_, PyAny>) -> PyResult<Self> {
         refuse_roi(other, "*")?;
-        made(self.inner.checked_scale(convert::operand(other, &self.inner, 1, "the factor")?))
+        made(self.inner.scale(convert::operand(other, &self.inner, 1, "the factor")?))
     }
 
     fn __truediv__(&self, other: &Bound<'_, PyAny>) -> PyResult<Self> {

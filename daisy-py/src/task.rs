@@ -160,8 +160,8 @@ pub(crate) fn cell_of(grid: &Arc<Grid>, block: &Block, py: Python<'_>) -> PyResu
         return Ok(cell);
     }
     let (written, tiling) = (block.written(py)?, &grid.tiling);
-    let range = tiling.cells_writing(&written);
-    let found = tiling.cells_in(&range).next().filter(|&cell| {
+    let cells = tiling.cells_writing(&written).and_then(|range| tiling.cells_in(&range));
+    let found = cells.map_err(|error| error::layout(&error))?.next().filter(|&cell| {
         tiling.write_roi(cell).as_ref() == Some(&written)
             && tiling.block_id(cell).ok() == block.exact_number(py)
     });

@@ -291,7 +291,7 @@ fn reduce_as<T: Voxel>(
     factors: &[usize],
     reduce: Reduce,
 ) -> Result<(), ArrayError> {
-    let voxels = fine.read::<T>(&roi.intersect(fine.roi()))?;
+    let voxels = fine.read::<T>(&roi.intersect(fine.roi())?)?;
     let reduced = reduced(&voxels, factors, reduce);
     coarse.write(roi, reduced.view())
 }

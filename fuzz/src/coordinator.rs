@@ -46,7 +46,9 @@ fn pipeline(bytes: &mut Unstructured<'_>) -> Result<TaskGraph> {
         };
         let (Ok(total), Ok(read), Ok(write)) = (roi(total), roi(read), roi(write)) else { break };
         let Ok(layout) = Layout::new(total, read, write, fit) else { break };
-        let Ok(node) = TaskNode::new(format!("task {place}"), layout, bytes.arbitrary()?) else { break };
+        let Ok(node) = TaskNode::new(format!("task {place}"), layout, bytes.arbitrary()?) else {
+            break;
+        };
         let Ok(task) = tasks.add_task(node) else { break };
         for up in 0..place {
             if bytes.ratio(1, 2)? {

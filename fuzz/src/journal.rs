@@ -2,8 +2,8 @@
 
 use arbitrary::{Result, Unstructured};
 use daisy_journal::{
-    Contents, Damage, ForgetOptions, Journal, JournalError, JournalOptions, MemoryDisk, Tail, forget,
-    inspect,
+    Contents, Damage, ForgetOptions, Journal, JournalError, JournalOptions, MemoryDisk, Tail,
+    forget, inspect,
 };
 use daisy_sched::{LeaseId, Record, WorkerId};
 
@@ -71,7 +71,9 @@ fn go_on(mut journal: Journal<MemoryDisk>, epoch: u32) {
     let mut expected = if is_small(&said) { Some(Model::of(&said)) } else { None };
     if let Some(cell) = free {
         let (lease, key) = (LeaseId((u64::from(epoch) << 40) + 5), key(1, cell));
-        for record in [Record::Grant { lease, worker: WorkerId(3), key }, Record::Done { lease, key }] {
+        for record in
+            [Record::Grant { lease, worker: WorkerId(3), key }, Record::Done { lease, key }]
+        {
             match journal.append(&record) {
                 Ok(()) => assert!(expected.as_mut().is_none_or(|e| e.apply(&record, "label", 40))),
                 // The file may hold as many leases as can be open, or a larger number.

@@ -2,6 +2,7 @@
 
 use arbitrary::{Result, Unstructured};
 use daisy_block::{Fit, Order};
+use daisy_sched::Tuning;
 
 use crate::{
     dependencies,
@@ -20,7 +21,9 @@ pub fn graph(bytes: &[u8]) {
 /// A whole run hands out every block that can run once, none too early, and counts right.
 pub fn scheduler(bytes: &[u8]) {
     let bytes = &mut Unstructured::new(bytes);
-    if let (Ok(script), Ok(pipeline)) = (script(bytes), pipeline(bytes)) {
+    if let (Ok(mut script), Ok(pipeline)) = (script(bytes), pipeline(bytes)) {
+        script.named = bytes.arbitrary().unwrap_or(false);
+        script.tuning = tuning(bytes.arbitrary().unwrap_or(0));
         runs::run(&pipeline, &script).unwrap();
     }
 }
@@ -30,7 +33,22 @@ pub fn operations(bytes: &[u8]) {
     let bytes = &mut Unstructured::new(bytes);
     if let Ok(pipeline) = pipeline(bytes) {
         let calls: Vec<Call> = std::iter::from_fn(|| call(bytes).ok()).take(200).collect();
-        operations_test::apply(&pipeline, &calls).unwrap();
+        operations_test::apply(&pipeline, &calls, tuning(calls.len())).unwrap();
+    }
+}
+
+/// The sizes that are shipped, or such that small grids take every way.
+fn tuning(number: usize) -> Tuning {
+    if number.is_multiple_of(3) {
+        return Tuning::default();
+    }
+    Tuning {
+        page_bits: 6,
+        chunk_bits: 1,
+        max_skipped_singly: 3,
+        max_counted: [0, 30][number / 3 % 2],
+        max_counted_readers: [0, 30][number / 6 % 2],
+        max_steps: 1,
     }
 }
 
@@ -77,13 +95,15 @@ fn script(bytes: &mut Unstructured<'_>) -> Result<Script> {
         in_flight: bytes.int_in_range(1..=16)?,
         max_retries: bytes.int_in_range(0..=2)?,
         count_all_orphans: bytes.arbitrary()?,
+        named: false,
+        tuning: Tuning::default(),
     })
 }
 
 fn call(bytes: &mut Unstructured<'_>) -> Result<Call> {
     let number: u16 = bytes.arbitrary()?;
     let task = number as u8;
-    Ok(match bytes.int_in_range(0..=11)? {
+    Ok(match bytes.int_in_range(0..=13)? {
         0 => Call::Acquire,
         1 => Call::AcquireFrom(task),
         2 => Call::Hold(task),
@@ -95,6 +115,8 @@ fn call(bytes: &mut Unstructured<'_>) -> Result<Call> {
         8 => Call::FailAndPark(number),
         9 => Call::FailForGood(number),
         10 => Call::TakeOver(number),
+        11 => Call::NoteAttempts(number),
+        12 => Call::Named(number),
         _ => Call::Answer(task),
     })
 }

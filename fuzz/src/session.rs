@@ -10,7 +10,9 @@ use daisy_net::{
     channel::{Channel, ChannelError, Security},
     session::{ClientEvent, ClientSession, OwnEnd},
     switchboard::{CloseReason, LineKey, Secrets, Switchboard, SwitchboardConfig},
-    wire::{Grant, Hello, LayoutFrame, OutcomeItem, RoiFrame, ToServer, ToWorker, Verdict, Welcome},
+    wire::{
+        Grant, Hello, LayoutFrame, OutcomeItem, RoiFrame, ToServer, ToWorker, Verdict, Welcome,
+    },
 };
 use daisy_sched::{LookAhead, Moment, Output};
 
@@ -126,7 +128,11 @@ impl Town {
         Ok(match dice.int_in_range(0..=7_u8)? {
             0 | 1 => ToServer::Want { blocks: dice.int_in_range(0..=30)? },
             2 => ToServer::Ask { lease },
-            3 => ToServer::Heartbeat { clock: dice.arbitrary()?, peak_memory_kb: dice.arbitrary()?, cpu_ms: 0 },
+            3 => ToServer::Heartbeat {
+                clock: dice.arbitrary()?,
+                peak_memory_kb: dice.arbitrary()?,
+                cpu_ms: 0,
+            },
             4 => ToServer::Leave,
             _ => {
                 let mut items = Vec::new();
@@ -139,7 +145,8 @@ impl Town {
                     let lease = self.lease(dice)?;
                     items.push(OutcomeItem { lease, verdict, micros: dice.arbitrary()? });
                 }
-                let first = if dice.ratio(7, 8)? { dice.int_in_range(0..=9)? } else { u64::MAX / 2 };
+                let first =
+                    if dice.ratio(7, 8)? { dice.int_in_range(0..=9)? } else { u64::MAX / 2 };
                 ToServer::Outcomes { first, items }
             }
         })
@@ -154,7 +161,8 @@ impl Town {
     }
 
     fn hello(&self, dice: &mut Unstructured<'_>) -> Result<Hello> {
-        let worker: Option<u64> = if dice.arbitrary()? { Some(dice.int_in_range(0..=9)?) } else { None };
+        let worker: Option<u64> =
+            if dice.arbitrary()? { Some(dice.int_in_range(0..=9)?) } else { None };
         let right = Secrets::new(KEY).of(worker.unwrap_or_default());
         let secret = *dice.choose(&[None, Some(right), Some([1; 16])])?;
         let task = if dice.ratio(7, 8)? { "double" } else { "" };
@@ -395,7 +403,8 @@ impl Worker {
                 let mut items = Vec::new();
                 for _ in 0..dice.int_in_range(1..=40_u8)? {
                     let is_new = dice.ratio(3, 4)?;
-                    let lease = if is_new { self.next_lease } else { known(dice, self.next_lease)? };
+                    let lease =
+                        if is_new { self.next_lease } else { known(dice, self.next_lease)? };
                     self.next_lease += u64::from(is_new);
                     items.push(Grant { lease, cell: dice.arbitrary()?, attempt: 1 });
                 }

@@ -61,7 +61,7 @@ fn a_roi_that_reaches_beyond_is_refused_or_filled() {
         roi([28, 3], [8, 5]),
         roi([-8, -2], [4, 10]),
         roi([400, 403], [4, 5]),
-        array.roi().grow([4, 0], [0, 0]),
+        array.roi().grow([4, 0], [0, 0]).unwrap(),
     ] {
         let error = array.read::<u8>(&outside).unwrap_err();
         assert!(matches!(error, ArrayError::Outside { .. }), "{error}");
@@ -77,7 +77,7 @@ fn a_roi_that_reaches_beyond_is_refused_or_filled() {
         assert!(matches!(array.fill(&outside, 0u8), Err(ArrayError::Outside { .. })));
         let filled = array.read_or_fill::<u8>(&outside, 9).unwrap();
         assert_eq!(filled.shape(), shape);
-        let inside = outside.intersect(array.roi()).size().unwrap() / 20;
+        let inside = outside.intersect(array.roi()).unwrap().size().unwrap() / 20;
         assert_eq!(filled.iter().filter(|v| **v == 1).count() as u128, inside);
         assert_eq!(
             filled.iter().filter(|v| **v == 9).count() as u128,

@@ -177,7 +177,7 @@ proptest! {
         let world = |[y, x]: [i64; 2]| [4 * y, 4 * x - 8];
         let roi = Roi::from_begin_end(world(begin), world(end)).unwrap();
         let inner = view.clone().within(&roi).unwrap();
-        let wider = roi.grow(4 * margin, 4 * margin);
+        let wider = roi.grow(4 * margin, 4 * margin).unwrap();
         let read = inner.read_or_fill::<u32>(&wider, 77).unwrap();
         for (index, value) in read.indexed_iter() {
             let y = index[0] as i64 - margin;

@@ -3,6 +3,7 @@
 
 mod extremes;
 mod layouts;
+mod misuse;
 mod proofs;
 mod refusals;
 mod tilings;

@@ -47,7 +47,7 @@ proptest! {
         let mut is_complete = true;
         if !total.is_empty() {
             for voxel in voxels(&ends(&total)) {
-                let missed = coverage.missed.iter().filter(|m| m.roi.contains_point(&voxel)).count();
+                let missed = coverage.missed.iter().filter(|m| m.roi.contains_point(&voxel).unwrap()).count();
                 prop_assert_eq!(missed, usize::from(!written.contains_key(&voxel)), "{:?}", voxel);
                 is_complete &= written.contains_key(&voxel);
             }
@@ -55,7 +55,7 @@ proptest! {
         prop_assert_eq!(coverage.is_complete(), is_complete);
         prop_assert!(layout.fit() == Fit::Valid || is_complete);
         prop_assert_eq!(!coverage.to_string().starts_with("every voxel"), !is_complete);
-        let outside = written.keys().any(|voxel| !total.contains_point(voxel));
+        let outside = written.keys().any(|voxel| !total.contains_point(voxel).unwrap());
         prop_assert_eq!(!coverage.overhangs.is_empty(), outside);
     }
 

@@ -1,8 +1,7 @@
-//! Element-wise arithmetic by name: the `checked_` forms, which return errors, and those
-//! divisions that have no operator.
+//! Element-wise arithmetic by name, which returns errors; what has an operator, which panics, is called
+//! `checked_`.
 
 use super::Coordinate;
-use crate::error::or_panic;
 use crate::operand::check_dims;
 use crate::scalar::{checked_div_ceil, checked_div_floor, checked_div_round, checked_rem_floor};
 use crate::{GeometryError, INLINE_AXES, Operand, Scalar};
@@ -85,21 +84,39 @@ impl<T: Scalar> Coordinate<T> {
 
     /// The element-wise quotient, rounded up.
     ///
+    /// ```
+    /// use daisy_geometry::Coordinate;
+    ///
+    /// let a = Coordinate::<i64>::new([7, -7]);
+    /// assert_eq!(a.ceil_division(2)?, Coordinate::new([4, -3]));
+    /// assert_eq!(a.ceil_division(-2)?, Coordinate::new([-3, 4]));
+    /// # Ok::<(), daisy_geometry::GeometryError>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`checked_div_floor`](Self::checked_div_floor).
     #[inline]
-    pub fn checked_div_ceil(&self, other: impl Operand<T>) -> Result<Self, GeometryError> {
+    pub fn ceil_division(&self, other: impl Operand<T>) -> Result<Self, GeometryError> {
         self.try_zip(other, quotient(checked_div_ceil))
     }
 
     /// The element-wise quotient, rounded to the nearest integer, an exact half down.
     ///
+    /// ```
+    /// use daisy_geometry::Coordinate;
+    ///
+    /// let a = Coordinate::<i64>::new([2, 6, -6]);
+    /// assert_eq!(a.round_division(4)?, Coordinate::new([0, 1, -2]));
+    /// assert_eq!(Coordinate::<i64>::new([3]).round_division(-2)?, Coordinate::new([-2]));
+    /// # Ok::<(), daisy_geometry::GeometryError>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`checked_div_floor`](Self::checked_div_floor).
     #[inline]
-    pub fn checked_round_division(&self, other: impl Operand<T>) -> Result<Self, GeometryError> {
+    pub fn round_division(&self, other: impl Operand<T>) -> Result<Self, GeometryError> {
         self.try_zip(other, quotient(checked_div_round))
     }
 
@@ -125,100 +142,23 @@ impl<T: Scalar> Coordinate<T> {
 
     /// The absolute value of every axis.
     ///
+    /// ```
+    /// use daisy_geometry::Coordinate;
+    ///
+    /// assert_eq!(Coordinate::<i64>::new([-1, 2]).abs()?, Coordinate::new([1, 2]));
+    /// assert!(Coordinate::<i64>::new([i64::MIN]).abs().is_err());
+    /// # Ok::<(), daisy_geometry::GeometryError>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`GeometryError::Overflow`] for the smallest value.
     #[inline]
-    pub fn checked_abs(&self) -> Result<Self, GeometryError> {
+    pub fn abs(&self) -> Result<Self, GeometryError> {
         self.try_map(|a| {
             let positive = if a.is_negative() { a.checked_neg() } else { Some(a) };
             positive.ok_or(GeometryError::Overflow { op: "absolute value" })
         })
-    }
-
-    /// Whether every axis is a multiple of the other's.
-    ///
-    /// # Errors
-    ///
-    /// [`GeometryError::DimsMismatch`] or [`GeometryError::DivisionByZero`].
-    #[inline]
-    pub fn checked_is_multiple_of(&self, other: impl Operand<T>) -> Result<bool, GeometryError> {
-        let remainders = self.checked_rem_floor(other)?;
-        Ok(remainders.iter().all(|remainder| remainder.is_zero()))
-    }
-
-    /// The absolute value of every axis.
-    ///
-    /// ```
-    /// use daisy_geometry::Coordinate;
-    ///
-    /// assert_eq!(Coordinate::<i64>::new([-1, 2]).abs(), Coordinate::new([1, 2]));
-    /// ```
-    ///
-    /// # Panics
-    ///
-    /// **Panics on overflow**, that is for the smallest value.
-    #[inline]
-    #[track_caller]
-    pub fn abs(&self) -> Self {
-        or_panic(self.checked_abs())
-    }
-
-    /// The element-wise quotient, rounded down: the same as `/`.
-    ///
-    /// ```
-    /// use daisy_geometry::Coordinate;
-    ///
-    /// let a = Coordinate::<i64>::new([7, -7]);
-    /// assert_eq!(a.floor_division([2, 2]), Coordinate::new([3, -4]));
-    /// assert_eq!(a.floor_division(-2), Coordinate::new([-4, 3]));
-    /// ```
-    ///
-    /// # Panics
-    ///
-    /// **Panics on differing dims, division by zero and overflow.**
-    #[inline]
-    #[track_caller]
-    pub fn floor_division(&self, other: impl Operand<T>) -> Self {
-        or_panic(self.checked_div_floor(other))
-    }
-
-    /// The element-wise quotient, rounded up.
-    ///
-    /// ```
-    /// use daisy_geometry::Coordinate;
-    ///
-    /// let a = Coordinate::<i64>::new([7, -7]);
-    /// assert_eq!(a.ceil_division(2), Coordinate::new([4, -3]));
-    /// assert_eq!(a.ceil_division(-2), Coordinate::new([-3, 4]));
-    /// ```
-    ///
-    /// # Panics
-    ///
-    /// **Panics on differing dims, division by zero and overflow.**
-    #[inline]
-    #[track_caller]
-    pub fn ceil_division(&self, other: impl Operand<T>) -> Self {
-        or_panic(self.checked_div_ceil(other))
-    }
-
-    /// The element-wise quotient, rounded to the nearest integer, an exact half down.
-    ///
-    /// ```
-    /// use daisy_geometry::Coordinate;
-    ///
-    /// let a = Coordinate::<i64>::new([2, 6, -6]);
-    /// assert_eq!(a.round_division(4), Coordinate::new([0, 1, -2]));
-    /// assert_eq!(Coordinate::<i64>::new([3]).round_division(-2), Coordinate::new([-2]));
-    /// ```
-    ///
-    /// # Panics
-    ///
-    /// **Panics on differing dims, division by zero and overflow.**
-    #[inline]
-    #[track_caller]
-    pub fn round_division(&self, other: impl Operand<T>) -> Self {
-        or_panic(self.checked_round_division(other))
     }
 
     /// Whether every axis is a multiple of the other's. Zero is a multiple of everything.
@@ -226,17 +166,37 @@ impl<T: Scalar> Coordinate<T> {
     /// ```
     /// use daisy_geometry::Coordinate;
     ///
-    /// assert!(Coordinate::<i64>::new([-4, 0]).is_multiple_of([2, 3]));
-    /// assert!(!Coordinate::<i64>::new([4, 4]).is_multiple_of([2, 3]));
+    /// assert!(Coordinate::<i64>::new([-4, 0]).is_multiple_of([2, 3])?);
+    /// assert!(!Coordinate::<i64>::new([4, 4]).is_multiple_of([2, 3])?);
+    /// # Ok::<(), daisy_geometry::GeometryError>(())
     /// ```
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// **Panics on differing dims and division by zero.**
+    /// [`GeometryError::DimsMismatch`] or [`GeometryError::DivisionByZero`].
     #[inline]
-    #[track_caller]
-    pub fn is_multiple_of(&self, other: impl Operand<T>) -> bool {
-        or_panic(self.checked_is_multiple_of(other))
+    pub fn is_multiple_of(&self, other: impl Operand<T>) -> Result<bool, GeometryError> {
+        let remainders = self.checked_rem_floor(other)?;
+        Ok(remainders.iter().all(|remainder| remainder.is_zero()))
+    }
+
+    /// The element-wise quotient, rounded down: the same as [`checked_div_floor`](Self::checked_div_floor).
+    ///
+    /// ```
+    /// use daisy_geometry::Coordinate;
+    ///
+    /// let a = Coordinate::<i64>::new([7, -7]);
+    /// assert_eq!(a.floor_division([2, 2])?, Coordinate::new([3, -4]));
+    /// assert_eq!(a.floor_division(-2)?, Coordinate::new([-4, 3]));
+    /// # Ok::<(), daisy_geometry::GeometryError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`checked_div_floor`](Self::checked_div_floor).
+    #[inline]
+    pub fn floor_division(&self, other: impl Operand<T>) -> Result<Self, GeometryError> {
+        self.checked_div_floor(other)
     }
 
     /// The lower of the two values on every axis (not the lower tuple, which is `Ord::min`).
@@ -245,26 +205,25 @@ impl<T: Scalar> Coordinate<T> {
     /// use daisy_geometry::Coordinate;
     ///
     /// let a = Coordinate::<i64>::new([1, 9]);
-    /// assert_eq!(a.min_elementwise([5, 5]), Coordinate::new([1, 5]));
+    /// assert_eq!(a.min_elementwise([5, 5])?, Coordinate::new([1, 5]));
+    /// # Ok::<(), daisy_geometry::GeometryError>(())
     /// ```
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// **Panics on differing dims.**
+    /// [`GeometryError::DimsMismatch`].
     #[inline]
-    #[track_caller]
-    pub fn min_elementwise(&self, other: impl Operand<T>) -> Self {
+    pub fn min_elementwise(&self, other: impl Operand<T>) -> Result<Self, GeometryError> {
         self.zip_with(other, |a, b| a.min(b))
     }
 
     /// The higher of the two values on every axis (not the higher tuple, which is `Ord::max`).
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// **Panics on differing dims.**
+    /// [`GeometryError::DimsMismatch`].
     #[inline]
-    #[track_caller]
-    pub fn max_elementwise(&self, other: impl Operand<T>) -> Self {
+    pub fn max_elementwise(&self, other: impl Operand<T>) -> Result<Self, GeometryError> {
         self.zip_with(other, |a, b| a.max(b))
     }
 
@@ -283,13 +242,16 @@ impl<T: Scalar> Coordinate<T> {
 
     /// A function of every axis and the other's.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// **Panics on differing dims.**
+    /// [`GeometryError::DimsMismatch`].
     #[inline]
-    #[track_caller]
-    pub fn zip_with(&self, other: impl Operand<T>, mut f: impl FnMut(T, T) -> T) -> Self {
-        or_panic(self.try_zip(other, |a, b| Ok(f(a, b))))
+    pub fn zip_with(
+        &self,
+        other: impl Operand<T>,
+        mut f: impl FnMut(T, T) -> T,
+    ) -> Result<Self, GeometryError> {
+        self.try_zip(other, |a, b| Ok(f(a, b)))
     }
 
     #[inline]

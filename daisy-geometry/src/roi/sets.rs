@@ -3,7 +3,6 @@
 use core::array;
 
 use super::{Corners, Roi};
-use crate::error::or_panic;
 use crate::{GeometryError, INLINE_AXES};
 
 /// A corner kept inline.
@@ -16,28 +15,17 @@ impl Roi {
     /// use daisy_geometry::{Coordinate, Roi};
     ///
     /// let roi = Roi::new([0, 0], [10, 10])?;
-    /// assert!(roi.contains_point([0, 9]));
-    /// assert!(!roi.contains_point(Coordinate::new([0, 10]))); // the end is outside
-    /// assert!(Roi::unbounded(1).contains_point([i64::MAX]));
+    /// assert!(roi.contains_point([0, 9])?);
+    /// assert!(!roi.contains_point(Coordinate::new([0, 10]))?); // the end is outside
+    /// assert!(Roi::unbounded(1).contains_point([i64::MAX])?);
     /// # Ok::<(), daisy_geometry::GeometryError>(())
     /// ```
-    ///
-    /// # Panics
-    ///
-    /// **Panics on differing dims.**
-    #[inline]
-    #[track_caller]
-    pub fn contains_point(&self, point: impl AsRef<[i64]>) -> bool {
-        or_panic(self.checked_contains_point(point))
-    }
-
-    /// As [`contains_point`](Self::contains_point).
     ///
     /// # Errors
     ///
     /// [`GeometryError::DimsMismatch`].
     #[inline]
-    pub fn checked_contains_point(&self, point: impl AsRef<[i64]>) -> Result<bool, GeometryError> {
+    pub fn contains_point(&self, point: impl AsRef<[i64]>) -> Result<bool, GeometryError> {
         let point = point.as_ref();
         if point.len() != self.dims() {
             return Err(GeometryError::DimsMismatch { left: self.dims(), right: point.len() });
@@ -56,29 +44,18 @@ impl Roi {
     /// use daisy_geometry::Roi;
     ///
     /// let roi = Roi::new([0], [10])?;
-    /// assert!(roi.contains(&roi) && Roi::unbounded(1).contains(&roi));
-    /// assert!(!roi.contains(&Roi::unbounded(1)));
-    /// assert!(roi.contains(&Roi::new([9], [0])?) && !roi.contains(&Roi::new([10], [0])?));
-    /// assert!(Roi::empty(1).contains(&Roi::empty(1)));
+    /// assert!(roi.contains(&roi)? && Roi::unbounded(1).contains(&roi)?);
+    /// assert!(!roi.contains(&Roi::unbounded(1))?);
+    /// assert!(roi.contains(&Roi::new([9], [0])?)? && !roi.contains(&Roi::new([10], [0])?)?);
+    /// assert!(Roi::empty(1).contains(&Roi::empty(1))?);
     /// # Ok::<(), daisy_geometry::GeometryError>(())
     /// ```
-    ///
-    /// # Panics
-    ///
-    /// **Panics on differing dims.**
-    #[inline]
-    #[track_caller]
-    pub fn contains(&self, other: &Self) -> bool {
-        or_panic(self.checked_contains(other))
-    }
-
-    /// As [`contains`](Self::contains).
     ///
     /// # Errors
     ///
     /// [`GeometryError::DimsMismatch`].
     #[inline]
-    pub fn checked_contains(&self, other: &Self) -> Result<bool, GeometryError> {
+    pub fn contains(&self, other: &Self) -> Result<bool, GeometryError> {
         if let Some((dims, [begin, end, other_begin, other_end])) = self.inline_pair(other) {
             let outside = |i: usize| (begin[i] > other_begin[i]) | (other_end[i] > end[i]);
             if !any_axis(dims, |i| other_begin[i] >= other_end[i]) {
@@ -110,28 +87,17 @@ impl Roi {
     /// use daisy_geometry::Roi;
     ///
     /// let roi = Roi::new([0], [10])?;
-    /// assert!(roi.intersects(&Roi::new([9], [5])?));
-    /// assert!(!roi.intersects(&Roi::new([10], [5])?));
-    /// assert!(!roi.intersects(&Roi::new([5], [0])?));
+    /// assert!(roi.intersects(&Roi::new([9], [5])?)?);
+    /// assert!(!roi.intersects(&Roi::new([10], [5])?)?);
+    /// assert!(!roi.intersects(&Roi::new([5], [0])?)?);
     /// # Ok::<(), daisy_geometry::GeometryError>(())
     /// ```
-    ///
-    /// # Panics
-    ///
-    /// **Panics on differing dims.**
-    #[inline]
-    #[track_caller]
-    pub fn intersects(&self, other: &Self) -> bool {
-        or_panic(self.checked_intersects(other))
-    }
-
-    /// As [`intersects`](Self::intersects).
     ///
     /// # Errors
     ///
     /// [`GeometryError::DimsMismatch`].
     #[inline]
-    pub fn checked_intersects(&self, other: &Self) -> Result<bool, GeometryError> {
+    pub fn intersects(&self, other: &Self) -> Result<bool, GeometryError> {
         if let Some((dims, [begin, end, other_begin, other_end])) = self.inline_pair(other) {
             return Ok(!any_axis(dims, |i| {
                 begin[i].max(other_begin[i]) >= end[i].min(other_end[i])
@@ -156,32 +122,17 @@ impl Roi {
     /// use daisy_geometry::Roi;
     ///
     /// let roi = Roi::new([-5, 0], [10, 10])?;
-    /// assert_eq!(roi.intersect(&Roi::new([0, 5], [9, 9])?), Roi::new([0, 5], [5, 5])?);
-    /// assert_eq!(roi.intersect(&Roi::unbounded(2)), roi);
-    /// assert_eq!(roi.intersect(&Roi::new([5, 0], [1, 1])?), Roi::empty(2));
+    /// assert_eq!(roi.intersect(&Roi::new([0, 5], [9, 9])?)?, Roi::new([0, 5], [5, 5])?);
+    /// assert_eq!(roi.intersect(&Roi::unbounded(2))?, roi);
+    /// assert_eq!(roi.intersect(&Roi::new([5, 0], [1, 1])?)?, Roi::empty(2));
     /// # Ok::<(), daisy_geometry::GeometryError>(())
     /// ```
-    ///
-    /// # Panics
-    ///
-    /// **Panics on differing dims.**
-    #[inline]
-    #[track_caller]
-    pub fn intersect(&self, other: &Self) -> Self {
-        match self.combine_inline(other, i64::max, i64::min) {
-            Some(met) if met.is_empty() => Self::empty(met.dims),
-            Some(met) => met.into(),
-            None => or_panic(self.intersect_slowly(other)),
-        }
-    }
-
-    /// As [`intersect`](Self::intersect).
     ///
     /// # Errors
     ///
     /// [`GeometryError::DimsMismatch`].
     #[inline]
-    pub fn checked_intersect(&self, other: &Self) -> Result<Self, GeometryError> {
+    pub fn intersect(&self, other: &Self) -> Result<Self, GeometryError> {
         match self.combine_inline(other, i64::max, i64::min) {
             Some(met) if met.is_empty() => Ok(Self::empty(met.dims)),
             Some(met) => Ok(met.into()),
@@ -193,8 +144,8 @@ impl Roi {
     fn intersect_slowly(&self, other: &Self) -> Result<Self, GeometryError> {
         self.check_dims(other)?;
         let met = Self {
-            begin: self.begin.max_elementwise(&other.begin),
-            end: self.end.min_elementwise(&other.end),
+            begin: self.begin.max_elementwise(&other.begin)?,
+            end: self.end.min_elementwise(&other.end)?,
         };
         Ok(if met.is_empty() { Self::empty(self.dims()) } else { met })
     }
@@ -206,28 +157,17 @@ impl Roi {
     /// use daisy_geometry::Roi;
     ///
     /// let roi = Roi::new([0], [2])?;
-    /// assert_eq!(roi.union(&Roi::new([-6], [1])?), Roi::new([-6], [8])?);
-    /// assert_eq!(roi.union(&Roi::new([100], [0])?), roi);
-    /// assert_eq!(roi.union(&Roi::unbounded(1)), Roi::unbounded(1));
+    /// assert_eq!(roi.union(&Roi::new([-6], [1])?)?, Roi::new([-6], [8])?);
+    /// assert_eq!(roi.union(&Roi::new([100], [0])?)?, roi);
+    /// assert_eq!(roi.union(&Roi::unbounded(1))?, Roi::unbounded(1));
     /// # Ok::<(), daisy_geometry::GeometryError>(())
     /// ```
-    ///
-    /// # Panics
-    ///
-    /// **Panics on differing dims.**
-    #[inline]
-    #[track_caller]
-    pub fn union(&self, other: &Self) -> Self {
-        or_panic(self.checked_union(other))
-    }
-
-    /// As [`union`](Self::union).
     ///
     /// # Errors
     ///
     /// [`GeometryError::DimsMismatch`].
     #[inline]
-    pub fn checked_union(&self, other: &Self) -> Result<Self, GeometryError> {
+    pub fn union(&self, other: &Self) -> Result<Self, GeometryError> {
         self.check_dims(other)?;
         if self.is_empty() {
             return Ok(other.clone());
@@ -238,8 +178,8 @@ impl Roi {
         match self.combine_inline(other, i64::min, i64::max) {
             Some(hull) => Ok(hull.into()),
             None => Ok(Self {
-                begin: self.begin.min_elementwise(&other.begin),
-                end: self.end.max_elementwise(&other.end),
+                begin: self.begin.min_elementwise(&other.begin)?,
+                end: self.end.max_elementwise(&other.end)?,
             }),
         }
     }

@@ -18,30 +18,16 @@ impl Roi {
     /// ```
     /// use daisy_geometry::Roi;
     ///
-    /// assert_eq!(Roi::new([0, 0], [2, 2])?.shift([5, -5]), Roi::new([5, -5], [2, 2])?);
-    /// assert_eq!(Roi::unbounded(2).shift(7), Roi::unbounded(2));
+    /// assert_eq!(Roi::new([0, 0], [2, 2])?.shift([5, -5])?, Roi::new([5, -5], [2, 2])?);
+    /// assert_eq!(Roi::unbounded(2).shift(7)?, Roi::unbounded(2));
     /// # Ok::<(), daisy_geometry::GeometryError>(())
     /// ```
-    ///
-    /// # Panics
-    ///
-    /// **Panics on differing dims and overflow.**
-    #[inline]
-    #[track_caller]
-    pub fn shift(&self, by: impl Operand) -> Self {
-        match self.shift_inline(&by, i64::wrapping_add) {
-            Some(moved) => moved.into(),
-            None => or_panic(self.shift_slowly(&by, i64::checked_add)),
-        }
-    }
-
-    /// As [`shift`](Self::shift).
     ///
     /// # Errors
     ///
     /// [`GeometryError::DimsMismatch`] or [`GeometryError::Overflow`].
     #[inline]
-    pub fn checked_shift(&self, by: impl Operand) -> Result<Self, GeometryError> {
+    pub fn shift(&self, by: impl Operand) -> Result<Self, GeometryError> {
         match self.shift_inline(&by, i64::wrapping_add) {
             Some(moved) => Ok(moved.into()),
             None => self.shift_slowly(&by, i64::checked_add),
@@ -54,7 +40,7 @@ impl Roi {
     ///
     /// [`GeometryError::DimsMismatch`] or [`GeometryError::Overflow`].
     #[inline]
-    pub fn checked_shift_back(&self, by: impl Operand) -> Result<Self, GeometryError> {
+    pub fn shift_back(&self, by: impl Operand) -> Result<Self, GeometryError> {
         match self.shift_inline(&by, i64::wrapping_sub) {
             Some(moved) => Ok(moved.into()),
             None => self.shift_slowly(&by, i64::checked_sub),
@@ -68,35 +54,17 @@ impl Roi {
     /// use daisy_geometry::Roi;
     ///
     /// let roi = Roi::new([0, 0], [4, 4])?;
-    /// assert_eq!(roi.grow(1, [0, 2]), Roi::new([-1, -1], [5, 7])?);
-    /// assert!(roi.grow(-2, -2).is_empty());
-    /// assert_eq!(Roi::empty(2).grow(1, 1), Roi::empty(2));
+    /// assert_eq!(roi.grow(1, [0, 2])?, Roi::new([-1, -1], [5, 7])?);
+    /// assert!(roi.grow(-2, -2)?.is_empty());
+    /// assert_eq!(Roi::empty(2).grow(1, 1)?, Roi::empty(2));
     /// # Ok::<(), daisy_geometry::GeometryError>(())
     /// ```
-    ///
-    /// # Panics
-    ///
-    /// **Panics on differing dims and overflow.**
-    #[inline]
-    #[track_caller]
-    pub fn grow(&self, neg: impl Operand, pos: impl Operand) -> Self {
-        match self.grow_inline(&neg, &pos) {
-            Some(grown) => grown.into(),
-            None => or_panic(self.grow_slowly(&neg, &pos)),
-        }
-    }
-
-    /// As [`grow`](Self::grow).
     ///
     /// # Errors
     ///
     /// [`GeometryError::DimsMismatch`] or [`GeometryError::Overflow`].
     #[inline]
-    pub fn checked_grow(
-        &self,
-        neg: impl Operand,
-        pos: impl Operand,
-    ) -> Result<Self, GeometryError> {
+    pub fn grow(&self, neg: impl Operand, pos: impl Operand) -> Result<Self, GeometryError> {
         match self.grow_inline(&neg, &pos) {
             Some(grown) => Ok(grown.into()),
             None => self.grow_slowly(&neg, &pos),
@@ -108,26 +76,15 @@ impl Roi {
     /// ```
     /// use daisy_geometry::Roi;
     ///
-    /// assert_eq!(Roi::new([-1, 1], [3, 4])?.scale([10, 2]), Roi::new([-10, 2], [30, 8])?);
+    /// assert_eq!(Roi::new([-1, 1], [3, 4])?.scale([10, 2])?, Roi::new([-10, 2], [30, 8])?);
     /// # Ok::<(), daisy_geometry::GeometryError>(())
     /// ```
-    ///
-    /// # Panics
-    ///
-    /// **Panics on differing dims and overflow.**
-    #[inline]
-    #[track_caller]
-    pub fn scale(&self, by: impl Operand) -> Self {
-        or_panic(self.checked_scale(by))
-    }
-
-    /// As [`scale`](Self::scale).
     ///
     /// # Errors
     ///
     /// [`GeometryError::DimsMismatch`] or [`GeometryError::Overflow`].
     #[inline]
-    pub fn checked_scale(&self, by: impl Operand) -> Result<Self, GeometryError> {
+    pub fn scale(&self, by: impl Operand) -> Result<Self, GeometryError> {
         check_dims(self.dims(), &by)?;
         // (offset + shape) * by = offset * by + shape * by, so scaling the bounds is exact.
         self.map_bounds(|axis, begin, end| {
@@ -142,27 +99,16 @@ impl Roi {
     /// ```
     /// use daisy_geometry::Roi;
     ///
-    /// assert_eq!(Roi::new([-1, 4], [3, 4])?.div_floor(2), Roi::new([-1, 2], [1, 2])?);
-    /// assert!(Roi::new([0], [1])?.checked_div_floor(0).is_err());
+    /// assert_eq!(Roi::new([-1, 4], [3, 4])?.div_floor(2)?, Roi::new([-1, 2], [1, 2])?);
+    /// assert!(Roi::new([0], [1])?.div_floor(0).is_err());
     /// # Ok::<(), daisy_geometry::GeometryError>(())
     /// ```
-    ///
-    /// # Panics
-    ///
-    /// **Panics on differing dims, division by zero and overflow.**
-    #[inline]
-    #[track_caller]
-    pub fn div_floor(&self, by: impl Operand) -> Self {
-        or_panic(self.checked_div_floor(by))
-    }
-
-    /// As [`div_floor`](Self::div_floor).
     ///
     /// # Errors
     ///
     /// [`GeometryError::DimsMismatch`], [`GeometryError::DivisionByZero`] or
     /// [`GeometryError::Overflow`].
-    pub fn checked_div_floor(&self, by: impl Operand) -> Result<Self, GeometryError> {
+    pub fn div_floor(&self, by: impl Operand) -> Result<Self, GeometryError> {
         check_dims(self.dims(), &by)?;
         if (0..self.dims()).any(|axis| by.at(axis) == 0) {
             return Err(GeometryError::DivisionByZero);
@@ -334,14 +280,14 @@ fn limited(&(begin, end): &(i64, i64)) -> bool {
 }
 
 macro_rules! operators {
-    ($($op:ident $method:ident $assign:ident $assign_method:ident $checked:ident;)*) => { $(
+    ($($op:ident $method:ident $assign:ident $assign_method:ident $named:ident;)*) => { $(
         impl<R: Operand> $op<R> for Roi {
             type Output = Self;
 
             #[inline]
             #[track_caller]
             fn $method(self, by: R) -> Self {
-                or_panic(self.$checked(by))
+                or_panic(self.$named(by))
             }
         }
 
@@ -351,7 +297,7 @@ macro_rules! operators {
             #[inline]
             #[track_caller]
             fn $method(self, by: R) -> Roi {
-                or_panic(self.$checked(by))
+                or_panic(self.$named(by))
             }
         }
 
@@ -359,15 +305,15 @@ macro_rules! operators {
             #[inline]
             #[track_caller]
             fn $assign_method(&mut self, by: R) {
-                *self = or_panic(self.$checked(by));
+                *self = or_panic(self.$named(by));
             }
         }
     )* };
 }
 
 operators! {
-    Add add AddAssign add_assign checked_shift;
-    Sub sub SubAssign sub_assign checked_shift_back;
-    Mul mul MulAssign mul_assign checked_scale;
-    Div div DivAssign div_assign checked_div_floor;
+    Add add AddAssign add_assign shift;
+    Sub sub SubAssign sub_assign shift_back;
+    Mul mul MulAssign mul_assign scale;
+    Div div DivAssign div_assign div_floor;
 }

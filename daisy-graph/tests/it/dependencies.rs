@@ -77,7 +77,7 @@ fn check_levels(pipeline: &Pipeline, graph: &DependencyGraph) -> Result<(), Test
             let blocks = spec.blocks(task);
             let tiling = graph.tasks()[id].tiling();
             let key = |block: &crate::oracle::NaiveBlock| {
-                BlockKey::new(id, tiling.cell_at(&block.index).unwrap())
+                BlockKey::new(id, tiling.cell_at(&block.index).unwrap().unwrap())
             };
             blocks.into_iter().map(|block| (key(&block), block)).collect()
         };

@@ -141,7 +141,7 @@ impl Pipeline {
     pub(crate) fn keys(&self, graph: &TaskGraph, blocks: &[NaiveBlock]) -> Vec<BlockKey> {
         let key = |block: &NaiveBlock| {
             let task = TaskId::new(block.task as u32);
-            BlockKey::new(task, graph[task].tiling().cell_at(&block.index).unwrap())
+            BlockKey::new(task, graph[task].tiling().cell_at(&block.index).unwrap().unwrap())
         };
         blocks.iter().map(key).collect()
     }

@@ -232,7 +232,7 @@ fn very_many_paths_between_two_tasks_forget_boxes_around_their_blocks() {
     let samples = || (named % step..4_000).step_by(step as usize);
     let (mut n, mut cells) = (0, Vec::new());
     for index in samples().flat_map(|x| samples().map(move |y| [x, y])) {
-        let key = BlockKey::new(last, tiling.cell_at(&index).unwrap());
+        let key = BlockKey::new(last, tiling.cell_at(&index).unwrap().unwrap());
         append(&mut journal, &[grant(lease(0, n), key), done(lease(0, n), key)]);
         cells.push((key.cell, index));
         n += 1;

@@ -36,8 +36,8 @@ pub const FAILURE_LIMIT: usize = 4_096;
 pub const REFUSAL_LIMIT: usize = 1_024;
 /// The longest name of a connection's other end in bytes; a longer one is cut.
 pub const SEEN_AS_LIMIT: usize = 64;
-/// The most axes a layout has on the wire.
-pub const AXES_LIMIT: usize = 32;
+/// The most axes a layout has on the wire: as many as a layout has at all.
+pub const AXES_LIMIT: usize = 16;
 /// The most items in one frame of grants, outcomes or recalled leases.
 pub const ITEMS_LIMIT: usize = 4_096;
 /// The longest payload of a frame of grants, outcomes or recalled leases.

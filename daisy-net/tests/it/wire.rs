@@ -151,7 +151,7 @@ fn the_longest_messages_are_exactly_as_long_as_their_limits() {
         ToServer::decode(kind, payload).unwrap();
     }
     let mut welcome = wire_samples::welcome();
-    let roi = daisy_net::wire::RoiFrame { begin: vec![i64::MIN; 32], shape: vec![i64::MAX; 32] };
+    let roi = daisy_net::wire::RoiFrame { begin: vec![i64::MIN; 16], shape: vec![i64::MAX; 16] };
     welcome.worker = u64::MAX;
     (welcome.task, welcome.max_ahead) = (u32::MAX, u32::MAX);
     (welcome.heartbeat_ms, welcome.silence_ms) = (u64::MAX, u64::MAX);
@@ -191,8 +191,8 @@ fn what_cannot_be_sent_leaves_the_buffer_as_it_was() {
     welcome.layout = Default::default();
     let empty = WireError::Empty { at: "Welcome.layout.axes" };
     assert_eq!(ToWorker::Welcome(welcome.clone()).encode_into(&mut bytes), Err(empty));
-    welcome.layout.total.begin = vec![0; 33];
-    let too_long = WireError::TooLong { at: "Welcome.layout.axes", limit: 32, found: 33 };
+    welcome.layout.total.begin = vec![0; 17];
+    let too_long = WireError::TooLong { at: "Welcome.layout.axes", limit: 16, found: 17 };
     assert_eq!(ToWorker::Welcome(welcome).encode_into(&mut bytes), Err(too_long));
     assert_eq!(bytes, b"before");
 }

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 
 use daisy_block::{Fit, Layout, Tiling};
 use daisy_geometry::Roi;
-use daisy_net::wire::{LayoutFrame, RoiFrame};
+use daisy_net::wire::{AXES_LIMIT, LayoutFrame, RoiFrame};
 use proptest::{collection::vec, prelude::*};
 
 /// FNV-1a, 64 bits: <http://www.isthe.com/chongo/tech/comp/fnv/>.
@@ -39,6 +39,11 @@ fn the_document_is_as_new_as_the_source() {
         Some(&*found),
         "daisy-net/src/wire has changed: see that PROTOCOL.md still says what it does, then write `source-hash: {found}` into it"
     );
+}
+
+#[test]
+fn a_layout_with_the_most_axes_fits_the_wire() {
+    assert_eq!(AXES_LIMIT, Layout::MAX_DIMS);
 }
 
 /// A box as begin and end, half-open.

@@ -122,7 +122,7 @@ fn any_roi(axes: usize) -> impl Strategy<Value = RoiFrame> {
 }
 
 fn any_welcome() -> impl Strategy<Value = Welcome> {
-    let layout = (1_usize..=32).prop_flat_map(|axes| {
+    let layout = (1_usize..=16).prop_flat_map(|axes| {
         (any_roi(axes), any_roi(axes), any_roi(axes), 0_u8..=2)
             .prop_map(|(total, read, write, fit)| LayoutFrame { total, read, write, fit })
     });

@@ -170,7 +170,7 @@ impl SchedulerBuilder {
         }
         if let Some(around) = &frontier.around {
             let _done = around.boxes(index.as_slice(), Side::Upstream, |ranges| {
-                let along = frontier.grid.runs_along(|axis| ranges[axis].clone());
+                let along = frontier.grid.runs_along_unchecked(|axis| ranges[axis].clone());
                 runs.extend(along.map(|run| (task, run)));
                 ControlFlow::Continue(())
             });

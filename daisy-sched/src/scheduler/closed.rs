@@ -26,7 +26,8 @@ impl Scheduler {
     pub(super) fn skip_box(&mut self, task: usize, cells: &CellBox) {
         let frontier = &self.tasks[task];
         let parts = frontier.closed.wanted_in(cells);
-        let runs = parts.iter().flat_map(|part| frontier.grid.runs_in(part)).collect::<Vec<_>>();
+        let runs =
+            parts.iter().flat_map(|part| frontier.grid.runs_in_unchecked(part)).collect::<Vec<_>>();
         if cells.num_cells() <= self.options.tuning.max_skipped_singly {
             self.paths.skipped_singly += 1;
             for cell in runs.into_iter().flatten() {
@@ -96,17 +97,17 @@ impl Scheduler {
                     .zip(reach)
                     .map(|(range, reach)| range.start - reach..range.end + reach),
             );
-            let grown = grown.intersect(&frontier.grid.all_cells());
-            for piece in grown.without(cells) {
+            let grown = grown.intersect_unchecked(&frontier.grid.all_cells());
+            for piece in grown.without_unchecked(cells) {
                 self.recount(task, &piece);
             }
         }
-        let Some(roi) = self.tasks[task].grid.written_by(cells) else { return };
+        let Some(roi) = self.tasks[task].grid.written_by_unchecked(cells) else { return };
         for place in 0..self.tasks[task].outputs.len() {
             let edge = &self.tasks[task].outputs[place];
             if edge.is_counted {
                 let reader = edge.task;
-                let readers = self.tasks[reader].grid.cells_reading(&roi);
+                let readers = self.tasks[reader].grid.cells_reading_unchecked(&roi);
                 self.recount(reader, &readers);
             }
         }
@@ -114,7 +115,9 @@ impl Scheduler {
 
     fn recount(&mut self, task: usize, cells: &CellBox) {
         let size = self.tasks[task].pages.size();
-        for (page, places) in self.tasks[task].grid.runs_in(cells).flat_map(|run| size.split(run)) {
+        for (page, places) in
+            self.tasks[task].grid.runs_in_unchecked(cells).flat_map(|run| size.split(run))
+        {
             if let PageState::Live(slot) = self.tasks[task].pages.state(page) {
                 for place in places {
                     self.recount_cell(task, slot, place);
@@ -174,7 +177,7 @@ impl Scheduler {
     ) -> u32 {
         let mut sum = self.sum_inputs(task, index, count);
         let frontier = &mut self.tasks[task];
-        let cell = frontier.grid.cell_at(index.as_slice()).unwrap_or(0);
+        let cell = frontier.grid.cell_at_unchecked(index.as_slice()).unwrap_or(0);
         if let Some(conflict) = &mut frontier.conflict {
             let class = conflict.class_of(&frontier.grid, index.as_slice());
             let runs =

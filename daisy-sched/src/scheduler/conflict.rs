@@ -39,7 +39,7 @@ impl Levels {
     /// The level of a cell of the grid.
     pub(super) fn at(&self, index: &[i64]) -> u64 {
         let shifted = Coordinate::from_fn(index.len(), |axis| index[axis] + self.origin[axis]);
-        self.stencil.level_at(shifted.as_slice())
+        self.stencil.level_at_unchecked(shifted.as_slice())
     }
 }
 
@@ -219,7 +219,7 @@ impl Conflict {
         }
         loop {
             let offset = Coordinate::from_fn(index.len(), |axis| other[axis] - index[axis]);
-            if self.levels.stencil.conflicts(offset.as_slice()) {
+            if self.levels.stencil.conflicts_unchecked(offset.as_slice()) {
                 each(other.as_slice(), self.levels.at(other.as_slice()) < level);
             }
             let mut advanced = false;

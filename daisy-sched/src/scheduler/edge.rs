@@ -43,7 +43,7 @@ impl Edge {
     /// Of the neighbour's cells that the cell at `index` reads, the one with the largest indices.
     pub(super) fn last_of(&self, index: &Coordinate) -> Option<u64> {
         let last = |axis: usize| self.crossings[axis].cells(index[axis]).end - 1;
-        self.grid.cell_at(Coordinate::from_fn(index.dims(), last).as_slice())
+        self.grid.cell_at_unchecked(Coordinate::from_fn(index.dims(), last).as_slice())
     }
 
     /// Along an axis, the neighbour's cells whose last cell here is `index`.
@@ -74,7 +74,7 @@ impl Edge {
     #[inline]
     pub(super) fn runs(&self, index: &[i64]) -> CellRuns {
         let crossings = self.crossings.as_slice();
-        self.grid.runs_along(|axis| crossings[axis].cells(index[axis]))
+        self.grid.runs_along_unchecked(|axis| crossings[axis].cells(index[axis]))
     }
 }
 
@@ -141,8 +141,8 @@ impl Frontier {
 
 /// The cells of `grid` that wait for at least one cell of `upstream`.
 pub(super) fn waiting(grid: &Tiling, upstream: &Tiling) -> CellBox {
-    match upstream.written_by(&upstream.all_cells()) {
-        Some(roi) => grid.cells_reading(&roi),
+    match upstream.written_by_unchecked(&upstream.all_cells()) {
+        Some(roi) => grid.cells_reading_unchecked(&roi),
         None => CellBox::empty(grid.dims()),
     }
 }

@@ -158,7 +158,7 @@ impl Frontier {
         let boxes: Vec<CellBox> =
             self.inputs.iter().map(|edge| waiting(&self.grid, &edge.grid)).collect();
         let stencil = self.levels.as_ref().map(Levels::stencil);
-        let roots = Roots::new(&self.grid, stencil, self.origin.as_slice(), &boxes);
+        let roots = Roots::new_unchecked(&self.grid, stencil, self.origin.as_slice(), &boxes);
         self.tally.ready += roots.num_cells();
         self.source = Source::Roots { roots, next: None, distance: 1, last: 0 };
         self.find_roots(0);
@@ -403,5 +403,5 @@ impl Frontier {
 fn moved(from: &Tiling, to: &Tiling, sign: i64, origin: &Coordinate, cell: u64) -> Option<u64> {
     let index = from.index(cell)?;
     let moved = |axis: usize| index[axis] + sign * origin[axis];
-    to.cell_at(Coordinate::from_fn(index.dims(), moved).as_slice())
+    to.cell_at_unchecked(Coordinate::from_fn(index.dims(), moved).as_slice())
 }

@@ -46,7 +46,7 @@ impl Mask {
 
     /// The box that must be asked for before the block at `index` may be handed out.
     pub(super) fn question(&mut self, index: &[i64]) -> Option<CellBox> {
-        if self.kept.as_ref().is_some_and(|kept| kept.contains(index)) {
+        if self.kept.as_ref().is_some_and(|kept| kept.contains_unchecked(index)) {
             return None;
         }
         let node = &self.nodes[self.find(index)];
@@ -61,7 +61,7 @@ impl Mask {
     pub(super) fn answer(&mut self, cells: &CellBox, verdict: Verdict) -> bool {
         let first: smallvec::SmallVec<[i64; 4]> =
             cells.axes().iter().map(|range| range.start).collect();
-        if cells.is_empty() || !self.nodes[0].cells.contains(&first) {
+        if cells.is_empty() || !self.nodes[0].cells.contains_unchecked(&first) {
             return false;
         }
         let place = self.find(&first);
@@ -88,7 +88,7 @@ impl Mask {
     fn find(&self, index: &[i64]) -> usize {
         let mut place = 0;
         while let State::Cut(lower) = self.nodes[place].state {
-            place = lower + usize::from(!self.nodes[lower].cells.contains(index));
+            place = lower + usize::from(!self.nodes[lower].cells.contains_unchecked(index));
         }
         place
     }

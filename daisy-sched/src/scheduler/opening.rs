@@ -118,7 +118,7 @@ impl Scheduler {
         let frontier = &mut self.tasks[task];
         let fastest = frontier.grid.sweep_axes().last().copied().unwrap_or(0);
         index[fastest] = row.start;
-        let first = frontier.grid.cell_at(index.as_slice()).unwrap_or(0);
+        let first = frontier.grid.cell_at_unchecked(index.as_slice()).unwrap_or(0);
         let Some(conflict) = &mut frontier.conflict else { return };
         let mut classes: SmallVec<[(usize, Vec<usize>); 4]> = SmallVec::new();
         for (place, entry) in row.clone().enumerate() {
@@ -186,7 +186,7 @@ impl Scheduler {
                 index[axis] - reach..index[axis] + reach + 1
             }
         });
-        let mut runs = frontier.grid.runs_in(&CellBox::new(around));
+        let mut runs = frontier.grid.runs_in_unchecked(&CellBox::new(around));
         runs.any(|run| self.num_closed(task, &run) > 0)
     }
 
@@ -205,7 +205,7 @@ impl Scheduler {
                 let read = here.read(row.start).start..here.read(row.end - 1).end;
                 edge.grid.axes()[axis].written_in(&read)
             };
-            edge.grid.runs_along(along).any(|run| self.num_closed(edge.task, &run) > 0)
+            edge.grid.runs_along_unchecked(along).any(|run| self.num_closed(edge.task, &run) > 0)
         })
     }
 }

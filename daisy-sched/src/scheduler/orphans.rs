@@ -83,7 +83,7 @@ impl Scheduler {
         }
         if let Some(around) = &frontier.around {
             let _done = around.boxes(index.as_slice(), Side::Downstream, |ranges| {
-                runs.extend(frontier.grid.runs_along(|axis| ranges[axis].clone()));
+                runs.extend(frontier.grid.runs_along_unchecked(|axis| ranges[axis].clone()));
                 ControlFlow::Continue(())
             });
         }

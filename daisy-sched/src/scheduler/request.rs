@@ -45,7 +45,7 @@ pub(super) fn frontiers(
     for task in tasks.ids() {
         let node = &tasks[task];
         let grid_of = |task: TaskId| {
-            let part = tasks[task].tiling().part(&hulls[task.index()]);
+            let part = tasks[task].tiling().part_unchecked(&hulls[task.index()]);
             if options.order == Order::Level { part.row_major() } else { part }
         };
         let grid = grid_of(task);
@@ -62,7 +62,7 @@ pub(super) fn frontiers(
             .partition(|edge| awaits_all(&grid, &edge.grid));
         let masked = options.masked.contains(&task).then(|| Mask::new(grid.all_cells()));
         let is_whole = grid == *node.tiling();
-        let inside = || Lattice::of_level(node.tiling(), None, 0, hull);
+        let inside = || Lattice::of_level_unchecked(node.tiling(), None, 0, hull);
         let parts = Parts {
             part: (!is_whole).then(inside),
             origin,
@@ -119,7 +119,7 @@ fn wanted(tasks: &TaskGraph, request: &Request) -> Result<Vec<Vec<CellBox>>, Sch
                 if expected != found {
                     return Err(SchedulerError::RequestDims { task: *task, expected, found });
                 }
-                want(*task, tiling.cells_writing(roi));
+                want(*task, tiling.cells_writing_unchecked(roi));
             }
         }
     }
@@ -127,9 +127,9 @@ fn wanted(tasks: &TaskGraph, request: &Request) -> Result<Vec<Vec<CellBox>>, Sch
         let boxes = simplified(core::mem::take(&mut wanted[task.index()]));
         for cells in &boxes {
             // Blocks lie side by side, so what the blocks of a box read is a box of upstream blocks.
-            let Some(roi) = tasks[task].tiling().read_by(cells) else { continue };
+            let Some(roi) = tasks[task].tiling().read_by_unchecked(cells) else { continue };
             for &up in tasks.upstream(task) {
-                wanted[up.index()].push(tasks[up].tiling().cells_writing(&roi));
+                wanted[up.index()].push(tasks[up].tiling().cells_writing_unchecked(&roi));
             }
         }
         wanted[task.index()] = boxes;
@@ -141,7 +141,7 @@ fn wanted(tasks: &TaskGraph, request: &Request) -> Result<Vec<Vec<CellBox>>, Sch
 /// overlap and are alike otherwise are joined. O(boxes * log boxes) for each axis.
 fn simplified(mut boxes: Vec<CellBox>) -> Vec<CellBox> {
     boxes.retain(|cells| !cells.is_empty());
-    let Some(hull) = boxes.iter().cloned().reduce(|hull, cells| hull.hull(&cells)) else {
+    let Some(hull) = boxes.iter().cloned().reduce(|hull, cells| hull.hull_unchecked(&cells)) else {
         return boxes;
     };
     if boxes.contains(&hull) {
@@ -158,7 +158,7 @@ fn simplified(mut boxes: Vec<CellBox>) -> Vec<CellBox> {
             let is_joined =
                 others(next) == others(last) && next.axes()[axis].start <= last.axes()[axis].end;
             if is_joined {
-                *last = last.hull(next);
+                *last = last.hull_unchecked(next);
             }
             is_joined
         });
@@ -174,7 +174,7 @@ fn only(grid: &Tiling, origin: &Coordinate, wanted: &[CellBox]) -> Option<Wanted
 
 fn hull(tasks: &TaskGraph, task: TaskId, boxes: &[CellBox]) -> CellBox {
     let none = CellBox::empty(tasks[task].tiling().dims());
-    boxes.iter().fold(none, |hull, cells| hull.hull(cells))
+    boxes.iter().fold(none, |hull, cells| hull.hull_unchecked(cells))
 }
 
 /// Whether every cell of `grid` reads every cell of `upstream`.

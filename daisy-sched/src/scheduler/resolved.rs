@@ -135,7 +135,7 @@ impl Resolved {
     fn for_each_wanted(&self, run: Range<u64>, mut each: impl FnMut(Range<u64>)) {
         let Some(wanted) = &self.wanted else { return each(run) };
         for cells in boxes_of(&self.grid, run) {
-            wanted.parts(&cells, |part| self.grid.runs_in(part).for_each(&mut each));
+            wanted.parts(&cells, |part| self.grid.runs_in_unchecked(part).for_each(&mut each));
         }
     }
 }

@@ -88,7 +88,7 @@ impl Scheduler {
     /// Notes that the mask must be asked for a box.
     pub(super) fn ask(&mut self, task: usize, cells: &CellBox) {
         let frontier = &self.tasks[task];
-        let roi = frontier.grid.written_by(cells);
+        let roi = frontier.grid.written_by_unchecked(cells);
         let cells = request::shifted(cells, &frontier.origin, 1);
         self.question = roi.zip(cells).map(|(roi, cells)| Question { task: id(task), cells, roi });
     }

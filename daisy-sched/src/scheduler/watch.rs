@@ -118,7 +118,9 @@ impl Scheduler {
             let (grid, watch) = (&frontier.grid, &mut frontier.watch);
             watch.wake(task, cell);
             around.firsts_at(index.as_slice(), |first| {
-                grid.cell_at(first.as_slice()).into_iter().for_each(|cell| watch.decide(cell));
+                grid.cell_at_unchecked(first.as_slice())
+                    .into_iter()
+                    .for_each(|cell| watch.decide(cell));
             });
         }
         for place in 0..self.tasks[task].outputs.len() {
@@ -127,7 +129,7 @@ impl Scheduler {
                 continue;
             }
             let reader = edge.task;
-            let runs = edge.grid.runs_along(|axis| edge.lasts_at(axis, index[axis]));
+            let runs = edge.grid.runs_along_unchecked(|axis| edge.lasts_at(axis, index[axis]));
             let watch = &mut self.tasks[reader].watch;
             watch.wake(task, cell);
             watch.backlog.push_back(Undecided::Box { runs, run: 0..0, is_live: false });
@@ -150,7 +152,7 @@ impl Scheduler {
 
     /// A box of blocks was closed without a word to those that wait for single ones.
     pub(super) fn wake_watchers_of_box(&mut self, task: usize, cells: &CellBox) {
-        let Some(roi) = self.tasks[task].grid.written_by(cells) else { return };
+        let Some(roi) = self.tasks[task].grid.written_by_unchecked(cells) else { return };
         if let Some(levels) =
             self.tasks[task].levels.as_ref().filter(|_| self.tasks[task].around.is_some())
         {
@@ -164,7 +166,7 @@ impl Scheduler {
             let edge = &self.tasks[task].outputs[place];
             if !edge.is_counted {
                 let reader = edge.task;
-                let readers = self.tasks[reader].grid.cells_reading(&roi);
+                let readers = self.tasks[reader].grid.cells_reading_unchecked(&roi);
                 self.decide_live(task, reader, cells, &readers);
             }
         }
@@ -172,10 +174,11 @@ impl Scheduler {
 
     /// The live cells of `waiting` are decided again, and those that watch a cell of `closed`.
     fn decide_live(&mut self, task: usize, reader: usize, closed: &CellBox, waiting: &CellBox) {
-        let runs = self.tasks[reader].grid.runs_in(waiting);
+        let runs = self.tasks[reader].grid.runs_in_unchecked(waiting);
         let grid = self.tasks[task].grid.clone();
-        let is_closed =
-            |cell: u64| grid.index(cell).is_some_and(|index| closed.contains(index.as_slice()));
+        let is_closed = |cell: u64| {
+            grid.index(cell).is_some_and(|index| closed.contains_unchecked(index.as_slice()))
+        };
         let watch = &mut self.tasks[reader].watch;
         let watched =
             watch.watchers.range((task, 0)..=(task, u64::MAX)).map(|(&(_, cell), _)| cell);
@@ -249,7 +252,7 @@ impl Scheduler {
         let frontier = &self.tasks[task];
         let around = frontier.around.as_ref();
         if let Some(first) = around.and_then(|around| around.first(index.as_slice())) {
-            return Some((task, frontier.grid.cell_at(first.as_slice())?));
+            return Some((task, frontier.grid.cell_at_unchecked(first.as_slice())?));
         }
         let inputs = frontier.inputs.iter().filter(|edge| !edge.is_counted);
         inputs.into_iter().find_map(|edge| Some((edge.task, edge.last_of(index)?)))
@@ -278,10 +281,10 @@ impl Scheduler {
                 around.boxes(index.as_slice(), Side::Upstream, |ranges: &Ranges| {
                     let cell = if is_last_only {
                         let last = around.last_of(ranges, index.as_slice());
-                        let cell = frontier.grid.cell_at(last.as_slice());
+                        let cell = frontier.grid.cell_at_unchecked(last.as_slice());
                         cell.filter(|&cell| !self.is_settled(task, cell))
                     } else {
-                        let runs = frontier.grid.runs_along(|axis| ranges[axis].clone());
+                        let runs = frontier.grid.runs_along_unchecked(|axis| ranges[axis].clone());
                         self.first_unsettled(task, runs, steps)
                     };
                     found = cell.map(|cell| (task, cell));

@@ -394,8 +394,8 @@ fn request(pipeline: &Pipeline, script: &Script) -> Request {
             let total = spec.layout().total_write_roi();
             let by = (dice(script.seed, 8, task) % 7) as i64 - 3;
             [
-                (TaskId::new(task as u32), total.grow(-3, -2).shift(by)),
-                (TaskId::new(task as u32), total.grow(-2, -4).shift(-by)),
+                (TaskId::new(task as u32), total.grow(-3, -2).unwrap() + by),
+                (TaskId::new(task as u32), total.grow(-2, -4).unwrap() - by),
             ]
         });
         Request::Rois(rois.collect())
@@ -418,7 +418,7 @@ fn acquire(
         let inside: Vec<usize> = (0..model.blocks.len())
             .filter(|&place| {
                 model.blocks[place].task == question.task.index()
-                    && question.cells.contains(&model.blocks[place].index)
+                    && question.cells.contains(&model.blocks[place].index).unwrap()
             })
             .collect();
         let masked = inside.iter().filter(|&&place| model.masked[place]).count();

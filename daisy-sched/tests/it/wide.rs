@@ -77,8 +77,9 @@ impl Case {
             earlier.take_over(TASK, cells.clone()).unwrap();
             cells.clone().for_each(|cell| is_done[cell as usize] = true);
         }
-        let is_masked =
-            |index: &[i64]| self.masked.as_ref().is_some_and(|cells| cells.contains(index));
+        let is_masked = |index: &[i64]| {
+            self.masked.as_ref().is_some_and(|cells| cells.contains(index).unwrap())
+        };
         let mut scheduler = earlier.build();
         let mut out: Vec<BlockKey> = Vec::new();
         let mut ran = vec![false; is_done.len()];
@@ -97,7 +98,9 @@ impl Case {
                         .zip(index)
                         .map(|(&(lo, hi), &entry)| entry - lo.max(hi)..entry + lo.max(hi) + 1),
                 );
-                for other in tiling.cells_in(&around).filter(|&other| !is_done[other as usize]) {
+                for other in
+                    tiling.cells_in(&around).unwrap().filter(|&other| !is_done[other as usize])
+                {
                     let at = tiling.index(other).unwrap();
                     let is_open = !is_masked(at.as_slice()) && self.waits(index, at.as_slice());
                     assert!(!is_open, "{key} before {other} of {self:?}");
@@ -129,7 +132,7 @@ fn acquire(scheduler: &mut Scheduler, masked: Option<&CellBox>) -> Option<BlockK
             return key;
         }
         let question = scheduler.question()?;
-        let inside = question.cells.intersect(masked.unwrap());
+        let inside = question.cells.intersect(masked.unwrap()).unwrap();
         let verdict = match inside.num_cells() {
             0 => Verdict::None,
             cells if cells == question.cells.num_cells() => Verdict::All,
@@ -201,7 +204,7 @@ fn two_blocks_that_are_read_by_thousands_each() {
     let layout = |total: i64, width: i64, context: i64| {
         let roi = |begin: i64, end: i64| Roi::from_begin_end([begin], [end]).unwrap();
         let (total, write) = (roi(-context, total + context), roi(0, width));
-        Layout::new(total, write.grow(context, context), write, Fit::Valid).unwrap()
+        Layout::new(total, write.grow(context, context).unwrap(), write, Fit::Valid).unwrap()
     };
     let mut tasks = TaskGraph::new();
     let above =

@@ -68,7 +68,7 @@ fn scaled<T: Element + Into<f64>>(
     let brightness = |value: T| ((value.into() - low) * scale).round().clamp(0.0, 255.0) as u8;
     let voxels = voxels_of(array, roi)?;
     let mut result = Array3::zeros([0, 1, 2].map(|axis| voxels[axis].len()));
-    let inside = array.roi().intersect(roi);
+    let inside = array.roi().intersect(roi)?;
     if inside.is_empty() {
         return Ok(result);
     }
@@ -86,7 +86,7 @@ fn scaled<T: Element + Into<f64>>(
 
 /// A ROI in voxels of an array, counted from the low corner of the array.
 fn voxels_of(array: &Array, roi: &Roi) -> Result<[Range<isize>; 3], BoxError> {
-    let voxels = (roi - array.offset()).div_floor(array.voxel_size());
+    let voxels = (roi - array.offset()).div_floor(array.voxel_size())?;
     let (begin, end) = voxels.bounds().ok_or("the ROI has no bounds")?;
     Ok([0, 1, 2].map(|axis| begin[axis] as isize..end[axis] as isize))
 }

@@ -12,7 +12,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use daisy::{Block, BlockResult, BoxError, Coordinate, Fit, Loan, Roi, Task, TaskBuilder};
+use daisy::{
+    Block, BlockResult, BoxError, Coordinate, Fit, GeometryError, Loan, Roi, Task, TaskBuilder,
+};
 use daisy_array::{Array, ArraySpec, Compression, Dtype, IfExists};
 use daisy_graphdb::{
     AttrType, BlockLease, Committed, Edge, EdgesBy, GraphStore, Node, Open, Position, Query,
@@ -135,8 +137,8 @@ impl Segmentation {
         let array = &self.input.array;
         let shape = array.voxel_size() * Coordinate::from(self.settings.block);
         let write = Roi::new(array.offset().clone(), shape)?;
-        let total = array.roi().grow(low, high);
-        let builder = Task::builder(name, total, write.grow(low, high), write)
+        let total = array.roi().grow(low, high)?;
+        let builder = Task::builder(name, total, write.grow(low, high)?, write)
             .fit(self.settings.fit)
             // No task writes what it reads.
             .read_write_conflict(false);
@@ -176,20 +178,20 @@ impl Segmentation {
     }
 
     /// What a block writes within the volume.
-    fn inside(&self, block: &Block) -> Roi {
+    fn inside(&self, block: &Block) -> Result<Roi, GeometryError> {
         block.write_roi.intersect(self.input.array.roi())
     }
 
     fn smooth(&self, block: &Block) -> BlockResult {
-        let write = self.inside(block);
+        let write = self.inside(block)?;
         let context = self.input.array.voxel_size() * self.settings.kernel.radius() as i64;
-        let padded = self.input.read(&write.grow(&context, &context))?;
+        let padded = self.input.read(&write.grow(&context, &context)?)?;
         let smoothed = ops::smooth(&padded.view(), &self.settings.kernel);
         Ok(self.smoothed.write(&write, smoothed.view())?)
     }
 
     fn label(&self, block: &Block, loan: Loan) -> BlockResult {
-        let write = self.inside(block);
+        let write = self.inside(block)?;
         let smoothed = self.smoothed.read::<u8>(&write)?.into_dimensionality::<Ix3>()?;
         let most: u64 = self.settings.block.iter().map(|length| length.unsigned_abs()).product();
         let first = block.key.cell.checked_mul(most).ok_or("too many voxels for 64-bit ids")? + 1;
@@ -205,8 +207,8 @@ impl Segmentation {
     }
 
     fn stitch(&self, block: &Block, loan: Loan) -> BlockResult {
-        let write = self.inside(block);
-        let read = write.grow(0, self.input.array.voxel_size());
+        let write = self.inside(block)?;
+        let read = write.grow(0, self.input.array.voxel_size())?;
         let labels = self.fragments.read_or_fill::<u64>(&read, 0)?.into_dimensionality::<Ix3>()?;
         let own: Vec<Range<usize>> = labels.shape().iter().map(|length| 0..length - 1).collect();
         let own = own.try_into().map_err(|_| "a block has three axes")?;
@@ -240,7 +242,7 @@ impl Segmentation {
     }
 
     fn relabel(&self, block: &Block) -> BlockResult {
-        let write = self.inside(block);
+        let write = self.inside(block)?;
         let mapping = self.mapping()?;
         let fragments = self.fragments.read::<u64>(&write)?.into_dimensionality::<Ix3>()?;
         let labels = ops::relabel(&fragments.view(), &mapping)?;

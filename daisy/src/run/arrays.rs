@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use daisy_array::ArrayId;
 use daisy_block::{LayoutError, TaskId, shared_chunk, shared_chunk_in_place};
-use daisy_graph::{Access, TaskGraph, unordered_tasks};
+use daisy_graph::{Access, GraphError, TaskGraph, unordered_tasks};
 
 use super::{Error, Pipeline};
 use crate::task::DeclaredArray;
@@ -46,7 +46,11 @@ pub(super) fn check(pipeline: &Pipeline, tasks: &TaskGraph) -> Result<(), Error>
         }
         let Some((first, one)) = declared.first() else { continue };
         let claims: Vec<_> = declared.iter().map(|(task, one)| (*task, one.access)).collect();
-        let unordered = unordered_tasks(tasks, &claims, &one.chunks).map_err(misfit(*first))?;
+        let unordered = unordered_tasks(tasks, &claims, &one.chunks);
+        let unordered = unordered.map_err(|error| match error {
+            GraphError::Layout(source) => misfit(*first)(source),
+            other => Error::Graph(other),
+        })?;
         if let Some(source) = unordered {
             let tasks = (name(source.first), name(source.second));
             return Err(Error::UnorderedTasks { tasks, array: array.to_string(), source });

@@ -132,7 +132,7 @@ fn masked_regions_are_skipped_as_boxes() {
         let task = line("t", 1_000)
             .mask(move |roi| {
                 asked.add();
-                match (wanted.contains(roi), wanted.intersects(roi)) {
+                match (wanted.contains(roi).unwrap(), wanted.intersects(roi).unwrap()) {
                     (true, _) => Verdict::None,
                     (_, true) => Verdict::Part,
                     _ => Verdict::All,

@@ -390,7 +390,7 @@ fn a_serial_run_needs_functions_of_its_own() {
 fn a_roi_of_several_axes_arrives_as_it_was() {
     let (total, block) =
         (Roi::new([-3, 5], [30, 20]).unwrap(), Roi::new([-1, 6], [10, 5]).unwrap());
-    let task = Task::builder("two", total, block.grow(2, 1), block)
+    let task = Task::builder("two", total, block.grow(2, 1).unwrap(), block)
         .fit(daisy::Fit::Shrink)
         .num_workers(0)
         .build()

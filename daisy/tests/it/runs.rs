@@ -45,13 +45,13 @@ fn a_block_never_runs_before_what_it_reads() {
         };
         let total = Roi::new([0, 0], [100, 60]).unwrap();
         let write = Roi::new([0, 0], [10, 10]).unwrap();
-        let read = write.grow(3, 5);
+        let read = write.grow(3, 5).unwrap();
         let first = Task::builder("first", total.clone(), write.clone(), write.clone())
             .num_workers(workers)
             .process(note(&done))
             .build()
             .unwrap();
-        let second = Task::builder("second", total.grow(3, 5), read, write)
+        let second = Task::builder("second", total.grow(3, 5).unwrap(), read, write)
             .num_workers(workers)
             .fit(Fit::Shrink)
             .upstream(&first)
@@ -66,7 +66,7 @@ fn a_block_never_runs_before_what_it_reads() {
             let tiling = daisy::Tiling::new(second.layout());
             let reads = tiling.block(key.task, key.cell).unwrap().read_roi;
             let inputs = daisy::Tiling::new(first.layout());
-            for cell in inputs.cells_in(&inputs.cells_writing(&reads)) {
+            for cell in inputs.cells_in(&inputs.cells_writing(&reads).unwrap()).unwrap() {
                 let input = BlockKey::new(daisy::TaskId::new(0), cell);
                 assert!(done[..place].contains(&input), "{key} ran before {input}");
             }
@@ -85,7 +85,9 @@ fn conflicting_blocks_never_run_at_the_same_time() {
             {
                 let mut others = inside.lock().unwrap();
                 for (read, write) in others.iter() {
-                    assert!(!read.intersects(&mine.1) && !write.intersects(&mine.0));
+                    assert!(
+                        !read.intersects(&mine.1).unwrap() && !write.intersects(&mine.0).unwrap()
+                    );
                 }
                 others.push(mine.clone());
             }

@@ -101,7 +101,7 @@ fn values_that_are_not_bytes_are_scaled_to_their_range() {
     let expected = bytes.mapv(|v| ((f64::from(v) - low) * 255.0 / (high - low)).round() as u8);
     assert_eq!(input.read(input.array.roi()).unwrap(), expected);
     // Outside it is dark, whatever the darkest value is.
-    let around = input.read(&input.array.roi().grow(1, 2)).unwrap();
+    let around = input.read(&input.array.roi().grow(1, 2).unwrap()).unwrap();
     assert_eq!((around[[0, 5, 5]], around[[21, 5, 5]]), (0, 0));
     assert_eq!(around[[1, 1, 1]], expected[[0, 0, 0]]);
     let again = Array::open(folder.path().join("in.zarr")).unwrap();

@@ -485,7 +485,7 @@ fn masks_are_asked_on_the_way() {
     let mut lower = question;
     let tiling = play.coordinator.scheduler().graph().tasks()[A].tiling();
     lower.cells = daisy_block::CellBox::new(std::iter::once(0..2));
-    lower.roi = tiling.written_by(&lower.cells).unwrap();
+    lower.roi = tiling.written_by(&lower.cells).unwrap().unwrap();
     assert_eq!(
         play.tell(Input::Answered { question: lower, verdict: Verdict::All }),
         ["ask #0 [20:40] (20)"]

@@ -454,7 +454,7 @@ impl World {
         let is_needed = !self.is_drained && report.stop.is_none();
         if verdict == Verdict::All && is_needed {
             let graph = self.coordinator.scheduler().graph().tasks();
-            let cells: Vec<u64> = graph[question.task].tiling().cells_in(&question.cells).collect();
+            let cells = graph[question.task].tiling().cells_in(&question.cells).unwrap();
             for cell in cells {
                 let state = self.blocks.get_mut(&BlockKey::new(question.task, cell)).unwrap();
                 if *state == Block::Waiting {
