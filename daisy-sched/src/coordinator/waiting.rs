@@ -24,7 +24,10 @@ impl Coordinator {
     }
 
     pub(super) fn unseat(&mut self, worker: WorkerId) {
-        if let Some(member) = self.workers.get_mut(worker.0) {
+        // Who was only named has no seat, and perhaps no task.
+        if let Some(member) = self.workers.get_mut(worker.0)
+            && member.seat != Seat::None
+        {
             self.tasks[member.task.index()].leave(member.seat, worker);
             member.seat = Seat::None;
         }

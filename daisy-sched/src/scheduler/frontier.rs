@@ -1,6 +1,6 @@
 //! One task's share of the scheduler: its grid, its pages, and where its next ready block is.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 use core::ops::Range;
 
 use daisy_block::{BlockKey, CellBox, Order, Tiling};
@@ -16,6 +16,7 @@ use super::{
     pages::{PageState, Pages, Slot},
     queue::Queue,
     resolved::Resolved,
+    wanted::Ascent,
     watch::Watch,
 };
 use crate::{SchedulerError, counts::Tally};
@@ -67,8 +68,8 @@ enum Source {
         distance: u64,
         last: u64,
     },
-    /// All pages before `next` were looked at.
-    Scan { next: u64 },
+    /// All pages before `next` that have requested cells were looked at.
+    Scan { next: u64, ascent: Option<Box<Ascent>> },
 }
 
 /// What [`Frontier::take`] came to.
@@ -144,13 +145,13 @@ impl Frontier {
             gated: Vec::new(),
             closed,
             mask,
-            source: Source::Scan { next: 0 },
+            source: Source::Scan { next: 0, ascent: None },
         }
     }
 
     /// Decides how blocks that wait for nothing are found; called before the first hand-out.
     pub(super) fn begin(&mut self, scans: bool) {
-        self.source = Source::Scan { next: 0 };
+        self.source = Source::Scan { next: 0, ascent: self.closed.ascent().map(Box::new) };
         self.tally.ready = 0;
         if scans || self.queue.is_morton() {
             return;
@@ -176,7 +177,7 @@ impl Frontier {
 
     /// Whether there are pages that nobody looked at for cells that wait for nothing.
     pub(super) fn has_unseen_pages(&self) -> bool {
-        matches!(self.source, Source::Scan { next } if next < self.pages.num_pages())
+        matches!(self.source, Source::Scan { next, .. } if next < self.pages.num_pages())
     }
 
     /// Whether there may be a block to hand out; looking for it may be needed.
@@ -244,7 +245,7 @@ impl Frontier {
                 Some(cell) if self.queue.precedes(cell, *root) => Next::Ready(cell),
                 _ => Next::Root(*root),
             },
-            &Source::Scan { next } if next < self.pages.num_pages() => match ready {
+            &Source::Scan { next, .. } if next < self.pages.num_pages() => match ready {
                 Some(cell)
                     if self.queue.is_by_number() && self.pages.size().page_of(cell) < next =>
                 {
@@ -270,10 +271,15 @@ impl Frontier {
 
     /// The page that [`Frontier::next`] named is about to be looked at: on to the next with a requested cell.
     fn pass_page(&mut self) {
-        if let Source::Scan { next } = &mut self.source {
+        if let Source::Scan { next, ascent } = &mut self.source {
             let size = self.pages.size();
-            let wanted = self.closed.next_wanted(size.cell_at(*next + 1, 0));
-            *next = wanted.map_or(self.pages.num_pages(), |cell| size.page_of(cell));
+            *next = match ascent {
+                None => *next + 1,
+                Some(ascent) => {
+                    let wanted = ascent.next_from(size.cell_at(*next + 1, 0));
+                    wanted.map_or(self.pages.num_pages(), |cell| size.page_of(cell))
+                }
+            };
         }
     }
 

@@ -10,7 +10,7 @@ use daisy_block::{CellBox, Tiling};
 use roaring::RoaringTreemap;
 use smallvec::SmallVec;
 
-use super::wanted::Wanted;
+use super::wanted::{Ascent, Wanted};
 
 /// See the module's text.
 #[derive(Clone, Debug)]
@@ -112,6 +112,11 @@ impl Resolved {
             None => (cell < self.grid.num_cells()).then_some(cell),
             Some(wanted) => wanted.next_from(&self.grid, cell),
         }
+    }
+
+    /// All requested cells by ascending number; none where all are.
+    pub(super) fn ascent(&self) -> Option<Ascent> {
+        self.wanted.as_ref().map(|wanted| Ascent::new(&self.grid, wanted))
     }
 
     /// The first cell of a run that is not resolved.

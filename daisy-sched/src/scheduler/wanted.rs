@@ -4,8 +4,8 @@
 //! C.-K. Yap, 1991). So memory follows the number of requested boxes, not the size of the grid, and boxes
 //! that overlap cost no more than others.
 
-use alloc::vec::Vec;
-use core::ops::Range;
+use alloc::{collections::BinaryHeap, vec::Vec};
+use core::{cmp::Reverse, ops::Range};
 
 use daisy_block::{CellBox, Tiling};
 use smallvec::SmallVec;
@@ -15,6 +15,15 @@ use smallvec::SmallVec;
 pub(super) struct Wanted {
     nodes: Vec<Node>,
     num_cells: u64,
+}
+
+/// The wanted cells by ascending number: a walk that only goes up.
+#[derive(Clone, Debug)]
+pub(super) struct Ascent {
+    grid: Tiling,
+    parts: Vec<CellBox>,
+    /// The lowest cell of each part that was not passed, and the part.
+    next: BinaryHeap<Reverse<(u64, usize)>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,6 +144,32 @@ impl Wanted {
     }
 }
 
+impl Ascent {
+    pub(super) fn new(grid: &Tiling, wanted: &Wanted) -> Self {
+        let mut parts = Vec::new();
+        wanted.parts(&grid.all_cells(), |part| parts.push(part.clone()));
+        let first =
+            |(place, part): (usize, &CellBox)| Some(Reverse((lowest_in(grid, part, 0)?, place)));
+        let next = parts.iter().enumerate().filter_map(first).collect();
+        Self { grid: grid.clone(), next, parts }
+    }
+
+    /// The lowest wanted cell not below `cell`, which is not below the one of the call before.
+    ///
+    /// O(log parts) for each part that has cells between the two.
+    pub(super) fn next_from(&mut self, cell: u64) -> Option<u64> {
+        loop {
+            let Reverse((first, place)) = *self.next.peek()?;
+            if first >= cell {
+                return Some(first);
+            }
+            self.next.pop();
+            let next = lowest_in(&self.grid, &self.parts[place], cell);
+            self.next.extend(next.map(|next| Reverse((next, place))));
+        }
+    }
+}
+
 /// The lowest cell of a box not below `from`.
 fn lowest_in(grid: &Tiling, cells: &CellBox, from: u64) -> Option<u64> {
     if cells.is_empty() {
@@ -238,11 +273,15 @@ mod tests {
             wanted.parts(&grid.all_cells(), |part| parts.extend(grid.cells_in(part).unwrap()));
             parts.sort_unstable();
             prop_assert_eq!(&parts, &all);
+            let mut ascent = Ascent::new(&grid, &wanted);
             for cell in 0..grid.num_cells() {
                 let index = grid.index(cell).unwrap();
                 prop_assert_eq!(wanted.contains(index.as_slice()), all.contains(&cell));
                 let next = all.iter().copied().find(|&other| other >= cell);
                 prop_assert_eq!(wanted.next_from(&grid, cell), next);
+                if cell % 3 != 1 {
+                    prop_assert_eq!(ascent.next_from(cell), next);
+                }
             }
         }
     }

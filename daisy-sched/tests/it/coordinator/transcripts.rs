@@ -701,3 +701,25 @@ fn a_thread_has_no_connection_that_could_close() {
     assert_eq!(play.complete(w0, 0), ["l0 #0/0 completed"]);
     assert_eq!(play.want(w0, 1), ["grant l1 #0/1 to w0 until 1.000000 s"]);
 }
+
+#[test]
+fn a_worker_can_be_named_where_there_is_no_task() {
+    let inputs: [fn(WorkerId) -> Input; 8] = [
+        |worker| Input::Ended { worker, ending: Ending::Left },
+        |worker| Input::Heard { worker },
+        |worker| Input::Want { worker, blocks: 1 },
+        |worker| Input::Revoke { worker },
+        |worker| Input::Disconnected { worker },
+        |worker| Input::Reconnected { worker, heartbeats: true },
+        |worker| Input::Joined { worker, task: A, kind: WorkerKind::Thread },
+        |_| Input::Timeout,
+    ];
+    for input in inputs {
+        let mut play = Play::new(&[], Vec::new());
+        assert_eq!(play.drain(), ["done"]);
+        let worker = play.coordinator.name_worker();
+        let _refused = play.coordinator.handle(play.now, input(worker));
+        assert_eq!(play.drain(), NOTHING);
+        assert_eq!(play.coordinator.next_deadline(), None);
+    }
+}
