@@ -117,6 +117,10 @@ pub(crate) fn run(
     if let Some(watch) = settings.watch {
         options = options.observer(Watcher::new(py, watch, &tasks)?);
     }
+    #[cfg(feature = "planted-faults")]
+    if let Some(inputs) = std::env::var("DAISY_PLANTED_FAULT").ok().and_then(|n| n.parse().ok()) {
+        options = options.planted_fault(&daisy::PlantedFault::after(inputs));
+    }
     let nudge = settings.commands.is_none().then(Nudge::new).transpose()?;
     let report = py.detach(|| options.run(&handles));
     py.detach(|| drop(nudge));

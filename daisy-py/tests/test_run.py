@@ -595,3 +595,18 @@ def test_a_run_that_was_killed_goes_on_where_it_was(tmp_path):
     assert all(count <= 2 for count in calls(tmp_path, "a"))
     assert len(calls(tmp_path, "a")) == 20
     wait_until(lambda: all(map(is_gone, worker_pids(tmp_path))))
+
+
+@pytest.mark.parametrize("multiprocessing", [True, False])
+def test_a_panic_inside_daisy_is_an_error_and_leaves_no_worker(tmp_path, monkeypatch, multiprocessing):
+    monkeypatch.setenv("DAISY_PLANTED_FAULT", "15")
+    run = start(tmp_path, 0, f"{{'multiprocessing': {multiprocessing}}}")
+    try:
+        _, errors = run.communicate(timeout=60)
+    finally:
+        run.kill()
+    if run.returncode == 0:
+        pytest.skip("no faults can be planted in this build of the module (feature planted-faults)")
+    assert "\nRuntimeError: daisy panicked at " in errors and "a planted fault; " in errors, errors
+    assert errors.count("\na planted fault\n") == 1, errors
+    assert all(map(is_gone, worker_pids(tmp_path)))

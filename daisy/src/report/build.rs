@@ -16,13 +16,13 @@ pub(crate) fn build(
     has_all_orphans: bool,
 ) -> RunReport {
     let standing = machine.standing();
-    let tasks = pipeline.tasks().zip(&machine.ledger.tasks).zip(&standing.tasks);
+    let tasks = pipeline.tasks().zip(&machine.ledger.tasks).zip(standing.tasks());
     let tasks: Vec<TaskSummary> =
         tasks.map(|(((id, _), ledger), report)| summary(pipeline, id, report, ledger)).collect();
     let is_complete = tasks.iter().all(|task| task.counts.is_success());
     let outcome = if is_complete {
         RunOutcome::Success
-    } else if standing.is_draining {
+    } else if standing.is_draining() {
         RunOutcome::Interrupted
     } else {
         RunOutcome::Failed

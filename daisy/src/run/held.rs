@@ -153,7 +153,7 @@ mod tests {
         let Panic { message, at } = held.written().panic().unwrap();
         assert_eq!(message, "the first");
         assert!(at.as_ref().unwrap().contains("held.rs:"), "{at:?}");
-        assert_eq!(held.written().counts()[0].pending, 10);
+        assert_eq!(held.written().standing().counts()[0].pending, 10);
     }
 
     #[test]

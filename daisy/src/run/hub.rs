@@ -21,7 +21,7 @@ use std::{
 
 use daisy_block::{BlockKey, TaskId};
 use daisy_sched::{
-    CheckId, Finding, Input, Lease, LookAhead, Moment, Outcome, Question, Stage, WorkerId,
+    CheckId, Counts, Finding, Input, Lease, LookAhead, Moment, Outcome, Question, Stage, WorkerId,
 };
 
 use super::{
@@ -155,6 +155,13 @@ impl Hub {
     pub(super) fn watch<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
         let done = catch_unwind(AssertUnwindSafe(work));
         done.map_err(|panic| self.lock().break_off(panic)).ok()
+    }
+
+    /// The counts of all tasks; after a panic those that are known.
+    pub(super) fn counts(&self) -> Vec<Counts> {
+        let mut held = self.lock();
+        let counts = held.turn(|state| state.machine.counts());
+        counts.unwrap_or_else(|| held.written().standing().counts())
     }
 
     /// Wakes checkers of a task that wait for something to look at.
@@ -430,7 +437,7 @@ impl State {
     /// Tells the machine what a check function or a mask said.
     pub(super) fn answer(&mut self, answer: Answer) {
         let now = self.machine.now();
-        let input = match answer {
+        match answer {
             Answer::Check { check, key, stage, found } => {
                 let finding = match found {
                     Ok(true) => Finding::Done,
@@ -439,7 +446,7 @@ impl State {
                         Finding::Raised(self.machine.ledger.keep_check_error(key, stage, error))
                     }
                 };
-                Input::Checked { check, finding }
+                self.machine.handle(now, Input::Checked { check, finding });
             }
             Answer::Mask(question, verdict, error) => {
                 if let Some(error) = error {
@@ -447,9 +454,8 @@ impl State {
                     ledger.mask_errors += 1;
                     ledger.first_check_error.get_or_insert(error);
                 }
-                Input::Answered { question, verdict }
+                self.machine.take_answer(now, question, verdict);
             }
-        };
-        self.machine.handle(now, input);
+        }
     }
 }

@@ -6,7 +6,6 @@
 #[cfg(all(unix, feature = "workers"))]
 use std::sync::mpsc::SyncSender;
 use std::{
-    mem,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -14,11 +13,12 @@ use std::{
 use daisy_block::{BlockKey, TaskId};
 use daisy_sched::{
     CheckId, Coordinator, CoordinatorError, Counts, FailureCause, Input, KillReason, Lease,
-    LeaseId, Moment, Output, Question, Settlement, Stage, TaskReport, WorkerId, WorkerKind,
+    LeaseId, Moment, Output, Question, Settlement, Stage, Verdict, WorkerId, WorkerKind,
 };
 
 use super::{
     Pipeline, call::BlockError, held::Panic, ledger::Ledger, outside::RunJournal, relay::Sender,
+    standing::Standing,
 };
 use crate::{Error, observer::Event};
 
@@ -52,35 +52,6 @@ pub(super) struct Prepared {
     pub(super) failed: Vec<(BlockKey, u32)>,
 }
 
-/// How the tasks stood when everything was last written down.
-pub(crate) struct Standing {
-    pub(crate) tasks: Vec<TaskReport>,
-    pub(crate) is_draining: bool,
-}
-
-impl Standing {
-    fn of(coordinator: &Coordinator) -> Self {
-        let mut new = Self { tasks: Vec::new(), is_draining: false };
-        new.take(coordinator);
-        new
-    }
-
-    fn take(&mut self, coordinator: &Coordinator) {
-        let ids = coordinator.scheduler().graph().tasks().ids();
-        self.tasks.clear();
-        self.tasks.extend(ids.filter_map(|task| coordinator.report(task).ok()));
-        self.is_draining = coordinator.is_draining();
-    }
-
-    /// Nothing is under way any more.
-    fn settle(&mut self) {
-        for TaskReport { counts, .. } in &mut self.tasks {
-            counts.pending += counts.ready + counts.processing;
-            (counts.ready, counts.processing) = (0, 0);
-        }
-    }
-}
-
 pub(crate) struct Machine {
     pub(crate) coordinator: Coordinator,
     pub(crate) ledger: Ledger,
@@ -97,8 +68,6 @@ pub(crate) struct Machine {
     /// It panicked; none of it is called any more but what reads what was written down.
     broken: Option<Panic>,
     standing: Standing,
-    /// There were inputs since `standing` was taken.
-    is_stale: bool,
     #[cfg(feature = "planted-faults")]
     planted: Option<super::PlantedFault>,
 }
@@ -121,7 +90,6 @@ impl Machine {
         let wants_settled = !is_inside && pipeline.tasks().any(has_checks);
         Self {
             standing: Standing::of(&coordinator),
-            is_stale: false,
             broken: None,
             coordinator,
             ledger,
@@ -155,7 +123,8 @@ impl Machine {
     }
 
     /// The run is over: its journal gets its last records.
-    pub(super) fn end_journal(&mut self) {
+    pub(super) fn end(&mut self) {
+        self.standing = Standing::of(&self.coordinator);
         let is_whole = !self.has_fault();
         if let Some(journal) = self.journal.take()
             && let Err(error) = journal.finish(is_whole)
@@ -177,9 +146,7 @@ impl Machine {
         {
             self.stop(error);
         }
-        if mem::take(&mut self.is_stale) {
-            self.standing.take(&self.coordinator);
-        }
+        self.standing.follow(&self.coordinator);
     }
 
     /// It panicked: what is known of it is what was known when everything was last written down.
@@ -189,7 +156,7 @@ impl Machine {
         }
         self.broken = Some(panic);
         self.standing.settle();
-        for (ledger, report) in self.ledger.tasks.iter_mut().zip(&self.standing.tasks) {
+        for (ledger, report) in self.ledger.tasks.iter_mut().zip(self.standing.tasks()) {
             let known = usize::try_from(report.counts.failed).unwrap_or(usize::MAX);
             ledger.failures.truncate(known);
         }
@@ -254,8 +221,13 @@ impl Machine {
     pub(super) fn take_in(&mut self, now: Moment, input: Input) -> Result<(), CoordinatorError> {
         #[cfg(feature = "planted-faults")]
         self.planted.iter().for_each(super::PlantedFault::pass);
-        self.is_stale = true;
         self.coordinator.handle(now, input)
+    }
+
+    /// Takes in what a mask said: blocks that it leaves out come to their end without more ado.
+    pub(super) fn take_answer(&mut self, now: Moment, question: Box<Question>, verdict: Verdict) {
+        self.standing.touch(question.task);
+        self.handle(now, Input::Answered { question, verdict });
     }
 
     /// Takes in how an attempt at a check or a block went wrong.
@@ -295,9 +267,15 @@ impl Machine {
     /// What is only to be written down and made known.
     fn note(&mut self, output: Output) {
         match output {
-            Output::Skipped { key } => self.tell_block(|| Event::Skipped { key }),
+            Output::Skipped { key } => {
+                self.standing.touch(key.task);
+                self.tell_block(|| Event::Skipped { key });
+            }
             Output::Overdue { key, .. } => self.tell_block(|| Event::Overdue { key }),
-            Output::Orphaned { task, cells } => self.ledger.orphan(task, cells),
+            Output::Orphaned { task, cells } => {
+                self.standing.touch(task);
+                self.ledger.orphan(task, cells);
+            }
             Output::Done => self.end = Some(Instant::now()),
             Output::TaskEnded { task, ending } => {
                 self.ledger.task(task).ending = Some(ending);
@@ -309,6 +287,7 @@ impl Machine {
 
     #[inline]
     fn note_settled(&mut self, key: BlockKey, result: Settlement) {
+        self.standing.touch(key.task);
         match result {
             Settlement::Completed => self.tell_block(|| Event::Completed { key }),
             Settlement::Retry { attempts, why, .. } => {
@@ -358,9 +337,10 @@ impl Machine {
         }
     }
 
-    /// The counts of all tasks when everything was last written down.
+    /// The counts of all tasks.
     pub(super) fn counts(&self) -> Vec<Counts> {
-        self.standing.tasks.iter().map(|report| report.counts).collect()
+        let ids = self.coordinator.scheduler().graph().tasks().ids();
+        ids.map(|task| self.coordinator.counts(task).unwrap_or_default()).collect()
     }
 
     /// Whether nothing more is to be done: the run is over, or the machine refused an input.

@@ -24,6 +24,7 @@ mod relay;
 mod runs;
 mod seat;
 mod serial;
+mod standing;
 mod stats;
 mod stop;
 mod worker;
@@ -115,7 +116,7 @@ pub(crate) fn execute(
             ObservedTask { id, name, num_blocks }
         });
         let watched = Arc::clone(&hub);
-        relay.start(tasks.collect(), Box::new(move || watched.lock().written().counts()))
+        relay.start(tasks.collect(), Box::new(move || watched.counts()))
     });
     let observers = observers.transpose()?;
     if let Some(stop) = &options.stop {
@@ -129,16 +130,13 @@ pub(crate) fn execute(
     #[cfg(unix)]
     drop(interrupts);
     let mut held = hub.lock();
-    held.turn(|state| {
-        state.machine.commit();
-        state.machine.end_journal();
-    });
+    held.turn(|state| state.machine.end());
     let machine = held.written();
     machine.drop_journal();
     let sender = machine.take_sender();
     let dropped = sender.as_ref().map_or(0, relay::Sender::dropped);
     let report = report::build(&hub.pipeline, machine, dropped, options.count_all_orphans);
-    let (panic, counts) = (machine.panic().cloned(), machine.counts());
+    let (panic, counts) = (machine.panic().cloned(), machine.standing().counts());
     let fault = machine.take_fault();
     drop(held);
     if let (Some(sender), Some(thread)) = (sender, observers) {

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use daisy::{BlockResult, Error, PlantedFault, RunOptions, RunReport, Task, Verdict};
+use daisy::{BlockResult, Error, PlantedFault, Roi, RunOptions, RunReport, Task, Verdict};
 
 use crate::support::{Calls, Log, line, quick};
 
@@ -87,15 +87,22 @@ fn serial_runs_end_when_the_machine_panics() {
 
 #[test]
 fn checks_and_masks_do_not_keep_a_run_whose_machine_panicked() {
-    for inputs in [5, 6, 7, 8, 20, 21] {
-        let fault = PlantedFault::after(inputs);
-        let task = line("a", 100)
-            .process(|_| ())
-            .mask(|_| Verdict::Part)
-            .check_pair(|_| false, |_| true)
-            .num_workers(2);
-        let report = broken(run(quick().planted_fault(&fault), &[task.build().unwrap()]));
-        assert_eq!(report.tasks[0].counts.total, 100);
+    let wanted = |roi: &Roi| match (roi.begin_at(0), roi.end_at(0)) {
+        (begin, _) if begin >= Some(500) => Verdict::None,
+        (_, end) if end <= Some(500) => Verdict::All,
+        _ => Verdict::Part,
+    };
+    for serial in [false, true] {
+        let mut skipped = 0;
+        for inputs in [1, 2, 3, 4, 5, 6, 7, 8, 20, 21, 60] {
+            let fault = PlantedFault::after(inputs);
+            let task = line("a", 100).process(|_| ()).mask(wanted).num_workers(2);
+            let task = task.check_pair(|block| block.key.cell % 2 == 0, |_| true).build().unwrap();
+            let report = broken(run(quick().planted_fault(&fault).serial(serial), &[task]));
+            assert_eq!(report.tasks[0].counts.total, 100);
+            skipped = report.tasks[0].counts.skipped;
+        }
+        assert!(skipped > 50, "{skipped}");
     }
 }
 
