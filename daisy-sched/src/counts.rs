@@ -103,15 +103,19 @@ impl Tally {
         self.total - self.completed - self.skipped
     }
 
+    /// Blocks that are under way or wait for their back-off.
+    pub(crate) const fn num_out(&self) -> u64 {
+        self.held + self.processing + self.parked
+    }
+
     /// Whether there are blocks that are neither finished nor out.
     pub(crate) const fn has_untouched(&self) -> bool {
-        let out = self.held + self.processing + self.parked;
-        self.unfinished() > self.failed + self.orphaned + out
+        self.unfinished() > self.failed + self.orphaned + self.num_out()
     }
 
     /// Whether anything is under way or waits for its back-off.
     pub(crate) const fn is_busy(&self) -> bool {
-        self.held + self.processing + self.parked > 0
+        self.num_out() > 0
     }
 
     pub(crate) const fn hold(&mut self) {

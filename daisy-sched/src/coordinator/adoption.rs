@@ -26,8 +26,7 @@ use crate::{Moment, Scheduler, broken::broken};
 pub struct Adoption<'a> {
     scheduler: &'a Scheduler,
     config: &'a CoordinatorConfig,
-    /// As the scheduler, but the blocks admitted so far are not at work any more.
-    rest: Option<Scheduler>,
+    keys: BTreeSet<BlockKey>,
     leases: BTreeSet<LeaseId>,
     task_of: BTreeMap<WorkerId, TaskId>,
     /// By task.
@@ -96,7 +95,7 @@ impl<'a> Adoption<'a> {
         Ok(Self {
             scheduler,
             config,
-            rest: None,
+            keys: BTreeSet::new(),
             leases: BTreeSet::new(),
             task_of: BTreeMap::new(),
             needs: needs.collect::<Result<_, _>>()?,
@@ -113,6 +112,7 @@ impl<'a> Adoption<'a> {
         let result = self.check(one);
         result.map_err(|why| CoordinatorError::BadAdoption { lease, why })?;
         self.leases.insert(lease);
+        self.keys.insert(key);
         self.task_of.insert(worker, key.task);
         for &(place, units) in &self.needs[key.task.index()] {
             self.free[place] -= units;
@@ -120,7 +120,7 @@ impl<'a> Adoption<'a> {
         Ok(())
     }
 
-    fn check(&mut self, Adopted { lease, worker, key }: Adopted) -> Result<(), Misfit> {
+    fn check(&self, Adopted { lease, worker, key }: Adopted) -> Result<(), Misfit> {
         let issued = Numbered::<()>::new(self.config.epoch);
         if !issued.was_issued(lease.0) {
             return Err(Misfit::Number);
@@ -142,8 +142,10 @@ impl<'a> Adoption<'a> {
             let resource = self.config.resources.keys().nth(place).cloned().unwrap_or_default();
             return Err(Misfit::Resource { resource });
         }
-        let rest = self.rest.get_or_insert_with(|| self.scheduler.clone());
-        rest.complete(key).map_err(|_| Misfit::NotOut { block: key })
+        if self.keys.contains(&key) || !self.scheduler.is_at_work(key) {
+            return Err(Misfit::NotOut { block: key });
+        }
+        Ok(())
     }
 }
 

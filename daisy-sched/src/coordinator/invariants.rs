@@ -85,9 +85,12 @@ impl Coordinator {
         let mut staff = vec![0; self.tasks.len()];
         let mut working = vec![0; self.tasks.len()];
         for (id, member) in self.workers.iter() {
+            if member.phase == Phase::Named {
+                continue; // Who was only named has no task yet.
+            }
             let worker = super::WorkerId(id);
             let row = &self.tasks[member.task.index()];
-            let has_joined = !matches!(member.phase, Phase::Named | Phase::Starting);
+            let has_joined = member.phase != Phase::Starting;
             joined[member.task.index()] += u32::from(has_joined);
             staff[member.task.index()] += u32::from(member.is_staff);
             working[member.task.index()] += u32::from(!member.leases.is_empty());

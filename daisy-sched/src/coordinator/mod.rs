@@ -108,7 +108,7 @@ impl Coordinator {
         let mut tasks = Vec::new();
         for &task in &ids {
             let adopted = config.adopted.iter().filter(|adopted| adopted.key.task == task).count();
-            if scheduler.counts(task)?.processing != adopted as u64 {
+            if scheduler.num_out(task) != adopted as u64 {
                 return Err(CoordinatorError::BlocksOut { task });
             }
             tasks.push(TaskRow::new(&scheduler, task, &config)?);

@@ -4,13 +4,16 @@
 //! tree of boxes, the others as runs.
 
 use alloc::vec::Vec;
-use core::ops::Range;
+use core::{iter::repeat, ops::Range};
 
 use daisy_block::{CellBox, Tiling};
 use roaring::RoaringTreemap;
 use smallvec::SmallVec;
 
 use super::wanted::{Ascent, Wanted};
+
+/// The longest run whose resolved cells are listed.
+const MAX_LISTED: u64 = 1 << 14;
 
 /// See the module's text.
 #[derive(Clone, Debug)]
@@ -121,6 +124,10 @@ impl Resolved {
 
     /// The first cell of a run that is not resolved.
     pub(super) fn first_not_in(&self, run: Range<u64>) -> Option<u64> {
+        if self.is_listed(&run) {
+            let resolved = self.within(run.clone()).into_iter();
+            return run.zip(resolved.map(Some).chain(repeat(None))).find_map(differs);
+        }
         let is_resolved = |end: u64| self.num_in(run.start..end) == end - run.start;
         if is_resolved(run.end) {
             return None;
@@ -130,11 +137,20 @@ impl Resolved {
 
     /// The last cell of a run that is not resolved.
     pub(super) fn last_not_in(&self, run: Range<u64>) -> Option<u64> {
+        if self.is_listed(&run) {
+            let resolved = self.within(run.clone()).into_iter().rev();
+            return run.rev().zip(resolved.map(Some).chain(repeat(None))).find_map(differs);
+        }
         let is_resolved = |start: u64| self.num_in(start..run.end) == run.end - start;
         if is_resolved(run.start) {
             return None;
         }
         Some(run.end - least(run.end - run.start, |len| !is_resolved(run.end - len)))
+    }
+
+    /// Whether listing the resolved cells of a run is quicker than counting them again and again.
+    fn is_listed(&self, run: &Range<u64>) -> bool {
+        self.wanted.is_some() && run.end.saturating_sub(run.start) <= MAX_LISTED
     }
 
     fn for_each_wanted(&self, run: Range<u64>, mut each: impl FnMut(Range<u64>)) {
@@ -143,6 +159,11 @@ impl Resolved {
             wanted.parts(&cells, |part| self.grid.runs_in_unchecked(part).for_each(&mut each));
         }
     }
+}
+
+/// The cell, where the resolved one in its place is another one or none.
+fn differs((cell, resolved): (u64, Option<u64>)) -> Option<u64> {
+    (resolved != Some(cell)).then_some(cell)
 }
 
 /// A run of cells as boxes: at most two for each axis.

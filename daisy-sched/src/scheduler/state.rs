@@ -35,6 +35,16 @@ impl Scheduler {
         Ok((cell, slot))
     }
 
+    /// Whether a block is acquired, and not set aside.
+    pub(crate) fn is_at_work(&self, key: BlockKey) -> bool {
+        matches!(self.locate(key), Ok((_, _, Out::Processing)))
+    }
+
+    /// How many blocks of a task are acquired, those set aside included.
+    pub(crate) fn num_out(&self, task: TaskId) -> u64 {
+        self.tasks.get(task.index()).map_or(0, |frontier| frontier.tally.num_out())
+    }
+
     /// Every call does no more than a bounded amount of work; what is left, [`Scheduler::work`] goes on with.
     pub(crate) fn bound_calls(&mut self) {
         self.max_steps = self.options.tuning.max_steps;

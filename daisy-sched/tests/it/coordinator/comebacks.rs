@@ -232,6 +232,22 @@ fn blocks_that_are_out_need_a_lease() {
 }
 
 #[test]
+fn a_scheduler_with_blocks_set_aside_is_refused() {
+    let mut scheduler = Scheduler::new(chain(&[2]), SchedulerOptions::default()).unwrap();
+    let held = scheduler.hold_from(A).unwrap();
+    let refused = Err(CoordinatorError::BlocksOut { task: A });
+    let new = |scheduler: &Scheduler| {
+        Coordinator::new(scheduler.clone(), CoordinatorConfig::default()).map(|_| ())
+    };
+    assert_eq!(new(&scheduler), refused);
+    scheduler.start(held).unwrap();
+    scheduler.fail_and_park(held).unwrap();
+    assert_eq!(new(&scheduler), refused);
+    scheduler.put_back(held).unwrap();
+    assert_eq!(new(&scheduler), Ok(()));
+}
+
+#[test]
 fn the_longest_times_are_never_reached() {
     let builder = Scheduler::builder(chain(&[2]), SchedulerOptions::default()).unwrap();
     let mut scheduler = builder.take_up();
