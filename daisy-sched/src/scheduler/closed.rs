@@ -6,8 +6,9 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use daisy_block::CellBox;
+use daisy_block::{CellBox, CellRuns};
 use daisy_geometry::Coordinate;
+use smallvec::SmallVec;
 
 use super::{
     Scheduler,
@@ -25,19 +26,19 @@ impl Scheduler {
     /// Skips every block of a masked box; none of them was ever handed out.
     pub(super) fn skip_box(&mut self, task: usize, cells: &CellBox) {
         let frontier = &self.tasks[task];
-        let parts = frontier.closed.wanted_in(cells);
-        let runs =
-            parts.iter().flat_map(|part| frontier.grid.runs_in_unchecked(part)).collect::<Vec<_>>();
+        let parts = frontier.closed.wanted_in(cells).into_iter();
+        let runs = parts.map(|part| frontier.grid.runs_in_unchecked(&part));
+        let runs = runs.collect::<SmallVec<[CellRuns; 1]>>().into_iter().flatten();
         if cells.num_cells() <= self.options.tuning.max_skipped_singly {
             self.paths.skipped_singly += 1;
-            for cell in runs.into_iter().flatten() {
+            for cell in runs.flatten() {
                 self.skip_untouched(task, cell);
             }
             return;
         }
         self.paths.skipped_as_box += 1;
         let size = self.tasks[task].pages.size();
-        for (page, places) in runs.into_iter().flat_map(|run| size.split(run)) {
+        for (page, places) in runs.flat_map(|run| size.split(run)) {
             self.close_places(task, page, places);
         }
         self.recount_around(task, cells);

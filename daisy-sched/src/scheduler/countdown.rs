@@ -5,7 +5,8 @@ use core::ops::Range;
 
 use super::{
     frontier::Frontier,
-    pages::{PageState, Pages, Slot},
+    page::Page,
+    pages::{PageSize, PageState, Pages, Slot},
     queue::Queue,
     watch::Watch,
 };
@@ -82,7 +83,7 @@ impl Frontier {
 
 /// Takes one off the counters of a run within eight places of a live page: its slot, and how many cells
 /// wait for no counted block any more.
-#[inline]
+#[inline(always)]
 fn arrive_at_once(pages: &mut Pages, run: &Range<u64>) -> Option<(Slot, u32)> {
     let size = pages.size();
     let PageState::Live(slot) = pages.state(size.page_of(run.start)) else { return None };
@@ -93,7 +94,7 @@ fn arrive_at_once(pages: &mut Pages, run: &Range<u64>) -> Option<(Slot, u32)> {
 
 /// Of a run within a page, `freed` cells wait for no counted block any more: they are ready, or yet to be
 /// decided. Returns how many are ready.
-#[inline]
+#[inline(always)]
 fn free(
     pages: &mut Pages,
     queue: &mut Queue,
@@ -101,14 +102,17 @@ fn free(
     (slot, run): (Slot, &Range<u64>),
     freed: u32,
 ) -> u64 {
-    let size = pages.size();
     if pages.defers() {
-        let page = pages.page(slot);
-        let undecided = run.clone().filter(|&cell| page.is_undecided(size.place_of(cell)));
-        undecided.for_each(|cell| watch.decide(cell));
+        decide_freed(pages.page(slot), pages.size(), watch, run);
         return 0;
     }
-    let place = size.place_of(run.start);
+    let place = pages.size().place_of(run.start);
     queue.push(pages, slot, place..place + (run.end - run.start) as usize);
     freed.into()
+}
+
+#[inline(never)]
+fn decide_freed(page: &Page, size: PageSize, watch: &mut Watch, run: &Range<u64>) {
+    let undecided = run.clone().filter(|&cell| page.is_undecided(size.place_of(cell)));
+    undecided.for_each(|cell| watch.decide(cell));
 }

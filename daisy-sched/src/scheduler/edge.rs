@@ -19,7 +19,7 @@ pub(super) struct Edge {
     /// Which cells of it a cell here reads, or is read by, along each axis.
     pub(super) crossings: SmallVec<[Crossing; 4]>,
     /// The same from its cells to those here.
-    back: SmallVec<[Crossing; 4]>,
+    back: Vec<Crossing>,
     /// Whether cells count down as the single blocks that they wait for are finished; else they watch one.
     pub(super) is_counted: bool,
 }
@@ -36,7 +36,8 @@ impl Edge {
 
     /// The same edge as the upstream task sees it: `here` is the grid of the downstream `task`.
     pub(super) fn reversed(&self, task: usize, here: Tiling) -> Self {
-        let (crossings, back) = (self.back.clone(), self.crossings.clone());
+        let crossings = self.back.iter().copied().collect();
+        let back = self.crossings.to_vec();
         Self { task, grid: here, crossings, back, is_counted: self.is_counted }
     }
 

@@ -34,9 +34,9 @@ pub(super) struct Frontier {
     /// numbers here and there.
     part: Option<Lattice>,
     /// Whether blocks conflict: then their conflicts are counted, or else watched.
-    pub(super) levels: Option<Levels>,
+    pub(super) levels: Option<Box<Levels>>,
     pub(super) conflict: Option<Conflict>,
-    pub(super) around: Option<Around>,
+    pub(super) around: Option<Box<Around>>,
     pub(super) watch: Watch,
     /// The upstream tasks whose blocks are awaited one by one.
     pub(super) inputs: Vec<Edge>,
@@ -113,13 +113,12 @@ pub(super) struct Parts {
 impl Frontier {
     pub(super) fn new(task: &TaskNode, parts: Parts) -> Self {
         let Parts { grid, origin, part, inputs, gates, closed, mask, order, tuning } = parts;
-        let levels = task.stencil().map(|stencil| Levels::new(stencil.clone(), origin.clone()));
-        let conflict = levels.as_ref().and_then(|levels| Conflict::new(levels, &grid, &tuning));
-        let is_watched = |_: &&Levels| conflict.is_none();
-        let around = levels
-            .as_ref()
-            .filter(is_watched)
-            .map(|levels| Around::new(levels, &grid.grid_shape()));
+        let levels =
+            task.stencil().map(|stencil| Box::new(Levels::new(stencil.clone(), origin.clone())));
+        let known = levels.as_deref();
+        let conflict = known.and_then(|levels| Conflict::new(levels, &grid, &tuning));
+        let watched = known.filter(|_| conflict.is_none());
+        let around = watched.map(|levels| Box::new(Around::new(levels, &grid.grid_shape())));
         let counted = inputs.iter().filter(|edge| edge.is_counted);
         let in_task = conflict.as_ref().map_or(0, Conflict::max_upstream);
         let max_waits =
@@ -131,7 +130,7 @@ impl Frontier {
             max_waits,
             pages: Pages::new(grid.num_cells(), max_waits, watches, &tuning),
             tally: Tally::new(total),
-            queue: Queue::new(order, &grid, levels.as_ref()),
+            queue: Queue::new(order, &grid, known),
             grid,
             origin,
             part,
@@ -158,7 +157,7 @@ impl Frontier {
         }
         let boxes: Vec<CellBox> =
             self.inputs.iter().map(|edge| waiting(&self.grid, &edge.grid)).collect();
-        let stencil = self.levels.as_ref().map(Levels::stencil);
+        let stencil = self.levels.as_deref().map(Levels::stencil);
         let roots = Roots::new_unchecked(&self.grid, stencil, self.origin.as_slice(), &boxes);
         self.tally.ready += roots.num_cells();
         self.source = Source::Roots { roots, next: None, distance: 1, last: 0 };
@@ -188,7 +187,7 @@ impl Frontier {
     }
 
     /// Takes the next ready block out of its queue.
-    #[inline]
+    #[inline(always)]
     pub(super) fn take(&mut self) -> Taken {
         let next = self.next();
         let (cell, is_root) = match next {
@@ -341,8 +340,8 @@ impl Frontier {
     }
 
     /// Whether blocks here watch others.
-    pub(super) fn watches(&self) -> bool {
-        self.around.is_some() || self.inputs.iter().any(|edge| !edge.is_counted)
+    pub(super) const fn watches(&self) -> bool {
+        self.pages.defers()
     }
 
     /// Whether cells have the same numbers here and in the task's whole grid.

@@ -35,8 +35,7 @@ impl Scheduler {
             self.paths.opened_beside_closed += 1;
             let size = frontier.pages.size();
             let opened = frontier.pages.page_mut(slot);
-            let closed = frontier.closed.within(cells.clone());
-            closed.into_iter().for_each(|cell| opened.finish(size.place_of(cell)));
+            frontier.closed.for_each_in(cells.clone(), |cell| opened.finish(size.place_of(cell)));
         }
         if self.tasks[task].scans() {
             self.look_through(task, slot, &cells);
@@ -46,28 +45,30 @@ impl Scheduler {
 
     /// The cells of a fresh page that wait for no counted block are ready, or to be decided.
     fn look_through(&mut self, task: usize, slot: Slot, cells: &Range<u64>) {
-        let watches = self.tasks[task].watches();
         let places = 0..(cells.end - cells.start) as usize;
         for place in places.clone() {
-            let frontier = &self.tasks[task];
+            let frontier = &mut self.tasks[task];
             if !frontier.pages.page(slot).is_undecided(place) {
                 continue;
             }
-            if watches {
-                let cell = cells.start + place as u64;
-                let Some(index) = frontier.grid.index(cell) else { return };
-                if let Some((other, awaited)) = self.first_awaited(task, &index) {
-                    if self.is_settled(other, awaited) {
-                        self.tasks[task].watch.decide(cell);
-                    }
-                    continue;
-                }
+            if !frontier.watches() || self.awaits_nothing(task, cells.start + place as u64) {
+                self.tasks[task].pages.page_mut(slot).set_ready(place);
             }
-            self.tasks[task].pages.page_mut(slot).set_ready(place);
         }
         let frontier = &mut self.tasks[task];
         frontier.tally.ready += u64::from(frontier.pages.page(slot).num_ready);
         frontier.queue.push(&mut frontier.pages, slot, places);
+    }
+
+    /// Whether a cell waits for no block that is not counted. If the first that it waits for is settled, it is
+    /// to be decided.
+    fn awaits_nothing(&mut self, task: usize, cell: u64) -> bool {
+        let Some(index) = self.tasks[task].grid.index(cell) else { return false };
+        let Some((other, awaited)) = self.first_awaited(task, &index) else { return true };
+        if self.is_settled(other, awaited) {
+            self.tasks[task].watch.decide(cell);
+        }
+        false
     }
 
     /// Takes closed blocks off what the cells of a page wait for.
@@ -213,15 +214,10 @@ impl Scheduler {
 /// Writes how many of `closed` lie before each cell of a window, and before its end.
 fn sum_up(closed: &Resolved, window: Range<u64>, sums: &mut Vec<u32>) {
     sums.clear();
-    let mut closed = closed.within(window.clone()).into_iter();
-    let mut next = closed.next();
     let mut sum = 0;
-    for cell in window {
-        sums.push(sum);
-        if next == Some(cell) {
-            sum += 1;
-            next = closed.next();
-        }
-    }
-    sums.push(sum);
+    closed.for_each_in(window.clone(), |cell| {
+        sums.resize((cell - window.start) as usize + 1, sum);
+        sum += 1;
+    });
+    sums.resize((window.end - window.start) as usize + 1, sum);
 }

@@ -218,7 +218,7 @@ impl Page {
     ///
     /// Returns how many there are of these; `None`, and nothing has changed, where that takes
     /// [`Page::arrive`].
-    #[inline]
+    #[inline(always)]
     pub(super) fn arrive_at_once(&mut self, place: usize, len: usize) -> Option<u32> {
         let Waits::Byte(waits) = &mut self.waits else { return None };
         let window = waits.get_mut(place..place + 8).filter(|_| len <= 8)?;

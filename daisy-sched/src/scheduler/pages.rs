@@ -26,8 +26,8 @@ const MAX_FREE_PAGES: usize = 64;
 pub(super) struct Pages {
     num_cells: u64,
     size: PageSize,
-    /// Pages of one entry of the upper directory, as a power of two.
-    chunk_bits: u32,
+    /// How many pages one entry of the upper directory has.
+    chunk: PageSize,
     width: Width,
     /// Whether a cell that waits for no counted block any more may still wait for others.
     defers: bool,
@@ -65,16 +65,22 @@ pub(super) enum PageState {
     Live(Slot),
 }
 
-/// How many cells a full page has, as a power of two.
+/// How many cells a full page has, or how many pages an entry of their directory: a power of two.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PageSize {
     bits: u32,
+    /// The size less one.
+    mask: u64,
 }
 
 impl PageSize {
+    const fn new(bits: u32) -> Self {
+        Self { bits, mask: (1 << bits) - 1 }
+    }
+
     #[inline]
     pub(super) const fn cells(self) -> usize {
-        1 << self.bits
+        self.mask as usize + 1
     }
 
     /// The page that a cell belongs to.
@@ -87,7 +93,7 @@ impl PageSize {
     #[inline]
     pub(super) const fn place_of(self, cell: u64) -> usize {
         // The mask keeps the number below the size of a page.
-        (cell & ((1 << self.bits) - 1)) as usize
+        (cell & self.mask) as usize
     }
 
     /// The cell at a place of a page.
@@ -123,15 +129,13 @@ impl Pages {
             _ => Width::Long,
         };
         // A page has a summary word with one bit for each 64 cells.
-        let size = PageSize { bits: tuning.page_bits.clamp(6, 12) };
+        let size = PageSize::new(tuning.page_bits.clamp(6, 12));
+        // However large the grid, few entries are enough.
+        let least = (num_cells >> size.bits).max(1).ilog2().saturating_sub(20);
         Self {
             num_cells,
             size,
-            // However large the grid, few entries are enough.
-            chunk_bits: tuning
-                .chunk_bits
-                .max((num_cells >> size.bits).max(1).ilog2().saturating_sub(20))
-                .min(16),
+            chunk: PageSize::new(tuning.chunk_bits.max(least).min(16)),
             width,
             defers,
             chunks: Vec::new(),
@@ -164,12 +168,12 @@ impl Pages {
     /// The place of a page in its entry of the upper directory.
     #[inline]
     const fn in_chunk(&self, page: u64) -> usize {
-        (page & ((1 << self.chunk_bits) - 1)) as usize
+        (page & self.chunk.mask) as usize
     }
 
     #[inline]
     pub(super) fn state(&self, page: u64) -> PageState {
-        match self.chunks.get((page >> self.chunk_bits) as usize) {
+        match self.chunks.get((page >> self.chunk.bits) as usize) {
             None | Some(Chunk::Absent) => PageState::Absent,
             Some(Chunk::Done) => PageState::Done,
             Some(Chunk::Pages { entries, .. }) => match entries[self.in_chunk(page)] {
@@ -217,13 +221,13 @@ impl Pages {
     }
 
     fn set(&mut self, page: u64, entry: u32) {
-        let chunk = (page >> self.chunk_bits) as usize;
+        let chunk = (page >> self.chunk.bits) as usize;
         let place = self.in_chunk(page);
         if self.chunks.len() <= chunk {
             self.chunks.resize(chunk + 1, Chunk::Absent);
         }
         let pages =
-            (self.num_pages() - ((chunk as u64) << self.chunk_bits)).min(1 << self.chunk_bits);
+            (self.num_pages() - ((chunk as u64) << self.chunk.bits)).min(self.chunk.cells() as u64);
         if matches!(self.chunks[chunk], Chunk::Absent) {
             let entries = vec![ABSENT; pages as usize].into_boxed_slice();
             self.chunks[chunk] = Chunk::Pages { entries, done: 0 };

@@ -55,23 +55,23 @@ impl Queue {
     }
 
     /// Takes in the ready cells of a stretch of a live page.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&mut self, pages: &mut Pages, slot: Slot, places: Range<usize>) {
-        let size = pages.size();
+        let Self::Pages(heap) = self else { return self.push_cells(pages, slot, places) };
         let page = pages.page_mut(slot);
-        match self {
-            Self::Pages(heap) => {
-                if page.num_ready > 0 && !page.is_queued {
-                    page.is_queued = true;
-                    heap.push(Reverse(page.number));
-                }
-            }
-            Self::Cells { ranking, heap, .. } => {
-                for place in places.filter(|&place| page.is_ready(place)) {
-                    let cell = size.cell_at(page.number, place);
-                    heap.push(Reverse((ranking.key(cell), cell)));
-                }
-            }
+        if page.num_ready > 0 && !page.is_queued {
+            page.is_queued = true;
+            heap.push(Reverse(page.number));
+        }
+    }
+
+    #[inline(never)]
+    fn push_cells(&mut self, pages: &Pages, slot: Slot, places: Range<usize>) {
+        let Self::Cells { ranking, heap, .. } = self else { return };
+        let (size, page) = (pages.size(), pages.page(slot));
+        for place in places.filter(|&place| page.is_ready(place)) {
+            let cell = size.cell_at(page.number, place);
+            heap.push(Reverse((ranking.key(cell), cell)));
         }
     }
 

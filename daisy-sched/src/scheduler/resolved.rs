@@ -3,7 +3,7 @@
 //! Blocks that wait for them were not told one by one. They are kept compressed: those not requested as a
 //! tree of boxes, the others as runs.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 use core::{iter::repeat, ops::Range};
 
 use daisy_block::{CellBox, Tiling};
@@ -18,29 +18,30 @@ const MAX_LISTED: u64 = 1 << 14;
 /// See the module's text.
 #[derive(Clone, Debug)]
 pub(super) struct Resolved {
-    grid: Tiling,
+    num_cells: u64,
     /// The requested cells; none where all are.
-    wanted: Option<Wanted>,
+    wanted: Option<Box<Wanted>>,
     /// Requested cells that are resolved.
     done: RoaringTreemap,
 }
 
 impl Resolved {
-    pub(super) fn new(grid: Tiling, wanted: Option<Wanted>) -> Self {
-        Self { grid, wanted, done: RoaringTreemap::new() }
+    /// Of a grid of so many cells.
+    pub(super) fn new(num_cells: u64, wanted: Option<Wanted>) -> Self {
+        Self { num_cells, wanted: wanted.map(Box::new), done: RoaringTreemap::new() }
     }
 
     /// The number of requested cells.
     pub(super) fn num_wanted(&self) -> u64 {
-        self.wanted.as_ref().map_or(self.grid.num_cells(), Wanted::num_cells)
+        self.wanted.as_deref().map_or(self.num_cells, Wanted::num_cells)
     }
 
     /// Whether the cell was requested; it must lie in the grid.
     pub(super) fn is_wanted(&self, cell: u64) -> bool {
-        let index = || self.grid.index(cell);
-        self.wanted
-            .as_ref()
-            .is_none_or(|wanted| index().is_some_and(|index| wanted.contains(index.as_slice())))
+        self.wanted.as_ref().is_none_or(|wanted| {
+            let index = wanted.grid().index(cell);
+            index.is_some_and(|index| wanted.contains(index.as_slice()))
+        })
     }
 
     /// Whether no cell is resolved.
@@ -59,30 +60,44 @@ impl Resolved {
         let Some(wanted) = &self.wanted else { return done };
         let mut num_wanted = 0;
         let len = run.end - run.start;
-        for cells in boxes_of(&self.grid, run) {
+        for cells in boxes_of(wanted.grid(), run) {
             wanted.parts(&cells, |part| num_wanted += part.num_cells());
         }
         len - num_wanted + done
     }
 
-    /// The resolved cells of a run, which is a page long or little more.
-    pub(super) fn within(&self, run: Range<u64>) -> Vec<u64> {
+    /// Calls `each` with the resolved cells of a run, ascending.
+    #[inline]
+    pub(super) fn for_each_in(&self, run: Range<u64>, mut each: impl FnMut(u64)) {
+        if self.wanted.is_some() {
+            return self.within(run).into_iter().for_each(each);
+        }
+        let mut done = self.done.iter();
+        done.advance_to(run.start);
+        for cell in done {
+            if cell >= run.end {
+                return;
+            }
+            each(cell);
+        }
+    }
+
+    /// The resolved cells of a run, where not all cells are requested.
+    fn within(&self, run: Range<u64>) -> Vec<u64> {
+        let mut wanted = Vec::new();
+        self.for_each_wanted(run.clone(), |part| wanted.push(part));
+        wanted.sort_unstable_by_key(|part| part.start);
+        wanted.push(run.end..run.end);
         let mut cells = Vec::new();
+        let mut start = run.start;
+        for part in wanted {
+            cells.extend(start..part.start);
+            start = part.end;
+        }
         let mut done = self.done.iter();
         done.advance_to(run.start);
         cells.extend(done.take_while(|&cell| cell < run.end));
-        if self.wanted.is_some() {
-            let mut wanted = Vec::new();
-            self.for_each_wanted(run.clone(), |part| wanted.push(part));
-            wanted.sort_unstable_by_key(|part| part.start);
-            let mut start = run.start;
-            wanted.push(run.end..run.end);
-            for part in wanted {
-                cells.extend(start..part.start);
-                start = part.end;
-            }
-            cells.sort_unstable();
-        }
+        cells.sort_unstable();
         cells
     }
 
@@ -102,9 +117,12 @@ impl Resolved {
     }
 
     /// The requested parts of a box.
-    pub(super) fn wanted_in(&self, cells: &CellBox) -> Vec<CellBox> {
-        let Some(wanted) = &self.wanted else { return alloc::vec![cells.clone()] };
-        let mut parts = Vec::new();
+    pub(super) fn wanted_in(&self, cells: &CellBox) -> SmallVec<[CellBox; 1]> {
+        let mut parts = SmallVec::new();
+        let Some(wanted) = &self.wanted else {
+            parts.push(cells.clone());
+            return parts;
+        };
         wanted.parts(cells, |part| parts.push(part.clone()));
         parts
     }
@@ -112,14 +130,14 @@ impl Resolved {
     /// The lowest requested cell not below `cell`.
     pub(super) fn next_wanted(&self, cell: u64) -> Option<u64> {
         match &self.wanted {
-            None => (cell < self.grid.num_cells()).then_some(cell),
-            Some(wanted) => wanted.next_from(&self.grid, cell),
+            None => (cell < self.num_cells).then_some(cell),
+            Some(wanted) => wanted.next_from(cell),
         }
     }
 
     /// All requested cells by ascending number; none where all are.
     pub(super) fn ascent(&self) -> Option<Ascent> {
-        self.wanted.as_ref().map(|wanted| Ascent::new(&self.grid, wanted))
+        self.wanted.as_deref().map(Ascent::new)
     }
 
     /// The first cell of a run that is not resolved.
@@ -155,8 +173,8 @@ impl Resolved {
 
     fn for_each_wanted(&self, run: Range<u64>, mut each: impl FnMut(Range<u64>)) {
         let Some(wanted) = &self.wanted else { return each(run) };
-        for cells in boxes_of(&self.grid, run) {
-            wanted.parts(&cells, |part| self.grid.runs_in_unchecked(part).for_each(&mut each));
+        for cells in boxes_of(wanted.grid(), run) {
+            wanted.parts(&cells, |part| wanted.grid().runs_in_unchecked(part).for_each(&mut each));
         }
     }
 }

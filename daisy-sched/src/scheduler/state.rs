@@ -105,9 +105,9 @@ impl Scheduler {
     }
 
     pub(super) fn close_if_empty(&mut self, task: usize) {
-        // `has_ready` still counts the block being taken; only pages to be looked at keep it open.
+        // `has_ready` still counts the block being taken; only what is to be looked at keeps it open.
         let rank = self.rank[task];
-        if !self.tasks[task].has_unseen_pages() {
+        if !self.tasks[task].has_unseen_pages() && self.tasks[task].watch.is_idle() {
             self.open[rank / 64] &= !(1 << (rank % 64));
         }
     }

@@ -40,22 +40,36 @@ impl Scheduler {
     /// A scheduler that is to be quick gives up after some steps; [`Scheduler::has_backlog`] says so then.
     #[inline]
     pub(super) fn take(&mut self, task: usize) -> Option<BlockKey> {
-        if !self.tasks[task].watch.is_idle() {
-            let mut steps = self.max_steps;
-            self.work_off(task, &mut steps);
+        let frontier = &mut self.tasks[task];
+        if !frontier.watch.is_idle() {
+            return self.take_slowly(task, None);
         }
+        match frontier.take() {
+            Taken::Block(cell) => Some(self.taken(task, cell)),
+            other => self.take_slowly(task, Some(other)),
+        }
+    }
+
+    #[inline]
+    fn taken(&mut self, task: usize, cell: u64) -> BlockKey {
+        let frontier = &mut self.tasks[task];
+        let key = BlockKey::new(id(task), frontier.global(cell));
+        if frontier.tally.ready == 1 {
+            // The caller takes the last one off the count.
+            self.close_if_empty(task);
+        }
+        key
+    }
+
+    #[cold]
+    fn take_slowly(&mut self, task: usize, mut taken: Option<Taken>) -> Option<BlockKey> {
         let mut steps = self.max_steps;
         loop {
-            let frontier = &mut self.tasks[task];
-            match frontier.take() {
-                Taken::Block(cell) => {
-                    let key = BlockKey::new(id(task), frontier.global(cell));
-                    if frontier.tally.ready == 1 {
-                        // The caller takes the last one off the count.
-                        self.close_if_empty(task);
-                    }
-                    return Some(key);
-                }
+            if taken.is_none() {
+                self.work_off(task, &mut steps);
+            }
+            match taken.take().unwrap_or_else(|| self.tasks[task].take()) {
+                Taken::Block(cell) => return Some(self.taken(task, cell)),
                 Taken::Ask(cells) => {
                     self.ask(task, &cells);
                     return None;
@@ -75,7 +89,6 @@ impl Scheduler {
                 self.paths.interrupted += 1;
                 return None;
             }
-            self.work_off(task, &mut steps);
         }
     }
 
@@ -169,13 +182,19 @@ impl Scheduler {
     /// What conflicts with a finished cell and has a higher level waits for one block less.
     #[inline]
     fn push_in_task(&mut self, task: usize, cell: u64, index: &[i64]) {
-        let mut later = core::mem::take(&mut self.later);
-        self.tasks[task].push_in_task(cell, index, &mut later);
-        if !later.is_empty() {
-            later.drain(..).for_each(|run| self.push(task, run));
+        self.tasks[task].push_in_task(cell, index, &mut self.later);
+        if !self.later.is_empty() {
+            self.push_later(task);
         }
-        self.later = later;
         self.follow_up(task);
+    }
+
+    /// What [`Frontier::push_in_task`](super::frontier::Frontier::push_in_task) left.
+    #[inline(never)]
+    fn push_later(&mut self, task: usize) {
+        let mut later = core::mem::take(&mut self.later);
+        later.drain(..).for_each(|run| self.push(task, run));
+        self.later = later;
     }
 
     /// Each cell of a run waits for one block less.

@@ -13,6 +13,7 @@ use smallvec::SmallVec;
 /// See the module's text.
 #[derive(Clone, Debug)]
 pub(super) struct Wanted {
+    grid: Tiling,
     nodes: Vec<Node>,
     num_cells: u64,
 }
@@ -41,8 +42,8 @@ enum Node {
 impl Wanted {
     /// The union of boxes of a grid.
     pub(super) fn new(grid: &Tiling, boxes: &[CellBox]) -> Self {
-        let mut wanted = Self { nodes: Vec::new(), num_cells: 0 };
         let all = grid.all_cells();
+        let mut wanted = Self { grid: grid.clone(), nodes: Vec::new(), num_cells: 0 };
         let boxes = boxes.iter().map(|cells| cells.intersect_unchecked(&all));
         let mut boxes: Vec<CellBox> = boxes.filter(|cells| !cells.is_empty()).collect();
         boxes.sort_unstable_by(|a, b| key(a).cmp(key(b)));
@@ -82,6 +83,11 @@ impl Wanted {
         }
     }
 
+    /// The grid that they are cells of.
+    pub(super) const fn grid(&self) -> &Tiling {
+        &self.grid
+    }
+
     /// How many cells are wanted.
     pub(super) const fn num_cells(&self) -> u64 {
         self.num_cells
@@ -102,11 +108,11 @@ impl Wanted {
     }
 
     /// The lowest wanted cell not below `cell`.
-    pub(super) fn next_from(&self, grid: &Tiling, cell: u64) -> Option<u64> {
+    pub(super) fn next_from(&self, cell: u64) -> Option<u64> {
         let mut best: Option<u64> = None;
-        let mut open = alloc::vec![(0, grid.all_cells())];
+        let mut open = alloc::vec![(0, self.grid.all_cells())];
         while let Some((place, region)) = open.pop() {
-            let Some(lowest) = lowest_in(grid, &region, cell) else { continue };
+            let Some(lowest) = lowest_in(&self.grid, &region, cell) else { continue };
             if best.is_some_and(|best| best <= lowest) {
                 continue;
             }
@@ -145,7 +151,8 @@ impl Wanted {
 }
 
 impl Ascent {
-    pub(super) fn new(grid: &Tiling, wanted: &Wanted) -> Self {
+    pub(super) fn new(wanted: &Wanted) -> Self {
+        let grid = &wanted.grid;
         let mut parts = Vec::new();
         wanted.parts(&grid.all_cells(), |part| parts.push(part.clone()));
         let first =
@@ -273,12 +280,12 @@ mod tests {
             wanted.parts(&grid.all_cells(), |part| parts.extend(grid.cells_in(part).unwrap()));
             parts.sort_unstable();
             prop_assert_eq!(&parts, &all);
-            let mut ascent = Ascent::new(&grid, &wanted);
+            let mut ascent = Ascent::new(&wanted);
             for cell in 0..grid.num_cells() {
                 let index = grid.index(cell).unwrap();
                 prop_assert_eq!(wanted.contains(index.as_slice()), all.contains(&cell));
                 let next = all.iter().copied().find(|&other| other >= cell);
-                prop_assert_eq!(wanted.next_from(&grid, cell), next);
+                prop_assert_eq!(wanted.next_from(cell), next);
                 if cell % 3 != 1 {
                     prop_assert_eq!(ascent.next_from(cell), next);
                 }

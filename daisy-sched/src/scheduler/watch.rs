@@ -141,8 +141,19 @@ impl Scheduler {
     }
 
     /// Cells of a task wait for less: decides those that are to be decided, up to a bound.
-    #[inline]
+    #[inline(always)]
     pub(super) fn follow_up(&mut self, task: usize) {
+        let frontier = &self.tasks[task];
+        if frontier.tally.ready > 0 && frontier.gates.is_empty() && frontier.watch.is_idle() {
+            let rank = self.rank[task];
+            self.open[rank / 64] |= 1 << (rank % 64);
+        } else {
+            self.decide_and_refresh(task);
+        }
+    }
+
+    #[inline(never)]
+    fn decide_and_refresh(&mut self, task: usize) {
         if self.tasks[task].watch.is_idle() {
             self.refresh(task);
         } else {
