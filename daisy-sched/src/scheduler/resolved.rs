@@ -12,9 +12,6 @@ use smallvec::SmallVec;
 
 use super::wanted::{Ascent, Wanted};
 
-/// The longest run whose resolved cells are listed.
-const MAX_LISTED: u64 = 1 << 14;
-
 /// See the module's text.
 #[derive(Clone, Debug)]
 pub(super) struct Resolved {
@@ -23,11 +20,13 @@ pub(super) struct Resolved {
     wanted: Option<Wanted>,
     /// Requested cells that are resolved.
     done: RoaringTreemap,
+    /// The longest run whose resolved cells are listed.
+    max_listed: u64,
 }
 
 impl Resolved {
-    pub(super) fn new(grid: Tiling, wanted: Option<Wanted>) -> Self {
-        Self { grid, wanted, done: RoaringTreemap::new() }
+    pub(super) fn new(grid: Tiling, wanted: Option<Wanted>, max_listed: u64) -> Self {
+        Self { grid, wanted, done: RoaringTreemap::new(), max_listed }
     }
 
     /// The number of requested cells.
@@ -150,7 +149,7 @@ impl Resolved {
 
     /// Whether listing the resolved cells of a run is quicker than counting them again and again.
     fn is_listed(&self, run: &Range<u64>) -> bool {
-        self.wanted.is_some() && run.end.saturating_sub(run.start) <= MAX_LISTED
+        self.wanted.is_some() && run.end.saturating_sub(run.start) <= self.max_listed
     }
 
     fn for_each_wanted(&self, run: Range<u64>, mut each: impl FnMut(Range<u64>)) {
