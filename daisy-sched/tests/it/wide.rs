@@ -1,6 +1,8 @@
 //! Grids too large for the oracle, with the sizes that are shipped: wide contexts, masked boxes, blocks with
 //! very many readers. What may run is looked up cell by cell, straight from the definition.
 
+use std::iter::once;
+
 use daisy_block::{BlockKey, CellBox, Fit, Layout, Order, TaskId};
 use daisy_geometry::Roi;
 use daisy_graph::{TaskGraph, TaskNode};
@@ -145,15 +147,18 @@ fn acquire(scheduler: &mut Scheduler, masked: Option<&CellBox>) -> Option<BlockK
 #[test]
 fn one_finished_block_amid_a_reach_of_nineteen_blocks() {
     let case = Case::new(&[100, 100], &[(19, 19); 2]);
-    Case { finished: Vec::from([4130..4131]), ..case }.run();
+    Case { finished: once(4130..4131).collect(), ..case }.run();
 }
 
 #[test]
 fn a_masked_box_amid_a_reach_of_five_blocks() {
     let case = Case::new(&[40, 40, 40], &[(5, 5); 3]);
-    let masked = CellBox::new([12..22, 8..18, 20..30]);
-    let paths = Case { masked: Some(masked), ..case }.run();
-    assert!(paths.skipped_singly > 0 && paths.watching > 0, "{paths:?}");
+    for begin in [10, 20] {
+        let masked = CellBox::new([0; 3].map(|_| begin..begin + 10));
+        let paths = Case { masked: Some(masked), ..case.clone() }.run();
+        let skipped = paths.skipped_singly + paths.skipped_as_box;
+        assert!(skipped > 0 && paths.watching > 0, "{paths:?}");
+    }
 }
 
 #[test]
@@ -178,22 +183,32 @@ fn wide_contexts_of_any_kind_with_finished_stretches() {
         dice = dice.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
         ((dice >> 33) % sides as u64) as i64
     };
+    // Shape and reach by number of axes.
+    let kinds: [(&[i64], i64); 6] = [
+        (&[100, 100], 19),
+        (&[9_000], 700),
+        (&[64, 130], 23),
+        (&[24, 20, 28], 5),
+        (&[100, 100], 22),
+        (&[9, 8, 10, 7], 3),
+    ];
     let mut watching = 0;
-    for round in 0..120 {
-        let dims = 1 + round % 4;
-        let (most, farthest) = ([400, 45, 13, 7][dims - 1], [200, 24, 8, 4][dims - 1]);
-        let shape: Vec<i64> = (0..dims).map(|_| 2 + roll(most)).collect();
-        let context: Vec<(i64, i64)> =
-            shape.iter().map(|_| (roll(farthest), roll(farthest))).collect();
+    for round in 0..18 {
+        let (shape, reach) = kinds[round % kinds.len()];
+        let mut along = |_: &i64| match round {
+            0..6 => (reach, reach),
+            _ => (roll(reach + 1), reach - roll(3)),
+        };
+        let context: Vec<(i64, i64)> = shape.iter().map(&mut along).collect();
         let cells: i64 = shape.iter().product();
-        let finished = (0..roll(4)).map(|_| {
+        let finished = (0..1 + roll(3)).map(|_| {
             let start = roll(cells);
-            start as u64..(start + roll(60)).min(cells) as u64
+            start as u64..(start + 1 + roll(40)).min(cells) as u64
         });
         let finished = finished.collect();
-        let order = [Order::Sweep, Order::Level, Order::Morton][roll(3) as usize];
+        let order = [Order::Sweep, Order::Level, Order::Morton][round / 6];
         let in_flight = 1 + roll(40) as usize;
-        let case = Case::new(&shape, &context);
+        let case = Case::new(shape, &context);
         watching += Case { finished, order, in_flight, ..case }.run().watching;
     }
     assert!(watching > 10_000, "{watching}");
