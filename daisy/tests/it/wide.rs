@@ -15,8 +15,8 @@ use std::{
 };
 
 use daisy::{
-    Block, BlockEvent, BlockKey, Error, ObservedTask, Observer, Roi, RunOptions, RunReport, Task,
-    TaskBuilder, TaskId, Verdict,
+    Block, BlockEvent, BlockKey, Error, ObservedTask, Observer, Roi, RunOptions, RunOutcome,
+    RunReport, StopHandle, Task, TaskBuilder, TaskId, Verdict,
 };
 
 use crate::support::{line, quick};
@@ -164,6 +164,8 @@ struct Between {
     has_failed: Arc<AtomicBool>,
     has_ended: Arc<AtomicBool>,
     num_completed: Arc<AtomicUsize>,
+    /// Stops the run once "bad" has failed.
+    stop: Option<StopHandle>,
 }
 
 impl Observer for Between {
@@ -173,7 +175,10 @@ impl Observer for Between {
 
     fn block_settled(&mut self, _: BlockKey, event: &BlockEvent) {
         match event {
-            BlockEvent::Failed { .. } => self.has_failed.store(true, Ordering::SeqCst),
+            BlockEvent::Failed { .. } => {
+                self.has_failed.store(true, Ordering::SeqCst);
+                self.stop.iter().for_each(StopHandle::stop);
+            }
             BlockEvent::Completed if self.has_failed.load(Ordering::SeqCst) => {
                 let is_before = !self.has_ended.load(Ordering::SeqCst);
                 self.num_completed.fetch_add(usize::from(is_before), Ordering::SeqCst);
@@ -251,4 +256,18 @@ fn worker_processes_are_heard_while_very_many_blocks_are_orphaned() {
 fn a_serial_run_counts_very_many_orphans_exactly() {
     let report = run(quick().serial(true), &[orphaning(100, || true)]).unwrap();
     assert_eq!(report.tasks[1].counts.orphaned, 10_000, "{report}");
+}
+
+#[test]
+fn a_stop_is_heard_while_very_many_blocks_are_orphaned() {
+    for serial in [true, false] {
+        let stop = StopHandle::new();
+        let between = Between { stop: Some(stop.clone()), ..Between::default() };
+        let options = quick().serial(serial).stop_handle(&stop).observer(between);
+        let report = run(options, &[orphaning(1_000, || true)]).unwrap();
+        assert_eq!(report.outcome, RunOutcome::Interrupted, "{report}");
+        let wide = report.tasks[1].counts;
+        assert_eq!(wide.orphaned + wide.pending, 1_000_000, "{report}");
+        assert!(wide.pending > 500_000, "the run went on: {report}");
+    }
 }
