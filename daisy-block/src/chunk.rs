@@ -173,7 +173,7 @@ pub fn shared_chunk(
     conflicts: Option<&Stencil>,
     chunks: &impl ChunkGrid,
 ) -> Result<Option<SharedChunk>, LayoutError> {
-    prove(tiling, conflicts, chunks, false)
+    Ok(shared_chunk_within(tiling, conflicts, chunks, false, MAX_PHASES)?.0)
 }
 
 /// The same for blocks that work in place: each reads its read ROI of the array that it writes.
@@ -200,34 +200,39 @@ pub fn shared_chunk_in_place(
     conflicts: Option<&Stencil>,
     chunks: &impl ChunkGrid,
 ) -> Result<Option<SharedChunk>, LayoutError> {
-    prove(tiling, conflicts, chunks, true)
+    Ok(shared_chunk_within(tiling, conflicts, chunks, true, MAX_PHASES)?.0)
 }
 
-/// Both proofs: of blocks that only write, and of those that read the array as well.
-fn prove(
+/// Both proofs, of blocks that only write, and of those that read the array as well; and whether the answer
+/// is exact: it errs on the safe side where there are more than `max_phases` phases along an axis.
+#[doc(hidden)]
+pub fn shared_chunk_within(
     tiling: &Tiling,
     conflicts: Option<&Stencil>,
     chunks: &impl ChunkGrid,
     reads: bool,
-) -> Result<Option<SharedChunk>, LayoutError> {
+    max_phases: u32,
+) -> Result<(Option<SharedChunk>, bool), LayoutError> {
     let chunks = ChunkAxis::all_of(chunks, tiling.dims())?;
     if let Some(stencil) = conflicts {
         LayoutError::check_dims(tiling.dims(), stencil.axes().len())?;
     }
     if tiling.num_cells() < 2 {
-        return Ok(None);
+        return Ok((None, true));
     }
+    let mut is_exact = true;
     let span = |(axis, chunks): (&Axis, &ChunkAxis)| {
-        if reads {
-            return reads_of_written(axis, chunks);
-        }
-        let widest = widest_sharing(axis, i128::from(chunks.origin), i128::from(chunks.shape));
-        -widest..widest
+        let find = if reads { reads_of_written } else { widest_sharing };
+        let (span, is_known) = find(axis, chunks, max_phases.into());
+        is_exact &= is_known;
+        span
     };
     let spans: Spans = tiling.axes().iter().zip(&chunks).map(span).collect();
     let axis = offending_axis(&spans, conflicts);
     let lacks_conflict = conflicts.is_none();
-    Ok(axis.map(|axis| describe(axis, &tiling.axes()[axis], &chunks[axis], lacks_conflict, reads)))
+    let describe =
+        |axis| describe(axis, &tiling.axes()[axis], &chunks[axis], lacks_conflict, reads);
+    Ok((axis.map(describe), is_exact))
 }
 
 /// Index distances along each axis, from the lowest to the highest, both included.
@@ -255,33 +260,39 @@ fn describe(
     }
 }
 
-/// The largest index distance of two blocks that write parts of one chunk along an axis.
-fn widest_sharing(axis: &Axis, origin: i128, chunk: i128) -> i64 {
+/// How far below and above a block others write parts of its chunks along an axis, and whether no others are
+/// included.
+fn widest_sharing(axis: &Axis, chunks: &ChunkAxis, max_phases: i128) -> (Range<i64>, bool) {
+    let (origin, chunk) = (i128::from(chunks.origin), i128::from(chunks.shape));
     let step = i128::from(axis.step());
+    let phases = chunk / gcd(step, chunk);
     let mut widest = 0;
     // Border k lies between blocks k and k + 1; the phases repeat after chunk / gcd borders.
     let first = i128::from(axis.write(0).start) + step - origin;
     let borders = i128::from(axis.num_cells()) - 1;
-    for border in 0..borders.min(chunk / gcd(step, chunk)).min(MAX_PHASES) {
+    for border in 0..borders.min(phases).min(max_phases) {
         // From border k on, its chunk still reaches `rest` up: into ceil(rest / step) more blocks.
         let rest = (-(first + border * step)).rem_euclid(chunk);
         let reached = (rest + step - 1) / step;
         widest = widest.max(reached.min(borders - border));
     }
-    if chunk / gcd(step, chunk) > MAX_PHASES && borders > MAX_PHASES {
+    let is_exact = phases <= max_phases || borders <= max_phases;
+    if !is_exact {
         // Too many phases to try: the widest that any phase could give, which errs on the safe side.
         widest = widest.max(((chunk + step - 1) / step).min(borders));
     }
-    i64::try_from(widest).unwrap_or(i64::MAX)
+    let widest = i64::try_from(widest).unwrap_or(i64::MAX);
+    (-widest..widest, is_exact)
 }
 
-/// How far below and above a block others write parts of the chunks that it reads.
-fn reads_of_written(axis: &Axis, chunks: &ChunkAxis) -> Range<i64> {
+/// How far below and above a block others write parts of the chunks that it reads, and whether no others are
+/// included.
+fn reads_of_written(axis: &Axis, chunks: &ChunkAxis, max_phases: i128) -> (Range<i64>, bool) {
     let (mut low, mut high) = (0, 0);
     let chunk = i128::from(chunks.shape);
     let period = chunk / gcd(i128::from(axis.step()), chunk);
     let cells = i128::from(axis.num_cells());
-    let tried = i64::try_from(cells.min(MAX_PHASES)).unwrap_or(i64::MAX);
+    let tried = i64::try_from(cells.min(max_phases)).unwrap_or(i64::MAX);
     // Blocks at the ends have fewer neighbours; one period after the first of them there is one with all.
     for cell in 0..tried {
         let written = axis.written_in(&chunks.around(&axis.read(cell)));
@@ -292,16 +303,17 @@ fn reads_of_written(axis: &Axis, chunks: &ChunkAxis) -> Range<i64> {
     let own = axis.write(0);
     let context = i128::from(own.start - first.start).max(i128::from(first.end - own.end));
     let widest = (context + chunk - 1) / i128::from(axis.step()) + 1;
-    if cells > MAX_PHASES && period + 2 * widest > MAX_PHASES {
+    let is_exact = cells <= max_phases || period + 2 * widest <= max_phases;
+    if !is_exact {
         // Too many to try: the widest that there could be, which errs on the safe side.
         let widest = i64::try_from(widest.min(cells - 1)).unwrap_or(i64::MAX);
         (low, high) = (low.min(-widest), high.max(widest));
     }
-    low..high
+    (low..high, is_exact)
 }
 
 /// Phases that are tried one by one; more occur only with chunks of more than a million voxels.
-const MAX_PHASES: i128 = 1 << 20;
+const MAX_PHASES: u32 = 1 << 20;
 
 fn gcd(mut a: i128, mut b: i128) -> i128 {
     while b != 0 {

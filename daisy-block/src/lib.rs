@@ -25,6 +25,8 @@ pub use axis::{Axis, Crossing};
 pub use block::Block;
 pub use cantor::{block_index, cantor_number};
 pub use cells::{CellBox, CellRuns};
+#[doc(hidden)]
+pub use chunk::shared_chunk_within;
 pub use chunk::{ChunkAxis, ChunkGrid, SharedChunk, shared_chunk, shared_chunk_in_place};
 pub use coverage::{Coverage, Missed};
 pub use draw::{MAX_DRAWN_BLOCKS, draw};

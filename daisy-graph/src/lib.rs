@@ -15,4 +15,6 @@ pub use error::GraphError;
 pub use lattice::Lattice;
 pub use roots::Roots;
 pub use sharing::{Access, UnorderedTasks, unordered_tasks};
+#[doc(hidden)]
+pub use sharing::{SharingSearch, unordered_tasks_within};
 pub use task_graph::{TaskGraph, TaskNode};

@@ -103,6 +103,40 @@ pub fn unordered_tasks(
     claims: &[(TaskId, Access)],
     chunks: &impl ChunkGrid,
 ) -> Result<Option<UnorderedTasks>, GraphError> {
+    unordered_tasks_within(tasks, claims, chunks, &mut SharingSearch::default())
+}
+
+/// How much is looked at, and how often that was not all: then the answer errs on the safe side.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct SharingSearch {
+    /// Cells of an axis that are looked at one by one.
+    pub max_cells: i64,
+    /// Paths that are tried for a pair of tasks.
+    pub max_paths: usize,
+    /// Axes of which the cells were looked at.
+    pub axes_seen: u64,
+    /// Axes with too many cells.
+    pub axes_unseen: u64,
+    /// Pairs of tasks with more paths than are tried.
+    pub paths_left_out: u64,
+}
+
+impl Default for SharingSearch {
+    fn default() -> Self {
+        let (axes_seen, axes_unseen, paths_left_out) = (0, 0, 0);
+        Self { max_cells: 1 << 18, max_paths: 64, axes_seen, axes_unseen, paths_left_out }
+    }
+}
+
+/// [`unordered_tasks`] with other sizes.
+#[doc(hidden)]
+pub fn unordered_tasks_within(
+    tasks: &TaskGraph,
+    claims: &[(TaskId, Access)],
+    chunks: &impl ChunkGrid,
+    search: &mut SharingSearch,
+) -> Result<Option<UnorderedTasks>, GraphError> {
     let mut axes = Vec::new();
     for &(task, _) in claims {
         axes = ChunkAxis::all_of(chunks, tasks.task(task)?.tiling().dims())?;
@@ -113,7 +147,7 @@ pub fn unordered_tasks(
             if one.0 == other.0 || is_read_only {
                 continue;
             }
-            if let Some(found) = unordered_pair(tasks, one, other, &axes) {
+            if let Some(found) = search.unordered_pair(tasks, (one, other), &axes) {
                 return Ok(Some(found));
             }
         }
@@ -124,50 +158,117 @@ pub fn unordered_tasks(
 /// One task's blocks at an array.
 type Claim = (TaskId, Access);
 
-fn unordered_pair(
-    tasks: &TaskGraph,
-    one: Claim,
-    other: Claim,
-    chunks: &[ChunkAxis],
-) -> Option<UnorderedTasks> {
-    let mut paths = paths(tasks, one.0, other.0);
-    let (first, second) = if paths.is_empty() {
-        paths = self::paths(tasks, other.0, one.0);
-        if paths.is_empty() { (one, other) } else { (other, one) }
-    } else {
-        (one, other)
-    };
-    let (up, down) = (tasks[first.0].tiling(), tasks[second.0].tiling());
-    if up.num_cells() == 0 || down.num_cells() == 0 {
-        return None;
-    }
-    let sides: Vec<Side<'_>> = up
-        .axes()
-        .iter()
-        .zip(down.axes())
-        .zip(chunks)
-        .map(|((up, down), &chunks)| Side { up, down, access: (first.1, second.1), chunks })
-        .collect();
-    if !sides.iter().all(Side::is_shared) {
-        return None;
-    }
-    let mut offending = None;
-    for path in &paths {
-        let is_bad = |(axis, side): (usize, &Side<'_>)| {
-            let ordered = |cell| ordered(tasks, path, axis, cell);
-            !side.is_in_order(path.len() == 2, ordered)
+impl SharingSearch {
+    fn unordered_pair(
+        &mut self,
+        tasks: &TaskGraph,
+        (one, other): (Claim, Claim),
+        chunks: &[ChunkAxis],
+    ) -> Option<UnorderedTasks> {
+        let mut paths = self.paths(tasks, one.0, other.0);
+        let (first, second) = if paths.is_empty() {
+            paths = self.paths(tasks, other.0, one.0);
+            if paths.is_empty() { (one, other) } else { (other, one) }
+        } else {
+            (one, other)
         };
-        // One path that keeps all pairs apart is enough.
-        let bad = sides.iter().enumerate().position(is_bad)?;
-        offending.get_or_insert(bad);
+        let (up, down) = (tasks[first.0].tiling(), tasks[second.0].tiling());
+        if up.num_cells() == 0 || down.num_cells() == 0 {
+            return None;
+        }
+        let sides: Vec<Side<'_>> = up
+            .axes()
+            .iter()
+            .zip(down.axes())
+            .zip(chunks)
+            .map(|((up, down), &chunks)| Side { up, down, access: (first.1, second.1), chunks })
+            .collect();
+        if !sides.iter().all(|side| self.is_shared(side)) {
+            return None;
+        }
+        let mut offending = None;
+        for path in &paths {
+            let is_bad = |(axis, side): (usize, &Side<'_>)| {
+                let ordered = |cell| ordered(tasks, path, axis, cell);
+                !self.is_in_order(side, path.len() == 2, ordered)
+            };
+            // One path that keeps all pairs apart is enough.
+            let bad = sides.iter().enumerate().position(is_bad)?;
+            offending.get_or_insert(bad);
+        }
+        Some(UnorderedTasks {
+            first: first.0,
+            first_access: first.1,
+            second: second.0,
+            second_access: second.1,
+            axis: offending,
+        })
     }
-    Some(UnorderedTasks {
-        first: first.0,
-        first_access: first.1,
-        second: second.0,
-        second_access: second.1,
-        axis: offending,
-    })
+
+    /// Whether the cells of an axis are few enough to be looked at.
+    const fn looks_at(&mut self, side: &Side<'_>) -> bool {
+        let are_few = side.down.num_cells() <= self.max_cells;
+        *(if are_few { &mut self.axes_seen } else { &mut self.axes_unseen }) += 1;
+        are_few
+    }
+
+    /// Whether there is a pair of cells that share a chunk; of very many cells that is assumed.
+    fn is_shared(&mut self, side: &Side<'_>) -> bool {
+        let mut cells = 0..side.down.num_cells();
+        !self.looks_at(side) || cells.any(|cell| !side.shared(cell).is_empty())
+    }
+
+    /// Whether each cell downstream waits for all that share a chunk with it.
+    fn is_in_order(
+        &mut self,
+        side: &Side<'_>,
+        is_direct: bool,
+        ordered: impl Fn(i64) -> Range<i64>,
+    ) -> bool {
+        if is_direct && side.access.0 == Access::Writes && side.is_aligned() {
+            return true;
+        }
+        let mut cells = 0..side.down.num_cells();
+        self.looks_at(side)
+            && cells.all(|cell| {
+                let (shared, ordered) = (side.shared(cell), ordered(cell));
+                shared.is_empty() || (ordered.start <= shared.start && shared.end <= ordered.end)
+            })
+    }
+
+    /// The ways along data edges from a task downstream up to another one.
+    fn paths(&mut self, tasks: &TaskGraph, up: TaskId, down: TaskId) -> Vec<Vec<TaskId>> {
+        // Only what leads to `up` is followed, so that ways that end elsewhere take no place.
+        let mut leads = alloc::vec![false; tasks.ids().count()];
+        for task in tasks.topological_order() {
+            let is_below = |&above: &TaskId| above == up || leads[above.index()];
+            leads[task.index()] = tasks.upstream(task).iter().any(is_below);
+        }
+        let mut found = Vec::new();
+        let mut open = alloc::vec![alloc::vec![down]];
+        // The shortest first: depth by depth.
+        while !open.is_empty() && found.len() < self.max_paths {
+            let mut longer = Vec::new();
+            for path in open {
+                let Some(&last) = path.last() else { continue };
+                for &next in tasks.upstream(last) {
+                    let path = || path.iter().copied().chain([next]).collect();
+                    if next == up {
+                        found.push(path());
+                    } else if leads[next.index()] {
+                        longer.push(path());
+                    }
+                    if longer.len() > self.max_paths {
+                        longer.pop();
+                        self.paths_left_out += 1;
+                    }
+                }
+            }
+            open = longer;
+        }
+        self.paths_left_out += open.len() as u64;
+        found
+    }
 }
 
 /// Two tasks at an array, along one axis.
@@ -180,9 +281,6 @@ struct Side<'a> {
 }
 
 impl Side<'_> {
-    /// Cells of an axis that are looked at one by one.
-    const MAX_CELLS: i64 = 1 << 18;
-
     /// The cells upstream that share a chunk with a cell downstream.
     fn shared(&self, cell: i64) -> Range<i64> {
         let claimed = match self.access.1 {
@@ -197,25 +295,6 @@ impl Side<'_> {
             Access::Reads => self.up.reading(&claimed),
             Access::Writes => self.up.written_in(&claimed),
         }
-    }
-
-    /// Whether there is a pair of cells that share a chunk; of very many cells that is assumed.
-    fn is_shared(&self) -> bool {
-        let cells = self.down.num_cells();
-        cells > Self::MAX_CELLS || (0..cells).any(|cell| !self.shared(cell).is_empty())
-    }
-
-    /// Whether each cell downstream waits for all that share a chunk with it.
-    fn is_in_order(&self, is_direct: bool, ordered: impl Fn(i64) -> Range<i64>) -> bool {
-        if is_direct && self.access.0 == Access::Writes && self.is_aligned() {
-            return true;
-        }
-        let cells = self.down.num_cells();
-        cells <= Self::MAX_CELLS
-            && (0..cells).all(|cell| {
-                let (shared, ordered) = (self.shared(cell), ordered(cell));
-                shared.is_empty() || (ordered.start <= shared.start && shared.end <= ordered.end)
-            })
     }
 
     /// Whether each chunk lies within one cell upstream; a cut cell leaves part of its last chunk to nobody.
@@ -243,31 +322,4 @@ fn ordered(tasks: &TaskGraph, path: &[TaskId], axis: usize, cell: i64) -> Range<
         cells = up.written_in(&(down.read(cells.start).start..down.read(cells.end - 1).end));
     }
     cells
-}
-
-/// Paths that are tried for a pair of tasks.
-const MAX_PATHS: usize = 64;
-
-/// The ways along data edges from a task downstream up to another one.
-fn paths(tasks: &TaskGraph, up: TaskId, down: TaskId) -> Vec<Vec<TaskId>> {
-    let mut found = Vec::new();
-    let mut open = alloc::vec![alloc::vec![down]];
-    // The shortest first: depth by depth.
-    while !open.is_empty() && found.len() < MAX_PATHS {
-        let mut longer = Vec::new();
-        for path in open {
-            let Some(&last) = path.last() else { continue };
-            for &next in tasks.upstream(last) {
-                let mut path = path.clone();
-                path.push(next);
-                if next == up {
-                    found.push(path);
-                } else if longer.len() < MAX_PATHS {
-                    longer.push(path);
-                }
-            }
-        }
-        open = longer;
-    }
-    found
 }

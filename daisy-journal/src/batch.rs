@@ -4,7 +4,7 @@ use daisy_block::{BlockKey, TaskId};
 use daisy_sched::{LeaseId, Record, WorkerId};
 
 use crate::{
-    Flaw,
+    Flaw, JournalTuning,
     bytes::{Bytes, MAX_VARINT_BYTES, put_signed, put_varint},
     frame::{MAX_PAYLOAD_BYTES, begin_frame, end_frame, kind},
     open::Lent,
@@ -77,7 +77,7 @@ impl Entry {
 
     /// Takes in `next` if it goes on as the run does; whether it did.
     #[inline]
-    fn absorb(&mut self, next: &Self) -> bool {
+    fn absorb(&mut self, next: &Self, max_run: u64) -> bool {
         match (self, *next) {
             (
                 Self::Grant { lease, worker, task, cell, count },
@@ -88,7 +88,7 @@ impl Entry {
                 let goes_on = lease_2 == lease.wrapping_add(*count)
                     && cell_2 == cell.wrapping_add(*count)
                     && (worker_2, task_2) == (*worker, *task)
-                    && *count < MAX_RUN;
+                    && *count < max_run;
                 *count += u64::from(goes_on);
                 goes_on
             }
@@ -99,7 +99,7 @@ impl Entry {
                 let goes_on = lease_2 == lease.wrapping_add(*count)
                     && *ending == ending_2
                     && matches!(ending, Ending::Done | Ending::PutBack)
-                    && *count < MAX_RUN;
+                    && *count < max_run;
                 *count += u64::from(goes_on);
                 goes_on
             }
@@ -284,13 +284,14 @@ pub(crate) struct Batch {
     /// The epoch at the end of `run`.
     epoch: Option<u32>,
     expected: Expected,
+    tuning: JournalTuning,
 }
 
 impl Batch {
     /// Nothing yet; records to come belong to `epoch`.
-    pub(crate) const fn new(epoch: Option<u32>) -> Self {
+    pub(crate) const fn new(epoch: Option<u32>, tuning: JournalTuning) -> Self {
         let expected = Expected::at_start(epoch);
-        Self { out: Vec::new(), frame: None, run: None, epoch, expected }
+        Self { out: Vec::new(), frame: None, run: None, epoch, expected, tuning }
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
@@ -301,7 +302,7 @@ impl Batch {
     #[inline]
     pub(crate) fn push(&mut self, entry: Entry) {
         if let Some(run) = &mut self.run
-            && run.absorb(&entry)
+            && run.absorb(&entry, self.tuning.max_run.min(MAX_RUN))
         {
             return;
         }
@@ -336,10 +337,8 @@ impl Batch {
 
     fn write_run(&mut self) {
         let Some(run) = self.run.take() else { return };
-        if self
-            .frame
-            .is_some_and(|start| self.out.len() - start + MAX_ENTRY_BYTES > MAX_PAYLOAD_BYTES)
-        {
+        let most = self.tuning.max_batch_bytes.min(MAX_PAYLOAD_BYTES);
+        if self.frame.is_some_and(|start| self.out.len() - start + MAX_ENTRY_BYTES > most) {
             self.close_frame();
         }
         if self.frame.is_none() {

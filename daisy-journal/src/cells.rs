@@ -5,11 +5,20 @@ use std::collections::{BTreeMap, btree_map};
 
 use roaring::{RoaringTreemap, bitmap, treemap};
 
-/// Stretches from this length on are kept as two numbers instead of bits.
-const LONG: u64 = 1 << 16;
+/// Sizes that choose how cells are kept; tests set others.
+#[derive(Clone, Copy, Debug)]
+struct Sizes {
+    /// Stretches from this length on are kept as two numbers instead of bits.
+    long: u64,
+    /// After at least so many insertions among the bits, long stretches are looked for there.
+    optimized_every: u64,
+}
 
-/// After at least so many insertions among the bits, long stretches are looked for there.
-const OPTIMIZED_EVERY: u64 = 1 << 22;
+impl Default for Sizes {
+    fn default() -> Self {
+        Self { long: 1 << 16, optimized_every: 1 << 22 }
+    }
+}
 
 /// A set of cells of one task: long stretches as two numbers each, the rest as compressed bitmaps
 /// (S. Chambi et al., "Better bitmap performance with Roaring bitmaps", 2016).
@@ -32,6 +41,7 @@ pub struct Cells {
     /// How many insertions among the bits are left until long stretches are looked for.
     inserted: u64,
     optimize_at: u64,
+    sizes: Sizes,
 }
 
 impl Cells {
@@ -110,7 +120,7 @@ impl Cells {
             return u64::from(length == 1 && self.insert(cells.start));
         }
         let touches = self.long_below(cells.end).is_some_and(|run| cells.start <= run.end);
-        if length < LONG && !touches {
+        if length < self.sizes.long && !touches {
             let fresh = self.bits.insert_range(cells);
             self.note_inserted(length);
             return fresh;
@@ -148,7 +158,7 @@ impl Cells {
     pub(crate) fn optimize(&mut self) {
         let bits = BitRuns { bitmaps: self.bits.bitmaps(), current: None };
         let long: Vec<Range<u64>> = CellStretches::new(btree_map::Iter::default(), bits)
-            .filter(|run| run.end - run.start >= LONG)
+            .filter(|run| run.end - run.start >= self.sizes.long)
             .collect();
         for run in long {
             self.bits.remove_range(run.clone());
@@ -157,13 +167,13 @@ impl Cells {
         self.bits.optimize();
         self.inserted = 0;
         // In proportion to what has to be looked at, so that it costs O(1) for each insertion.
-        self.optimize_at = OPTIMIZED_EVERY.max(self.bits.len() / 2);
+        self.optimize_at = self.sizes.optimized_every.max(self.bits.len() / 2);
     }
 
     #[inline]
     fn note_inserted(&mut self, cells: u64) {
         self.inserted += cells;
-        if self.inserted >= self.optimize_at.max(OPTIMIZED_EVERY) {
+        if self.inserted >= self.optimize_at.max(self.sizes.optimized_every) {
             self.optimize();
         }
     }
@@ -312,7 +322,10 @@ impl Iterator for BitRuns<'_> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use proptest::prelude::*;
+    use proptest::{
+        prelude::*,
+        test_runner::{TestCaseResult, TestRunner},
+    };
 
     use super::*;
 
@@ -335,64 +348,98 @@ mod tests {
 
     #[test]
     fn a_sweep_takes_a_few_bytes_and_a_stretch_of_any_length_two_numbers() {
+        let every = Sizes::default().optimized_every;
         let mut cells = Cells::new();
-        for cell in 0..OPTIMIZED_EVERY + 5 {
+        for cell in 0..every + 5 {
             assert!(cells.insert(cell));
         }
         assert_eq!((cells.long.len(), cells.bits.len()), (1, 0));
-        assert_eq!(cells.insert_all(OPTIMIZED_EVERY..1 << 62), (1 << 62) - OPTIMIZED_EVERY - 5);
+        assert_eq!(cells.insert_all(every..1 << 62), (1 << 62) - every - 5);
         assert_eq!((cells.long.len(), cells.bits.len()), (1, 0));
         assert_eq!(cells.num_cells(), 1 << 62);
     }
 
     #[test]
     fn a_long_stretch_grows_up_to_the_bits_behind_it_and_no_further() {
+        let long = Sizes::default().long;
         let mut cells = Cells::new();
-        cells.insert_all(0..LONG);
-        assert!(cells.insert(LONG + 1) && cells.insert(LONG));
-        assert!(!cells.insert(LONG + 1) && !cells.insert(LONG));
-        assert_eq!(cells.num_cells(), LONG + 2);
+        cells.insert_all(0..long);
+        assert!(cells.insert(long + 1) && cells.insert(long));
+        assert!(!cells.insert(long + 1) && !cells.insert(long));
+        assert_eq!(cells.num_cells(), long + 2);
         assert_eq!(cells.stretches().count(), 1);
     }
 
-    fn runs() -> impl Strategy<Value = Vec<(u8, u64, u64)>> {
-        const BORDER: [u64; 4] = [0, LONG - 100, LONG, 3 * LONG + 7];
-        let length = prop_oneof![Just(1_u64), 1_u64..200, LONG - 50..LONG + 50];
-        let start = (prop::sample::select(&BORDER[..]), 0_u64..300).prop_map(|(a, b)| a + b);
-        prop::collection::vec((0_u8..6, start, length), 1..12)
+    /// Operations on runs around some borders, and the sizes with which they are done.
+    fn cases() -> impl Strategy<Value = (Sizes, Vec<(u8, u64, u64)>)> {
+        let small = (1_u64..9, 1_u64..40)
+            .prop_map(|(long, optimized_every)| Sizes { long, optimized_every });
+        prop_oneof![4 => small, 1 => Just(Sizes::default())].prop_flat_map(|sizes| {
+            let long = sizes.long;
+            let border = [0, long - long.min(100), long, 3 * long + 7];
+            let length = prop_oneof![Just(1_u64), 1_u64..200, long.max(51) - 50..long + 50];
+            let start =
+                (prop::sample::select(border.to_vec()), 0_u64..300).prop_map(|(a, b)| a + b);
+            (Just(sizes), prop::collection::vec((0_u8..6, start, length), 1..12))
+        })
     }
 
-    proptest! {
-        #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
-
-        #[test]
-        fn all_answers_are_those_of_a_plain_set(operations in runs()) {
-            let (mut cells, mut model) = (Cells::new(), BTreeSet::new());
-            for (kind, start, length) in operations {
-                let run = start..start + length;
-                match kind {
-                    0 => prop_assert_eq!(cells.insert(start), model.insert(start)),
-                    1 | 2 => {
-                        let new = run.clone().filter(|&cell| model.insert(cell)).count();
-                        prop_assert_eq!(cells.insert_all(run.clone()), new as u64);
-                    }
-                    3 => prop_assert_eq!(cells.remove_all(&(start..start + 1)) == 1, model.remove(&start)),
-                    4 => {
-                        let gone = run.clone().filter(|cell| model.remove(cell)).count();
-                        prop_assert_eq!(cells.remove_all(&run), gone as u64);
-                    }
-                    _ => cells.optimize(),
+    fn compare(sizes: Sizes, operations: &[(u8, u64, u64)], ways: &mut [u64; 4]) -> TestCaseResult {
+        let (mut cells, mut model) = (Cells { sizes, ..Cells::default() }, BTreeSet::new());
+        for &(kind, start, length) in operations {
+            let run = start..start + length;
+            let before = cells.inserted;
+            match kind {
+                0 => prop_assert_eq!(cells.insert(start), model.insert(start)),
+                1 | 2 => {
+                    let new = run.clone().filter(|&cell| model.insert(cell)).count();
+                    prop_assert_eq!(cells.insert_all(run.clone()), new as u64);
                 }
-                prop_assert_eq!(cells.num_cells(), model.len() as u64);
-                prop_assert_eq!(cells.num_in(&run), model.range(run.clone()).count() as u64);
-                prop_assert_eq!(cells.contains(start), model.contains(&start));
-                let again = Cells::from_iter(model.iter().copied());
-                prop_assert_eq!(&cells, &again);
-                let all: Vec<u64> = cells.stretches().flatten().collect();
-                prop_assert!(all.iter().eq(&model));
-                let runs: Vec<_> = cells.stretches().collect();
-                prop_assert!(runs.windows(2).all(|pair| pair[0].end < pair[1].start));
+                3 => prop_assert_eq!(
+                    cells.remove_all(&(start..start + 1)) == 1,
+                    model.remove(&start)
+                ),
+                4 => {
+                    let gone = run.clone().filter(|cell| model.remove(cell)).count();
+                    prop_assert_eq!(cells.remove_all(&run), gone as u64);
+                }
+                _ => cells.optimize(),
             }
+            prop_assert_eq!(cells.num_cells(), model.len() as u64);
+            prop_assert_eq!(cells.num_in(&run), model.range(run.clone()).count() as u64);
+            prop_assert_eq!(cells.contains(start), model.contains(&start));
+            let again = Cells::from_iter(model.iter().copied());
+            prop_assert_eq!(&cells, &again);
+            let all: Vec<u64> = cells.stretches().flatten().collect();
+            prop_assert!(all.iter().eq(&model));
+            let runs: Vec<_> = cells.stretches().collect();
+            prop_assert!(runs.windows(2).all(|pair| pair[0].end < pair[1].start));
+            let has_both = !cells.long.is_empty() && !cells.bits.is_empty();
+            let was_optimized = kind < 3 && cells.inserted < before;
+            let seen = [!cells.long.is_empty(), !cells.bits.is_empty(), has_both, was_optimized];
+            ways.iter_mut().zip(seen).for_each(|(count, seen)| *count += u64::from(seen));
         }
+        Ok(())
+    }
+
+    #[test]
+    fn all_answers_are_those_of_a_plain_set() {
+        // With the sizes that are shipped, and with small ones.
+        let ways = std::cell::Cell::new([[0; 4]; 2]);
+        let config =
+            ProptestConfig { cases: 500, source_file: Some(file!()), ..ProptestConfig::default() };
+        let mut runner = TestRunner::new(config);
+        let result = runner.run(&cases(), |(sizes, operations)| {
+            let mut taken = ways.get();
+            let is_small = sizes.long < Sizes::default().long;
+            compare(sizes, &operations, &mut taken[usize::from(is_small)])?;
+            ways.set(taken);
+            Ok(())
+        });
+        if let Err(error) = result {
+            panic!("{error}\n{runner}");
+        }
+        let [shipped, small] = ways.get();
+        assert!(small.iter().chain(&shipped[..3]).all(|&count| count > 0), "{ways:?}");
     }
 }

@@ -7,7 +7,7 @@ use daisy_geometry::Roi;
 use daisy_graph::{GraphError, TaskGraph};
 
 use crate::{
-    Damage, Disk, JournalError, TaskDescription,
+    Damage, Disk, JournalError, JournalTuning, TaskDescription,
     batch::{Batch, number_of},
     frame::kind,
     replay::{Replayed, replay},
@@ -15,17 +15,23 @@ use crate::{
     state::State,
 };
 
-/// Boxes of cells of one task; where they would be more, one box around them is forgotten instead.
-const MAX_BOXES: usize = 256;
-
 /// What to do about what stands in the way; the default is to leave it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ForgetOptions {
     /// What to do about damage before the end of the file.
     pub damage: Damage,
     /// Put all lent blocks back first. Only right where no worker is at work any more: what one
     /// hands in later is not taken.
     pub drop_open_leases: bool,
+    /// Boxes of blocks of one task that are told apart; where they would be more, all blocks of one box
+    /// around them are forgotten.
+    pub max_boxes: usize,
+}
+
+impl Default for ForgetOptions {
+    fn default() -> Self {
+        Self { damage: Damage::Refuse, drop_open_leases: false, max_boxes: 256 }
+    }
 }
 
 /// What has been forgotten.
@@ -164,7 +170,7 @@ fn plan<D: Disk>(
         return Err(JournalError::LeasesOpen { open });
     }
     let graph = graph_of(state).map_err(JournalError::Graph)?;
-    let boxes = closure(&graph, first).map_err(JournalError::Graph)?;
+    let boxes = closure(&graph, first, options.max_boxes).map_err(JournalError::Graph)?;
     Ok(Plan { replayed, graph, boxes })
 }
 
@@ -213,6 +219,7 @@ fn graph_of(state: &State) -> Result<TaskGraph, GraphError> {
 fn closure(
     graph: &TaskGraph,
     mut boxes: Vec<Vec<CellBox>>,
+    max_boxes: usize,
 ) -> Result<Vec<Vec<CellBox>>, GraphError> {
     for task in graph.topological_order() {
         let of_task = boxes.get(task.index()).cloned().unwrap_or_default();
@@ -224,7 +231,7 @@ fn closure(
                 else {
                     continue;
                 };
-                add_box(boxes, reader.tiling().cells_reading(&roi)?)?;
+                add_box(boxes, reader.tiling().cells_reading(&roi)?, max_boxes)?;
             }
         }
     }
@@ -232,7 +239,7 @@ fn closure(
 }
 
 /// Adds a box unless it lies in another one.
-fn add_box(boxes: &mut Vec<CellBox>, cells: CellBox) -> Result<(), LayoutError> {
+fn add_box(boxes: &mut Vec<CellBox>, cells: CellBox, max_boxes: usize) -> Result<(), LayoutError> {
     let is_inside = |inner: &CellBox, outer: &CellBox| inner.intersect(outer).as_ref() == Ok(inner);
     if cells.is_empty() || boxes.iter().any(|other| is_inside(&cells, other)) {
         return Ok(());
@@ -240,7 +247,7 @@ fn add_box(boxes: &mut Vec<CellBox>, cells: CellBox) -> Result<(), LayoutError> 
     let dims = cells.dims();
     boxes.retain(|other| !is_inside(other, &cells));
     boxes.push(cells);
-    if boxes.len() > MAX_BOXES {
+    if boxes.len() > max_boxes.max(1) {
         // Several paths for each of many tasks in between: rather forget too much than too little.
         let hull = boxes.iter().try_fold(CellBox::empty(dims), |hull, other| hull.hull(other))?;
         *boxes = vec![hull];
@@ -250,7 +257,7 @@ fn add_box(boxes: &mut Vec<CellBox>, cells: CellBox) -> Result<(), LayoutError> 
 
 /// Ends all leases; the frame that says so.
 fn put_back_all(state: &mut State) -> Vec<u8> {
-    let mut batch = Batch::new(state.epoch());
+    let mut batch = Batch::new(state.epoch(), JournalTuning::default());
     batch.put_back(state, |_| true);
     batch.seal().to_vec()
 }

@@ -151,12 +151,14 @@ pub(crate) struct FrameReader<'a, D> {
     end: u64,
     /// Nothing from here on is looked at.
     limit: u64,
+    /// How much is read at once, or more where a frame is longer.
+    read_bytes: usize,
 }
 
 impl<'a, D: Disk> FrameReader<'a, D> {
     /// A reader of the frames between two places of the file.
     pub(crate) const fn new(disk: &'a mut D, start: u64, limit: u64) -> Self {
-        Self { disk, window: Vec::new(), passed: 0, end: start, limit }
+        Self { disk, window: Vec::new(), passed: 0, end: start, limit, read_bytes: READ_BYTES }
     }
 
     /// The next frame, or why there is none.
@@ -197,7 +199,7 @@ impl<'a, D: Disk> FrameReader<'a, D> {
         self.window.drain(..self.passed);
         self.passed = 0;
         let left = usize::try_from(self.limit - self.end).unwrap_or(usize::MAX);
-        let more = left.min((wanted - available).max(READ_BYTES));
+        let more = left.min((wanted - available).max(self.read_bytes));
         let from = self.end;
         let read = read_more(self.disk, from, &mut self.window, more)?;
         self.end += read as u64;
@@ -250,7 +252,7 @@ pub(crate) fn is_torn<D: Disk>(disk: &mut D, offset: u64, len: u64) -> Result<bo
     let prefix = read_all(disk, offset, PREFIX_BYTES)?;
     let Ok(payload_bytes) = payload_bytes(&prefix) else { return is_zero(disk, offset, len) };
     let bytes = read_all(disk, offset, left.min(PREFIX_BYTES + payload_bytes))?;
-    Ok(is_zero(disk, offset + bytes.len() as u64, len)? && !may_hold_frame(&bytes))
+    Ok(is_zero(disk, offset + bytes.len() as u64, len)? && !may_hold_frame(&bytes, SEARCH_BYTES))
 }
 
 /// Whether the file is zero from `offset` to `len`.
@@ -272,7 +274,7 @@ fn is_zero<D: Disk>(disk: &mut D, mut offset: u64, len: u64) -> Result<bool, D::
 }
 
 /// Whether a frame begins somewhere behind the first byte; also if looking would take too long.
-fn may_hold_frame(bytes: &[u8]) -> bool {
+fn may_hold_frame(bytes: &[u8], search_bytes: usize) -> bool {
     let mut summed = 0;
     for start in 1..bytes.len().saturating_sub(PREFIX_BYTES) {
         let rest = bytes.get(start..).unwrap_or_default();
@@ -282,9 +284,69 @@ fn may_hold_frame(bytes: &[u8]) -> bool {
             continue;
         }
         summed += payload_bytes;
-        if summed > SEARCH_BYTES || is_frame(rest, payload_bytes) {
+        if summed > search_bytes || is_frame(rest, payload_bytes) {
             return true;
         }
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::MemoryDisk;
+
+    fn frames(payloads: &[Vec<u8>]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for payload in payloads {
+            let start = begin_frame(&mut bytes, kind::EVENTS);
+            bytes.extend_from_slice(payload);
+            end_frame(&mut bytes, start);
+        }
+        bytes
+    }
+
+    proptest! {
+        #[test]
+        fn frames_are_the_same_however_little_is_read_at_once(
+            payloads in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..90), 0..9),
+            rest in prop::collection::vec(any::<u8>(), 0..30),
+            read_bytes in prop_oneof![1_usize..200, Just(READ_BYTES)],
+        ) {
+            let bytes = [frames(&payloads), rest.clone()].concat();
+            let len = bytes.len() as u64;
+            let mut disk = MemoryDisk::from(bytes.clone());
+            let mut reader = FrameReader { read_bytes, ..FrameReader::new(&mut disk, 0, len) };
+            let mut from = 0;
+            for payload in &payloads {
+                let Found::Frame { payload: found, start, end } = reader.next().unwrap() else {
+                    panic!("a frame is missing");
+                };
+                prop_assert_eq!((&found[1..], start), (&payload[..], from));
+                prop_assert_eq!(end, from + (PREFIX_BYTES + found.len()) as u64);
+                from = end;
+            }
+            match reader.next().unwrap() {
+                Found::End => prop_assert!(rest.is_empty()),
+                Found::Bad { start, .. } => prop_assert!(!rest.is_empty() && start == from),
+                Found::Frame { .. } => prop_assert!(rest.len() > PREFIX_BYTES),
+            }
+        }
+
+        #[test]
+        fn a_frame_is_never_overlooked_however_little_is_searched(
+            before in prop::collection::vec(prop_oneof![Just(0_u8), 1..8_u8], 1..60),
+            payload in prop::option::of(prop::collection::vec(any::<u8>(), 0..40)),
+            search_bytes in 0_usize..80,
+        ) {
+            let frame = frames(payload.as_slice());
+            // What is searched ends some bytes behind the last frame that counts.
+            let bytes = [before, frame, vec![0; PREFIX_BYTES + 1]].concat();
+            let found = may_hold_frame(&bytes, search_bytes);
+            prop_assert!(found || payload.is_none());
+            prop_assert!(found || !may_hold_frame(&bytes, SEARCH_BYTES));
+        }
+    }
 }

@@ -5,8 +5,8 @@ use daisy_graph::TaskGraph;
 use daisy_sched::{Coordinator, Record};
 
 use crate::{
-    Damage, Damaged, Disk, Healed, JournalError, JournalOptions, OpenLease, Resumed, ResumedTask,
-    TaskDescription,
+    Damage, Damaged, Disk, Healed, JournalError, JournalOptions, JournalTuning, OpenLease, Resumed,
+    ResumedTask, TaskDescription,
     batch::{Batch, Entry, number_of},
     replay::{Replayed, replay},
     snapshot,
@@ -35,6 +35,7 @@ pub struct Journal<D> {
     batch: Batch,
     len: u64,
     snapshot: u64,
+    tuning: JournalTuning,
     compact_above_bytes: u64,
     is_poisoned: bool,
 }
@@ -82,17 +83,18 @@ impl<D: Disk> Journal<D> {
             disk,
             state,
             numbers,
-            batch: Batch::new(Some(epoch)),
+            batch: Batch::new(Some(epoch), options.tuning),
             len: end,
             snapshot,
             compact_above_bytes: options.compact_above_bytes,
+            tuning: options.tuning,
             is_poisoned: false,
         };
         if end == 0 {
             journal.rewrite()?;
             journal.snapshot = 0;
         } else {
-            let mut batch = Batch::new(None);
+            let mut batch = Batch::new(None, options.tuning);
             batch.push(Entry::Start { epoch });
             news.extend_from_slice(batch.seal());
             journal.begin_at(end, len, &news)?;
@@ -226,7 +228,7 @@ impl<D: Disk> Journal<D> {
     }
 
     fn rewrite(&mut self) -> Result<(), JournalError<D::Error>> {
-        let content = snapshot::write(&self.state)?;
+        let content = snapshot::write(&self.state, self.tuning)?;
         let replaced = self.disk.replace(&content);
         self.len = content.len() as u64;
         self.snapshot = self.len;

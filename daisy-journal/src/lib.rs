@@ -31,6 +31,6 @@ pub use inspect::{Contents, Tail, TaskContents, inspect};
 pub use journal::Journal;
 pub use memory::{MemoryDisk, MemoryDiskError};
 pub use open::MAX_OPEN_LEASES;
-pub use options::{Damage, JournalOptions};
+pub use options::{Damage, JournalOptions, JournalTuning};
 pub use resumed::{Damaged, Healed, OpenLease, Resumed, ResumedTask};
 pub use snapshot::MAX_PART_BYTES;

@@ -1,5 +1,7 @@
 //! What the user of a journal has to decide.
 
+use crate::{MAX_PART_BYTES, MAX_PAYLOAD_BYTES, batch::MAX_RUN};
+
 /// What to do about a journal that is damaged before its end.
 ///
 /// A torn tail, which every crash may leave behind, is no damage: it is cut off without asking.
@@ -21,6 +23,30 @@ pub struct JournalOptions {
     /// The journal wants to be compacted when it is larger than so many bytes, and than twice its
     /// last snapshot.
     pub compact_above_bytes: u64,
+    /// Sizes that choose between ways to write the same.
+    pub tuning: JournalTuning,
+}
+
+/// Sizes that choose between ways to write the same; tests set smaller ones. Larger ones than the default are
+/// taken for the default, which a reader relies on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct JournalTuning {
+    /// The most records of one entry.
+    pub max_run: u64,
+    /// About the largest payload of a frame of records.
+    pub max_batch_bytes: usize,
+    /// About the largest payload of a part of a snapshot.
+    pub max_part_bytes: usize,
+}
+
+impl Default for JournalTuning {
+    fn default() -> Self {
+        Self {
+            max_run: MAX_RUN,
+            max_batch_bytes: MAX_PAYLOAD_BYTES,
+            max_part_bytes: MAX_PART_BYTES,
+        }
+    }
 }
 
 impl JournalOptions {
@@ -30,6 +56,10 @@ impl JournalOptions {
 
 impl Default for JournalOptions {
     fn default() -> Self {
-        Self { damage: Damage::Refuse, compact_above_bytes: Self::COMPACT_ABOVE_BYTES }
+        Self {
+            damage: Damage::Refuse,
+            compact_above_bytes: Self::COMPACT_ABOVE_BYTES,
+            tuning: JournalTuning::default(),
+        }
     }
 }

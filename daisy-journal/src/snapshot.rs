@@ -3,7 +3,7 @@
 use core::ops::Range;
 
 use crate::{
-    JournalError, TaskDescription,
+    JournalError, JournalTuning, TaskDescription,
     batch::{Batch, Entry},
     bytes::put_varint,
     frame::{MAX_PAYLOAD_BYTES, PREFIX_BYTES, begin_frame, end_frame, header, kind},
@@ -15,10 +15,11 @@ use crate::{
 pub const MAX_PART_BYTES: usize = 64 << 10;
 
 /// A new file that says what the state says; its epoch first, then tasks, then blocks.
-pub(crate) fn write<E>(state: &State) -> Result<Vec<u8>, JournalError<E>> {
+pub(crate) fn write<E>(state: &State, tuning: JournalTuning) -> Result<Vec<u8>, JournalError<E>> {
+    let most = tuning.max_part_bytes.min(MAX_PART_BYTES);
     let mut out = header().to_vec();
     if let Some(epoch) = state.epoch() {
-        let mut batch = Batch::new(None);
+        let mut batch = Batch::new(None, tuning);
         batch.push(Entry::Start { epoch });
         out.extend_from_slice(batch.seal());
     }
@@ -26,9 +27,11 @@ pub(crate) fn write<E>(state: &State) -> Result<Vec<u8>, JournalError<E>> {
         put_task_frame(&mut out, &task.description)?;
     }
     for (number, task) in (0_u32..).zip(state.tasks()) {
-        put_runs(&mut out, kind::DONE, number, task.done.stretches());
-        put_runs(&mut out, kind::FAILED, number, task.failed.stretches());
-        let mut parts = Parts::new(&mut out, kind::ATTEMPTS, Some(number));
+        let done = Parts::new(&mut out, kind::DONE, Some(number), most);
+        done.put_runs(task.done.stretches());
+        let failed = Parts::new(&mut out, kind::FAILED, Some(number), most);
+        failed.put_runs(task.failed.stretches());
+        let mut parts = Parts::new(&mut out, kind::ATTEMPTS, Some(number), most);
         let mut next = 0;
         for (&cell, &attempts) in &task.attempts {
             parts.put(&mut next, |out, next| put_attempts(out, cell, *next, attempts));
@@ -36,7 +39,7 @@ pub(crate) fn write<E>(state: &State) -> Result<Vec<u8>, JournalError<E>> {
         }
         parts.end();
     }
-    let mut parts = Parts::new(&mut out, kind::OPEN, None);
+    let mut parts = Parts::new(&mut out, kind::OPEN, None, most);
     let mut next = 0;
     for (lease, lent) in state.open().iter() {
         parts.put(&mut next, |out, next| put_open(out, lease, *next, &lent));
@@ -69,13 +72,7 @@ pub(crate) fn put_runs(
     number: u32,
     runs: impl Iterator<Item = Range<u64>>,
 ) {
-    let mut parts = Parts::new(out, kind, Some(number));
-    let mut end = 0;
-    for run in runs {
-        parts.put(&mut end, |out, end| put_run(out, &run, *end));
-        end = run.end;
-    }
-    parts.end();
+    Parts::new(out, kind, Some(number), MAX_PART_BYTES).put_runs(runs);
 }
 
 /// Frames of one kind, each begun anew where the one before is full.
@@ -84,17 +81,27 @@ struct Parts<'a> {
     kind: u8,
     number: Option<u32>,
     frame: Option<usize>,
+    max_bytes: usize,
 }
 
 impl<'a> Parts<'a> {
-    const fn new(out: &'a mut Vec<u8>, kind: u8, number: Option<u32>) -> Self {
-        Self { out, kind, number, frame: None }
+    const fn new(out: &'a mut Vec<u8>, kind: u8, number: Option<u32>, max_bytes: usize) -> Self {
+        Self { out, kind, number, frame: None, max_bytes }
+    }
+
+    fn put_runs(mut self, runs: impl Iterator<Item = Range<u64>>) {
+        let mut end = 0;
+        for run in runs {
+            self.put(&mut end, |out, end| put_run(out, &run, *end));
+            end = run.end;
+        }
+        self.end();
     }
 
     /// Writes one item, counted from `last`, or from 0 at the beginning of a frame.
     #[inline]
     fn put(&mut self, last: &mut u64, write: impl Fn(&mut Vec<u8>, &u64)) {
-        if self.frame.is_some_and(|start| self.out.len() - start >= MAX_PART_BYTES) {
+        if self.frame.is_some_and(|start| self.out.len() - start >= self.max_bytes) {
             self.end();
         }
         if self.frame.is_none() {

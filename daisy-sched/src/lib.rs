@@ -101,10 +101,10 @@ mod scheduler;
 mod time;
 
 pub use coordinator::{
-    Adopted, Adoption, Cause, CheckId, Coordinator, CoordinatorConfig, CoordinatorError, Ending,
-    FailureCause, Finding, Input, KillReason, Lease, LeaseId, Misfit, Outcome, Output,
-    PutBackReason, Reason, Settlement, Stage, TaskConfig, TaskEnding, TaskReport, WorkerId,
-    WorkerKind,
+    Adopted, Adoption, Cause, CheckId, Coordinator, CoordinatorConfig, CoordinatorError,
+    CoordinatorPaths, CoordinatorTuning, Ending, FailureCause, Finding, Input, KillReason, Lease,
+    LeaseId, Misfit, Outcome, Output, PutBackReason, Reason, Settlement, Stage, TaskConfig,
+    TaskEnding, TaskReport, WorkerId, WorkerKind,
 };
 pub use counts::Counts;
 pub use error::SchedulerError;

@@ -2,8 +2,8 @@
 
 use arbitrary::{Result, Unstructured};
 use daisy_journal::{
-    Contents, Damage, ForgetOptions, Journal, JournalError, JournalOptions, MemoryDisk, Tail,
-    forget, inspect,
+    Contents, Damage, ForgetOptions, Journal, JournalError, JournalOptions, JournalTuning,
+    MemoryDisk, Tail, forget, inspect,
 };
 use daisy_sched::{LeaseId, Record, WorkerId};
 
@@ -23,10 +23,15 @@ use random::{Step, live};
 /// Steps in one life; the rest of the bytes is ignored.
 const STEPS: usize = 64;
 
-/// The first byte says whether the rest is a file or a life.
+/// The first byte says whether the rest is a file or a life, with the sizes that are shipped or with tiny ones.
 pub fn journal(bytes: &[u8]) {
+    let tiny = JournalTuning { max_run: 2, max_batch_bytes: 80, max_part_bytes: 9 };
+    let lives = |steps, tuning| {
+        live(&read_steps(&mut Unstructured::new(steps)), tuning);
+    };
     match bytes.split_first() {
-        Some((0, steps)) => live(&read_steps(&mut Unstructured::new(steps))),
+        Some((0, steps)) => lives(steps, JournalTuning::default()),
+        Some((2, steps)) => lives(steps, tiny),
         Some((1, frames)) => file(&with_checksums(frames)),
         Some((_, file_bytes)) => file(file_bytes),
         None => file(&[]),

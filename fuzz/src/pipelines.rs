@@ -49,6 +49,10 @@ fn tuning(number: usize) -> Tuning {
         max_counted: [0, 30][number / 3 % 2],
         max_counted_readers: [0, 30][number / 6 % 2],
         max_steps: 1,
+        max_steps_at_once: [0, 5][number / 12 % 2],
+        max_found_ahead: 0,
+        max_listed: [0, 20][number / 24 % 2],
+        max_free_pages: 1,
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use daisy_block::{Coverage, Fit, Stencil, Tiling, shared_chunk, shared_chunk_in_place};
+use daisy_block::{
+    Coverage, Fit, Stencil, Tiling, shared_chunk, shared_chunk_in_place, shared_chunk_within,
+};
 use daisy_geometry::Coordinate;
-use proptest::prelude::*;
+use proptest::{prelude::*, test_runner::TestRunner};
 
 use crate::layouts::{NaiveBlock, blocks, ends, layouts, meet};
 
@@ -112,6 +114,45 @@ proptest! {
             prop_assert_eq!((found.write_shape, found.chunk_shape), (layout.write_shape()[found.axis], shape[found.axis]));
         }
     }
+}
+
+/// Whether two blocks that may run at the same time share a chunk, by comparing all pairs.
+fn is_any_shared(all: &[NaiveBlock], grid: (&[i64], &[i64]), reads: bool, conflicts: bool) -> bool {
+    let chunks = |ends: &[(i64, i64)]| chunks_of(ends, grid.0, grid.1);
+    all.iter().flat_map(|a| all.iter().map(move |b| (a, b))).any(|(a, b)| {
+        let claimed = if reads { &a.read } else { &a.write };
+        let is_shared = meet(&chunks(claimed), &chunks(&b.write));
+        a.index != b.index && is_shared && !(conflicts && conflict(a, b))
+    })
+}
+
+#[test]
+fn with_more_phases_than_are_tried_no_shared_chunk_is_overlooked() {
+    let mut taken: BTreeMap<(bool, bool, bool), usize> = BTreeMap::new();
+    let ways = std::cell::RefCell::new(&mut taken);
+    let grid = prop::collection::vec((-5_i64..5, 1_i64..12), 3);
+    let cases = (layouts(1..=3), grid, any::<bool>(), any::<bool>(), 0_u32..6);
+    let config =
+        ProptestConfig { cases: 4_000, source_file: Some(file!()), ..ProptestConfig::default() };
+    let mut runner = TestRunner::new(config);
+    let result = runner.run(&cases, |(layout, grid, reads, with_conflict, max_phases)| {
+        let (origin, shape): (Vec<i64>, Vec<i64>) = grid[..layout.dims()].iter().copied().unzip();
+        let tiling = Tiling::new(&layout);
+        let stencil = with_conflict.then(|| Stencil::new(&tiling));
+        let chunks = (Coordinate::from_slice(&origin), Coordinate::from_slice(&shape));
+        let (found, is_exact) =
+            shared_chunk_within(&tiling, stencil.as_ref(), &chunks, reads, max_phases).unwrap();
+        let expected = is_any_shared(&blocks(&layout), (&origin, &shape), reads, with_conflict);
+        prop_assert!(found.is_some() || !expected, "overlooked");
+        prop_assert!(found.is_none() || expected || !is_exact, "invented: {:?}", found);
+        *ways.borrow_mut().entry((reads, is_exact, expected)).or_default() += 1;
+        Ok(())
+    });
+    if let Err(error) = result {
+        panic!("{error}\n{runner}");
+    }
+    // Both proofs were exact and were not, with shared chunks and without.
+    assert_eq!(taken.len(), 8, "{taken:?}");
 }
 
 #[test]

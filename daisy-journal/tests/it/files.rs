@@ -4,8 +4,8 @@ use daisy_block::{BlockKey, Fit, Layout, TaskId};
 use daisy_geometry::Roi;
 use daisy_graph::{TaskGraph, TaskNode};
 use daisy_journal::{
-    Cells, Contents, Journal, JournalError, JournalOptions, MemoryDisk, MemoryDiskError, Resumed,
-    inspect,
+    Cells, Contents, HEADER_BYTES, Journal, JournalError, JournalOptions, MemoryDisk,
+    MemoryDiskError, Resumed, inspect,
 };
 use daisy_sched::{LeaseId, Record, WorkerId};
 
@@ -103,4 +103,16 @@ pub(crate) fn eventful() -> MemoryDisk {
     append(&mut journal, &stretch);
     journal.sync().unwrap();
     journal.into_disk()
+}
+
+/// Kind and length of each frame's payload.
+pub(crate) fn frames(bytes: &[u8]) -> Vec<(u8, usize)> {
+    let mut rest = &bytes[HEADER_BYTES as usize..];
+    let mut frames = Vec::new();
+    while let Some(prefix) = rest.first_chunk::<4>() {
+        let length = u32::from_le_bytes(*prefix) as usize;
+        frames.push((rest[8], length));
+        rest = &rest[8 + length..];
+    }
+    frames
 }

@@ -4,27 +4,15 @@ use daisy_block::{Fit, Layout};
 use daisy_geometry::Roi;
 use daisy_graph::{TaskGraph, TaskNode};
 use daisy_journal::{
-    Flaw, HEADER_BYTES, Journal, JournalError, JournalOptions, MAX_OPEN_LEASES, MAX_PART_BYTES,
+    Flaw, Journal, JournalError, JournalOptions, MAX_OPEN_LEASES, MAX_PART_BYTES,
     MAX_PAYLOAD_BYTES, MemoryDisk, Refusal, Tail,
 };
 use daisy_sched::{Coordinator, LeaseId, Record, WorkerId};
 
 use crate::{
-    files::{Error, append, are, chain, contents, done, grant, key, lease, open},
+    files::{Error, append, are, chain, contents, done, frames, grant, key, lease, open},
     refused::with_frame,
 };
-
-/// Kind and length of each frame's payload.
-fn frames(bytes: &[u8]) -> Vec<(u8, usize)> {
-    let mut rest = &bytes[HEADER_BYTES as usize..];
-    let mut frames = Vec::new();
-    while let Some(prefix) = rest.first_chunk::<4>() {
-        let length = u32::from_le_bytes(*prefix) as usize;
-        frames.push((rest[8], length));
-        rest = &rest[8 + length..];
-    }
-    frames
-}
 
 /// A task of a million blocks and more.
 fn large() -> TaskGraph {

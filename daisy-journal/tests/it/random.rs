@@ -1,16 +1,18 @@
 //! Random lives of a journal: records of all kinds, true and false ones, commits, crashes, compactions,
 //! runs with other tasks in another order. After each step the file says what the model says.
 
-use std::collections::BTreeMap;
+use std::{cell::Cell, collections::BTreeMap};
 
 use daisy_block::TaskId;
 use daisy_graph::{TaskGraph, TaskNode};
-use daisy_journal::{Journal, JournalError, JournalOptions, MemoryDisk, Tail, inspect};
+use daisy_journal::{
+    Journal, JournalError, JournalOptions, JournalTuning, MemoryDisk, Tail, inspect,
+};
 use daisy_sched::{LeaseId, Record, WorkerId};
-use proptest::prelude::*;
+use proptest::{prelude::*, test_runner::TestRunner};
 
 use super::{
-    files::{key, layout},
+    files::{frames, key, layout},
     model::Model,
 };
 
@@ -92,17 +94,25 @@ struct World {
     model: Model,
     /// What has been committed, by the length of the file then; those since the last compaction.
     committed: BTreeMap<u64, Model>,
+    /// After each record since then.
+    appended: Vec<Model>,
+    options: JournalOptions,
+    ways: Ways,
 }
 
+/// Commits of several frames, and snapshots with several parts of one kind.
+pub(crate) type Ways = [u64; 2];
+
 impl World {
-    fn new() -> Self {
+    fn new(tuning: JournalTuning) -> Self {
         let (tasks, names) = run(0, 2);
-        let (journal, resumed) =
-            Journal::open(MemoryDisk::new(), &tasks, JournalOptions::default()).unwrap();
+        let options = JournalOptions { tuning, ..JournalOptions::default() };
+        let (journal, resumed) = Journal::open(MemoryDisk::new(), &tasks, options).unwrap();
         let mut model = Model::default();
         model.check_resumed(&resumed, &names);
         model.epoch = Some(0);
-        let mut world = Self { journal, names, model, committed: BTreeMap::new() };
+        let (committed, appended, ways) = (BTreeMap::new(), Vec::new(), [0; 2]);
+        let mut world = Self { journal, names, model, committed, appended, options, ways };
         world.note_committed();
         world
     }
@@ -115,6 +125,7 @@ impl World {
         let name = self.names.get(task as usize).cloned().unwrap_or_default();
         let blocks = TASKS.iter().find(|(other, _)| *other == name).map_or(0, |task| task.1);
         let is_true = self.model.apply(record, &name, blocks);
+        self.appended.push(self.model.clone());
         match self.journal.append(record) {
             Ok(()) => assert!(is_true, "{record:?} was taken"),
             Err(JournalError::Refused { refusal, .. }) => {
@@ -151,13 +162,21 @@ impl World {
                 self.append(&record(kind, LeaseId(lease), key(task, cell), 1), task);
             }
             Step::Commit => {
+                let before = frames(self.journal.disk().bytes()).len();
                 self.journal.commit().unwrap();
+                let is_split = frames(self.journal.disk().bytes()).len() > before + 1;
+                self.ways[0] += u64::from(is_split);
                 self.note_committed();
             }
             Step::Compact => {
                 self.journal.compact().unwrap();
                 self.committed.clear();
+                self.appended.clear();
                 self.note_committed();
+                // Parts of a snapshot have the kinds from 4 on; those of one task follow one another.
+                let frames = frames(self.journal.disk().bytes());
+                let is_split = |pair: &[(u8, usize)]| pair[0].0 >= 4 && pair[0].0 == pair[1].0;
+                self.ways[1] += u64::from(frames.windows(2).any(is_split));
                 assert_eq!(
                     inspect(self.journal.disk_mut()).unwrap().snapshot_bytes > 0,
                     !self.model.blocks.is_empty()
@@ -173,7 +192,7 @@ impl World {
         }
     }
 
-    /// What survives is what was committed at some time.
+    /// What survives is what was committed at some time, or the first frames of a commit.
     fn crash(&mut self, kept: usize) {
         let disk = self.journal.disk_mut();
         disk.crash(kept);
@@ -185,18 +204,22 @@ impl World {
         };
         // The tasks and the start of a run are not noted, and change nothing else.
         let (_, model) = self.committed.range(..=end).next_back().unwrap();
-        self.model = model.clone();
+        let found = Model::of(&contents);
+        let survives = |model: &&Model| model.without_next() == found;
+        let mut known = std::iter::once(model).chain(&self.appended);
+        self.model = known.find(survives).expect("what was appended up to some record").clone();
         self.reopen(0, self.names.len());
     }
 
     fn reopen(&mut self, first: usize, count: usize) {
         let (tasks, names) = run(first, count);
         let disk = std::mem::take(self.journal.disk_mut());
-        let (journal, resumed) = Journal::open(disk, &tasks, JournalOptions::default()).unwrap();
+        let (journal, resumed) = Journal::open(disk, &tasks, self.options).unwrap();
         self.model.check_resumed(&resumed, &names);
         (self.journal, self.names) = (journal, names);
         self.model.epoch = Some(resumed.epoch);
         self.committed.clear();
+        self.appended.clear();
         self.note_committed();
     }
 }
@@ -213,8 +236,8 @@ fn record(kind: u8, lease: LeaseId, key: daisy_block::BlockKey, attempts: u32) -
 }
 
 /// Lets a journal live, and compares it with the model after each step.
-pub(crate) fn live(steps: &[Step]) {
-    let mut world = World::new();
+pub(crate) fn live(steps: &[Step], tuning: JournalTuning) -> Ways {
+    let mut world = World::new(tuning);
     for step in steps {
         world.step(step);
         let model = world.committed.values().next_back().unwrap();
@@ -223,15 +246,34 @@ pub(crate) fn live(steps: &[Step]) {
         assert_eq!(contents.bytes, world.journal.len_bytes());
         assert_eq!(Model::of(&contents), model.without_next(), "after {step:?}");
     }
+    world.ways
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
-
-    #[test]
-    fn a_journal_says_what_the_model_says(steps in steps()) {
-        live(&steps);
+#[test]
+fn a_journal_says_what_the_model_says() {
+    let small = (1_u64..5, 0_usize..200, 0_usize..30).prop_map(
+        |(max_run, max_batch_bytes, max_part_bytes)| JournalTuning {
+            max_run,
+            max_batch_bytes,
+            max_part_bytes,
+        },
+    );
+    let tuning = prop_oneof![Just(JournalTuning::default()), small];
+    let ways = Cell::new([0; 2]);
+    let config =
+        ProptestConfig { cases: 3_000, source_file: Some(file!()), ..ProptestConfig::default() };
+    let mut runner = TestRunner::new(config);
+    let result = runner.run(&(steps(), tuning), |(steps, tuning)| {
+        let [batches, parts] = live(&steps, tuning);
+        // With the sizes that are shipped, so few records fit into one frame.
+        prop_assert!(tuning != JournalTuning::default() || batches == 0);
+        ways.set([ways.get()[0] + batches, ways.get()[1] + parts]);
+        Ok(())
+    });
+    if let Err(error) = result {
+        panic!("{error}\n{runner}");
     }
+    assert!(ways.get().iter().all(|&count| count > 0), "{ways:?}");
 }
 
 #[test]

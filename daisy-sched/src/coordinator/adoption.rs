@@ -121,7 +121,7 @@ impl<'a> Adoption<'a> {
     }
 
     fn check(&self, Adopted { lease, worker, key }: Adopted) -> Result<(), Misfit> {
-        let issued = Numbered::<()>::new(self.config.epoch);
+        let issued = Numbered::<()>::new(self.config.epoch, 0);
         if !issued.was_issued(lease.0) {
             return Err(Misfit::Number);
         }

@@ -29,8 +29,8 @@ pub(super) struct Checks {
 }
 
 impl Checks {
-    pub(super) fn new(epoch: u32) -> Self {
-        Self { open: Numbered::new(epoch), in_order: VecDeque::new(), is_timed: false }
+    pub(super) fn new(epoch: u32, place_bits: u32) -> Self {
+        Self { open: Numbered::new(epoch, place_bits), in_order: VecDeque::new(), is_timed: false }
     }
 }
 

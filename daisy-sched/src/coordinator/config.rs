@@ -32,6 +32,37 @@ pub struct CoordinatorConfig {
     pub adopted: Vec<Adopted>,
     /// For how long the workers of adopted leases may stay away before their blocks are put back.
     pub reconnect_ms: u64,
+    /// Sizes that choose between ways to the same result.
+    pub tuning: CoordinatorTuning,
+}
+
+/// Sizes that choose between ways to the same result; the default is what is fast.
+///
+/// Tests set others, so that few workers take every way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CoordinatorTuning {
+    /// How many workers that have blocks already are looked at in one go, at least 1.
+    pub busy_workers_per_turn: usize,
+    /// Places for leases, workers and checks at first, as a power of two; they double where they are too few.
+    pub place_bits: u32,
+}
+
+impl Default for CoordinatorTuning {
+    fn default() -> Self {
+        Self { busy_workers_per_turn: 4, place_bits: 6 }
+    }
+}
+
+/// How often the coordinator took each of its ways: tests show with it that they took all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CoordinatorPaths {
+    /// Times that not all workers with blocks were looked at.
+    pub busy_left_out: u64,
+    /// Leases, workers and checks that were kept beside their place since a newer one had it.
+    pub displaced: u64,
+    /// Times that there were too few places.
+    pub doubled: u64,
 }
 
 /// A lease of an earlier epoch whose worker may still be at work.
@@ -58,6 +89,7 @@ impl Default for CoordinatorConfig {
             check_timeout_ms: 60_000,
             adopted: Vec::new(),
             reconnect_ms: 60_000,
+            tuning: CoordinatorTuning::default(),
         }
     }
 }

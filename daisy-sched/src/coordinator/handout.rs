@@ -6,9 +6,6 @@ use daisy_block::{BlockKey, TaskId};
 
 use super::{Coordinator, CoordinatorError, Output, WorkerId};
 
-/// How many workers that have blocks already are looked at in one go.
-const BUSY_WORKERS_PER_TURN: usize = 4;
-
 impl Coordinator {
     /// Whether the scheduler left something that matters for the next call.
     pub(super) const fn has_backlog(&self) -> bool {
@@ -149,18 +146,21 @@ impl Coordinator {
             return Ok(None);
         }
         let share = self.share(task, share)?;
-        for _ in 0..BUSY_WORKERS_PER_TURN {
+        for _ in 0..self.config.tuning.busy_workers_per_turn.max(1) {
             let row = &mut self.tasks[task.index()];
             let current = row.busy_place;
             let from_here = |bound: Bound<WorkerId>| (bound, Bound::Unbounded);
             let here = row.busy.range(from_here(Bound::Included(current))).next();
-            let Some(&worker) = here.or_else(|| row.busy.first()) else { break };
+            let Some(&worker) = here.or_else(|| row.busy.first()) else { return Ok(None) };
             if self.workers.get(worker.0).is_some_and(|member| member.leases.len() < share) {
                 row.busy_place = worker;
                 return Ok(Some((worker, false)));
             }
             row.busy_place = WorkerId(worker.0.saturating_add(1));
         }
+        let num_busy = self.tasks[task.index()].busy.len();
+        let is_left_out = num_busy > self.config.tuning.busy_workers_per_turn;
+        self.busy_left_out += u64::from(is_left_out);
         Ok(None)
     }
 

@@ -37,7 +37,7 @@ use crate::{Counts, Moment, Scheduler};
 
 pub use self::{
     adoption::{Adoption, Misfit},
-    config::{Adopted, CoordinatorConfig, TaskConfig},
+    config::{Adopted, CoordinatorConfig, CoordinatorPaths, CoordinatorTuning, TaskConfig},
     error::CoordinatorError,
     io::{
         Cause, CheckId, Ending, FailureCause, Finding, Input, KillReason, Lease, LeaseId, Outcome,
@@ -78,6 +78,7 @@ pub struct Coordinator {
     outputs: VecDeque<Output>,
     num_out: u64,
     num_late: u64,
+    busy_left_out: u64,
     open_tasks: usize,
     is_draining: bool,
     is_done: bool,
@@ -120,15 +121,16 @@ impl Coordinator {
         let mut coordinator = Self {
             now: Moment::ZERO,
             open_tasks: ids.len(),
-            leases: Numbered::new(config.epoch),
-            workers: Numbered::new(config.epoch),
-            checks: Checks::new(config.epoch),
+            leases: Numbered::new(config.epoch, config.tuning.place_bits),
+            workers: Numbered::new(config.epoch, config.tuning.place_bits),
+            checks: Checks::new(config.epoch, config.tuning.place_bits),
             parked: BTreeMap::new(),
             suspects: BTreeSet::new(),
             timers: Timers::default(),
             outputs: VecDeque::new(),
             num_out: 0,
             num_late: 0,
+            busy_left_out: 0,
             is_draining: false,
             is_done: false,
             #[cfg(debug_assertions)]
@@ -314,6 +316,17 @@ impl Coordinator {
     #[must_use]
     pub const fn num_late(&self) -> u64 {
         self.num_late
+    }
+
+    /// How often each way was taken so far; those of the scheduler inside are not counted here.
+    #[must_use]
+    pub fn paths(&self) -> CoordinatorPaths {
+        let all = [self.leases.paths(), self.workers.paths(), self.checks.open.paths()];
+        CoordinatorPaths {
+            busy_left_out: self.busy_left_out,
+            displaced: all.iter().map(|paths| paths.0).sum(),
+            doubled: all.iter().map(|paths| paths.1).sum(),
+        }
     }
 
     /// Whether [`Input::Drain`] was given.

@@ -9,7 +9,6 @@ use alloc::{collections::BTreeMap, vec::Vec};
 
 /// Bits of an id below its epoch.
 const COUNTER_BITS: u32 = 40;
-const FIRST_PLACES: usize = 64;
 
 /// See the module's text.
 #[derive(Clone, Debug)]
@@ -17,17 +16,25 @@ pub(super) struct Numbered<T> {
     next: u64,
     ring: Vec<Option<(u64, T)>>,
     rest: BTreeMap<u64, T>,
+    num_displaced: u64,
+    num_doubled: u64,
 }
 
 impl<T> Numbered<T> {
     /// The largest epoch.
     pub(super) const MAX_EPOCH: u32 = (1 << (u64::BITS - COUNTER_BITS)) - 1;
 
-    /// Nothing yet; the first id is `epoch << 40`.
-    pub(super) fn new(epoch: u32) -> Self {
+    /// Nothing yet; the first id is `epoch << 40`. There are `2^place_bits` places at first.
+    pub(super) fn new(epoch: u32, place_bits: u32) -> Self {
         let mut ring = Vec::new();
-        ring.resize_with(FIRST_PLACES, || None);
-        Self { next: u64::from(epoch) << COUNTER_BITS, ring, rest: BTreeMap::new() }
+        ring.resize_with(1 << place_bits.min(16), || None);
+        let (next, rest) = (u64::from(epoch) << COUNTER_BITS, BTreeMap::new());
+        Self { next, ring, rest, num_displaced: 0, num_doubled: 0 }
+    }
+
+    /// How many things a newer one took the place of, and how often there were too few places.
+    pub(super) const fn paths(&self) -> (u64, u64) {
+        (self.num_displaced, self.num_doubled)
     }
 
     /// Whether a thing ever had that id, here or in an earlier epoch.
@@ -41,6 +48,7 @@ impl<T> Numbered<T> {
         self.next += 1;
         let place = self.place(id);
         if let Some((old, thing)) = self.ring[place].replace((id, thing)) {
+            self.num_displaced += 1;
             self.rest.insert(old, thing);
             if self.rest.len() * 4 > self.ring.len() {
                 self.grow();
@@ -94,6 +102,7 @@ impl<T> Numbered<T> {
 
     #[cold]
     fn grow(&mut self) {
+        self.num_doubled += 1;
         let mut things = core::mem::take(&mut self.rest);
         things.extend(self.ring.iter_mut().filter_map(Option::take));
         let places = self.ring.len() * 2;
@@ -113,7 +122,7 @@ mod tests {
 
     #[test]
     fn old_things_stay_where_newer_ones_need_their_place() {
-        let mut things = Numbered::new(3);
+        let mut things = Numbered::new(3, 6);
         let old: Vec<u64> = (0..10).map(|thing| things.insert(thing)).collect();
         assert_eq!(old[0], 3 << 40);
         for thing in 10..10_000 {
@@ -131,10 +140,12 @@ mod tests {
 
     #[test]
     fn many_things_at_once_make_the_ring_grow() {
-        let mut things = Numbered::new(0);
-        let ids: Vec<u64> = (0..5_000_u64).map(|thing| things.insert(thing)).collect();
-        assert!(things.ring.len() >= 4_096);
-        assert!(ids.iter().all(|&id| things.remove(id) == Some(id)));
-        assert_eq!(things.iter().count(), 0);
+        for place_bits in [0, 6] {
+            let mut things = Numbered::new(0, place_bits);
+            let ids: Vec<u64> = (0..5_000_u64).map(|thing| things.insert(thing)).collect();
+            assert!(things.ring.len() >= 4_096);
+            assert!(ids.iter().all(|&id| things.remove(id) == Some(id)));
+            assert_eq!(things.iter().count(), 0);
+        }
     }
 }

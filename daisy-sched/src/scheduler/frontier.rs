@@ -182,8 +182,7 @@ impl Frontier {
     /// Whether there may be a block to hand out; looking for it may be needed.
     pub(super) fn has_ready(&self) -> bool {
         self.tally.ready > 0
-            || !self.watch.is_idle()
-            || (self.has_unseen_pages() && self.tally.has_untouched())
+            || (self.tally.has_untouched() && (!self.watch.is_idle() || self.has_unseen_pages()))
     }
 
     /// Takes the next ready block out of its queue.

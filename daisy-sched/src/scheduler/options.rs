@@ -56,6 +56,14 @@ pub struct Tuning {
     pub max_counted_readers: u64,
     /// Rows of cells that are looked at in one call of a [`Coordinator`](crate::Coordinator)'s scheduler.
     pub max_steps: u64,
+    /// Rows of cells that are looked at when a block is finished; the rest is looked at when one is asked for.
+    pub max_steps_at_once: u64,
+    /// While so many blocks of a task are ready, a coordinator's scheduler looks for no more ahead of need.
+    pub max_found_ahead: u64,
+    /// Runs of cells beside those not requested are listed up to this length; longer ones are searched.
+    pub max_listed: u64,
+    /// Pages without use whose memory is kept for the next one.
+    pub max_free_pages: usize,
 }
 
 impl Default for Tuning {
@@ -67,6 +75,10 @@ impl Default for Tuning {
             max_counted: 343,
             max_counted_readers: 1024,
             max_steps: 16_384,
+            max_steps_at_once: 16_384,
+            max_found_ahead: 65_536,
+            max_listed: 16_384,
+            max_free_pages: 64,
         }
     }
 }
@@ -101,12 +113,20 @@ pub struct Paths {
     pub orphaned: u64,
     /// Times that work was left for the next call.
     pub interrupted: u64,
+    /// Times that cells were left to be decided when a block is asked for.
+    pub put_off: u64,
+    /// Times that cells were left to be decided since enough blocks are ready.
+    pub well_fed: u64,
+    /// Pages opened whose cells may wait for more than 255 blocks each.
+    pub long_waits: u64,
+    /// Pages closed whose memory was given back.
+    pub shed: u64,
 }
 
 impl Paths {
     /// Each way with its name.
     #[must_use]
-    pub const fn named(&self) -> [(&'static str, u64); 13] {
+    pub const fn named(&self) -> [(&'static str, u64); 17] {
         [
             ("opened_beside_closed", self.opened_beside_closed),
             ("closed_unopened", self.closed_unopened),
@@ -121,6 +141,10 @@ impl Paths {
             ("named", self.named),
             ("orphaned", self.orphaned),
             ("interrupted", self.interrupted),
+            ("put_off", self.put_off),
+            ("well_fed", self.well_fed),
+            ("long_waits", self.long_waits),
+            ("shed", self.shed),
         ]
     }
 }

@@ -18,9 +18,6 @@ use super::{
     page::{Page, Width},
 };
 
-/// Free pages that are kept for the next use.
-const MAX_FREE_PAGES: usize = 64;
-
 /// The directory of pages and the live pages themselves.
 #[derive(Clone, Debug)]
 pub(super) struct Pages {
@@ -34,6 +31,10 @@ pub(super) struct Pages {
     chunks: Vec<Chunk>,
     slots: Vec<Page>,
     free: Vec<Slot>,
+    /// Free pages whose memory is kept for the next use.
+    max_free: usize,
+    num_long: u64,
+    num_shed: u64,
 }
 
 /// Where a live page lies.
@@ -141,7 +142,20 @@ impl Pages {
             chunks: Vec::new(),
             slots: Vec::new(),
             free: Vec::new(),
+            max_free: tuning.max_free_pages,
+            num_long: 0,
+            num_shed: 0,
         }
+    }
+
+    /// Pages opened with counters of more than a byte.
+    pub(super) const fn num_long(&self) -> u64 {
+        self.num_long
+    }
+
+    /// Pages closed whose memory was given back.
+    pub(super) const fn num_shed(&self) -> u64 {
+        self.num_shed
     }
 
     /// Whether a cell that waits for no counted block any more may still wait for others.
@@ -202,6 +216,7 @@ impl Pages {
             self.slots.push(Page::new(cells, self.width, self.defers));
             self.slots.len() as Slot - 1
         });
+        self.num_long += u64::from(self.width == Width::Long);
         let cells = self.cells_of(page);
         let size = self.size.cells();
         self.slots[slot as usize].reset(page, (cells.end - cells.start) as u32, waits, size);
@@ -212,7 +227,8 @@ impl Pages {
     /// Marks a page as done; a live one is given back.
     pub(super) fn close(&mut self, page: u64) {
         if let PageState::Live(slot) = self.state(page) {
-            if self.free.len() >= MAX_FREE_PAGES {
+            if self.free.len() >= self.max_free {
+                self.num_shed += 1;
                 self.slots[slot as usize].shed();
             }
             self.free.push(slot);

@@ -54,7 +54,8 @@ pub(super) fn frontiers(
         }
         let hull = &hulls[task.index()];
         let origin = Coordinate::from_fn(node.tiling().dims(), |axis| hull.axes()[axis].start);
-        let closed = Resolved::new(grid.num_cells(), only(&grid, &origin, &wanted[task.index()]));
+        let only = only(&grid, &origin, &wanted[task.index()]);
+        let closed = Resolved::new(grid.num_cells(), only, options.tuning.max_listed);
         let (gates, inputs): (Vec<_>, Vec<_>) = tasks
             .upstream(task)
             .iter()

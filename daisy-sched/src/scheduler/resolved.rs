@@ -12,9 +12,6 @@ use smallvec::SmallVec;
 
 use super::wanted::{Ascent, Wanted};
 
-/// The longest run whose resolved cells are listed.
-const MAX_LISTED: u64 = 1 << 14;
-
 /// See the module's text.
 #[derive(Clone, Debug)]
 pub(super) struct Resolved {
@@ -23,12 +20,15 @@ pub(super) struct Resolved {
     wanted: Option<Box<Wanted>>,
     /// Requested cells that are resolved.
     done: RoaringTreemap,
+    /// The longest run whose resolved cells are listed.
+    max_listed: u64,
 }
 
 impl Resolved {
     /// Of a grid of so many cells.
-    pub(super) fn new(num_cells: u64, wanted: Option<Wanted>) -> Self {
-        Self { num_cells, wanted: wanted.map(Box::new), done: RoaringTreemap::new() }
+    pub(super) fn new(num_cells: u64, wanted: Option<Wanted>, max_listed: u64) -> Self {
+        let wanted = wanted.map(Box::new);
+        Self { num_cells, wanted, done: RoaringTreemap::new(), max_listed }
     }
 
     /// The number of requested cells.
@@ -168,7 +168,7 @@ impl Resolved {
 
     /// Whether listing the resolved cells of a run is quicker than counting them again and again.
     fn is_listed(&self, run: &Range<u64>) -> bool {
-        self.wanted.is_some() && run.end.saturating_sub(run.start) <= MAX_LISTED
+        self.wanted.is_some() && run.end.saturating_sub(run.start) <= self.max_listed
     }
 
     fn for_each_wanted(&self, run: Range<u64>, mut each: impl FnMut(Range<u64>)) {

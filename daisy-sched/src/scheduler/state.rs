@@ -5,9 +5,6 @@ use daisy_block::{BlockKey, TaskId};
 use super::{Paths, Scheduler, pages::Slot};
 use crate::{SchedulerError, counts::Out};
 
-/// While so many blocks of a task are ready, no more of them are looked for ahead of need.
-const MAX_FOUND_AHEAD: u64 = 1 << 16;
-
 impl Scheduler {
     /// The place of a block that is out, and where it is.
     #[inline]
@@ -61,8 +58,12 @@ impl Scheduler {
         let mut steps = self.max_steps;
         self.orphan_on(&mut steps);
         for task in 0..self.tasks.len() {
-            let is_well_fed = self.tasks[task].tally.ready > MAX_FOUND_AHEAD;
-            if !is_well_fed && !self.tasks[task].watch.is_idle() {
+            if self.tasks[task].watch.is_idle() {
+                continue;
+            }
+            if self.tasks[task].tally.ready > self.options.tuning.max_found_ahead {
+                self.paths.well_fed += 1;
+            } else {
                 self.work_off(task, &mut steps);
                 self.has_backlog |= !self.tasks[task].watch.is_idle();
             }
@@ -71,8 +72,13 @@ impl Scheduler {
 
     /// How often each way was taken so far.
     #[must_use]
-    pub const fn paths(&self) -> Paths {
-        self.paths
+    pub fn paths(&self) -> Paths {
+        let mut paths = self.paths;
+        for frontier in &self.tasks {
+            paths.long_waits += frontier.pages.num_long();
+            paths.shed += frontier.pages.num_shed();
+        }
+        paths
     }
 
     pub(super) fn check_task(&self, task: TaskId) -> Result<(), SchedulerError> {
@@ -106,8 +112,8 @@ impl Scheduler {
 
     pub(super) fn close_if_empty(&mut self, task: usize) {
         // `has_ready` still counts the block being taken; only what is to be looked at keeps it open.
-        let rank = self.rank[task];
-        if !self.tasks[task].has_unseen_pages() && self.tasks[task].watch.is_idle() {
+        let (rank, frontier) = (self.rank[task], &self.tasks[task]);
+        if frontier.watch.is_idle() && !frontier.has_unseen_pages() {
             self.open[rank / 64] &= !(1 << (rank % 64));
         }
     }

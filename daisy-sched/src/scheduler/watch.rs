@@ -29,9 +29,6 @@ use super::{
     pages::PageState,
 };
 
-/// Rows that are looked at when a block is finished; what is left is done when a block is asked for.
-const MAX_STEPS_AT_ONCE: u64 = 1 << 14;
-
 /// The cells of one task that watch others, and those that are to be decided.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Watch {
@@ -157,7 +154,9 @@ impl Scheduler {
         if self.tasks[task].watch.is_idle() {
             self.refresh(task);
         } else {
-            self.work_off(task, &mut self.max_steps.min(MAX_STEPS_AT_ONCE));
+            let mut steps = self.max_steps.min(self.options.tuning.max_steps_at_once);
+            self.work_off(task, &mut steps);
+            self.paths.put_off += u64::from(!self.tasks[task].watch.is_idle());
         }
     }
 

@@ -101,13 +101,13 @@ pub(crate) fn apply(
     let mut scheduler = player.take_up(builder, &mut model, calls)?;
     let is_fresh =
         |call: &Call| !matches!(call, Call::TakeOver(_) | Call::NoteAttempts(_) | Call::Named(_));
-    // Where nothing was closed beforehand, exactly what may run is known to be ready.
+    // Where nothing was closed beforehand or put off, exactly what may run is known to be ready.
     let all_known =
         calls.iter().all(|call| is_fresh(call) || matches!(call, Call::NoteAttempts(_)));
     for &call in calls {
         player.play(&mut scheduler, &mut model, call)?;
         model.compare(&scheduler, false)?;
-        if all_known {
+        if all_known && scheduler.paths().put_off == 0 {
             for task in 0..pipeline.tasks.len() {
                 let is_ready = |&place: &usize| {
                     model.blocks[place].task == task

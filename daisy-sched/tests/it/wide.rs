@@ -244,3 +244,12 @@ fn two_blocks_that_are_read_by_thousands_each() {
     assert_eq!(num_ran, 9_000);
     assert!(scheduler.is_done() && scheduler.paths().decided > 8_000);
 }
+
+#[test]
+fn conflicts_that_need_long_counters_and_more_pages_than_are_kept() {
+    let paths = Case::new(&[12, 12, 12], &[(3, 3); 3]).run();
+    assert!(paths.long_waits > 0 && paths.watching == 0, "{paths:?}");
+    let case = Case::new(&[300_000], &[(0, 0)]);
+    let paths = Case { in_flight: 300_000, ..case }.run();
+    assert!(paths.shed > 0, "{paths:?}");
+}

@@ -3,7 +3,7 @@
 use daisy_block::TaskId;
 use daisy_journal::JournalError;
 use daisy_sched::{
-    Cause, Ending, Input, KillReason, Moment, Outcome, Output, Record, Settlement, WorkerId,
+    Cause, Ending, Input, KillReason, Moment, Outcome, Output, Reason, Record, Settlement, WorkerId,
 };
 
 use super::{Arrived, Effect, Phase, Server, Syncing};
@@ -70,10 +70,15 @@ impl Server {
 
     fn pass_time(&mut self, now: Moment, turn: &mut Turn<'_>) {
         while self.phase == Phase::Running
-            && self.desk.coordinator.next_deadline().is_some_and(|(at, _)| at <= now)
+            && let Some((at, reason)) = self.desk.coordinator.next_deadline()
+            && at <= now
         {
             self.tell(now, Input::Timeout);
             self.carry_out(now, turn);
+            if reason == Reason::Backlog {
+                // What has come meanwhile goes first.
+                return;
+            }
         }
     }
 

@@ -86,7 +86,11 @@ impl RunJournal {
     ) -> Result<(Self, TakenUp), Error> {
         let wrong = |error: JournalError<_>| journal_error(path, error);
         let damage = if keeping.use_damaged { Damage::UseWhatIsBefore } else { Damage::Refuse };
-        let options = JournalOptions { damage, compact_above_bytes: COMPACT_ABOVE_BYTES };
+        let options = JournalOptions {
+            damage,
+            compact_above_bytes: COMPACT_ABOVE_BYTES,
+            ..JournalOptions::default()
+        };
         let disk = FileDisk::open(path)
             .map_err(|error| Error::JournalFile { path: path.into(), error })?;
         let graph: &TaskGraph = earlier.graph().tasks();

@@ -10,7 +10,7 @@ use std::{
     panic::{self, AssertUnwindSafe, catch_unwind},
     sync::{Condvar, MutexGuard, Once, PoisonError},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 #[cfg(all(unix, feature = "workers"))]
@@ -20,6 +20,9 @@ use super::{
     hub::{Hub, State},
     machine::Machine,
 };
+
+/// For how long at most a thread that goes on at once lets others have the lock.
+const LONGEST_ASIDE: Duration = Duration::from_millis(10);
 
 /// A panic that was caught.
 #[derive(Clone, Debug)]
@@ -66,6 +69,18 @@ impl<'a> Held<'a> {
             None => wake.wait(state).map_err(PoisonError::into_inner),
         };
         Self { hub, state: state.unwrap_or_else(|state| state) }
+    }
+
+    /// Lets those have the lock who wait for it: else the thread that lets go of it is the quickest to have it again.
+    pub(super) fn step_aside(mut self) -> Self {
+        let begin = Instant::now();
+        while self.hub.is_wanted(&self.state) && begin.elapsed() < LONGEST_ASIDE {
+            let hub = self.hub;
+            drop(self);
+            thread::yield_now();
+            self = hub.lock();
+        }
+        self
     }
 
     /// The processes of the run, which are to be ended and reaped also after a panic.

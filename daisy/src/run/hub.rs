@@ -15,7 +15,10 @@ use std::{
     collections::{BTreeMap, VecDeque},
     mem,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Condvar, Mutex, OnceLock, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, OnceLock, PoisonError, TryLockError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -39,6 +42,8 @@ const STALE: Duration = Duration::from_millis(2 * LookAhead::TIME.as_millis() as
 pub(in crate::run) struct Hub {
     pub(super) pipeline: Arc<Pipeline>,
     state: Mutex<State>,
+    /// Threads that came while another one had the lock, and wait for it.
+    num_waiting: AtomicUsize,
     /// Wakes the thread that drives the run, unless it waits for sockets.
     pub(super) driver: Condvar,
     lobbies: Vec<Lobby>,
@@ -81,6 +86,8 @@ pub(super) struct Row {
     /// Blocks it asked for and has not got.
     pub(super) asked: u32,
     pub(super) is_parked: bool,
+    /// It was parked, was woken, and has not got the lock since.
+    pub(super) is_woken: bool,
     pub(super) is_dismissed: bool,
 }
 
@@ -144,11 +151,30 @@ impl Hub {
             scratch: Vec::new(),
         };
         let driver = Condvar::new();
-        Self { pipeline, state: Mutex::new(state), driver, lobbies, is_serial }
+        let (state, num_waiting) = (Mutex::new(state), AtomicUsize::new(0));
+        Self { pipeline, state, num_waiting, driver, lobbies, is_serial }
     }
 
     pub(super) fn lock(&self) -> Held<'_> {
-        Held::new(self, self.state.lock().unwrap_or_else(PoisonError::into_inner))
+        let state = match self.state.try_lock() {
+            Ok(state) => state,
+            Err(TryLockError::Poisoned(error)) => error.into_inner(),
+            Err(TryLockError::WouldBlock) => {
+                self.num_waiting.fetch_add(1, Ordering::Relaxed);
+                let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+                self.num_waiting.fetch_sub(1, Ordering::Relaxed);
+                state
+            }
+        };
+        Held::new(self, state)
+    }
+
+    /// Whether a thread waits for the lock, or was woken and is on its way to it.
+    pub(super) fn is_wanted(&self, state: &State) -> bool {
+        let is_called = |asked: &Inquiries| asked.checkers > 0 && !asked.open.is_empty();
+        self.num_waiting.load(Ordering::Relaxed) > 0
+            || state.rows.iter().any(|row| row.is_woken)
+            || state.inquiries.iter().any(is_called)
     }
 
     /// Does what a thread of the run does; if that panics, the run ends.
@@ -370,8 +396,8 @@ impl State {
     pub(super) fn add_row(&mut self, worker: WorkerId, task: TaskId) {
         let slot = self.rows.len();
         let seat = Arc::new(Seat::new());
-        let (is_parked, is_dismissed) = (false, false);
-        self.rows.push(Row { seat, worker, task, asked: 0, is_parked, is_dismissed });
+        let (is_parked, is_woken, is_dismissed) = (false, false, false);
+        self.rows.push(Row { seat, worker, task, asked: 0, is_parked, is_woken, is_dismissed });
         self.slots.insert(worker, slot);
         self.starts.push_back(Start::Worker(slot));
     }
@@ -393,6 +419,7 @@ impl State {
         row.seat.give(lease);
         let was_parked = mem::replace(&mut row.is_parked, false);
         if was_parked {
+            row.is_woken = true;
             row.seat.wake.notify_one();
         }
         !was_parked
@@ -401,8 +428,10 @@ impl State {
     fn dismiss(&mut self, worker: WorkerId) {
         self.outside.iter_mut().for_each(|outside| outside.dismiss(worker));
         if let Some(slot) = self.slot_of(worker) {
-            self.rows[slot].is_dismissed = true;
-            self.rows[slot].seat.wake.notify_one();
+            let row = &mut self.rows[slot];
+            row.is_dismissed = true;
+            row.is_woken |= row.is_parked;
+            row.seat.wake.notify_one();
         }
     }
 

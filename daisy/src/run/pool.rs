@@ -11,7 +11,7 @@ use std::{
 };
 
 use daisy_block::TaskId;
-use daisy_sched::{Ending, Input, Moment, WorkerId};
+use daisy_sched::{Ending, Input, Moment, Reason, WorkerId};
 
 use super::{
     hub::{Hub, Start, State},
@@ -65,6 +65,8 @@ struct Driver {
 enum Step {
     /// It looks again at once.
     Again,
+    /// It goes on at once with what was left, after everybody else had a turn.
+    GoOn,
     /// It takes in what came while this process stood still.
     CatchUp,
     /// It waits until something happens, or for so long.
@@ -80,6 +82,10 @@ impl Driver {
             let step = held.turn(|state| self.step(hub, state)).unwrap_or(Step::End);
             held = match (step, &mut self.network) {
                 (Step::Again, _) | (Step::CatchUp, None) => held,
+                (Step::GoOn, None) => held.step_aside(),
+                (Step::GoOn, Some(network)) => {
+                    network.wait(hub, held.step_aside(), Some(Duration::ZERO))
+                }
                 (Step::CatchUp, Some(network)) => network.catch_up(hub, held),
                 (Step::Wait(time), Some(network)) => network.wait(hub, held, time),
                 (Step::Wait(time), None) => held.wait(&hub.driver, time),
@@ -96,9 +102,9 @@ impl Driver {
             self.threads.start(hub, start, state);
         }
         let now = Instant::now();
-        let due = state.machine.coordinator.next_deadline().map(|(deadline, _)| deadline);
+        let due = state.machine.coordinator.next_deadline();
         let moment = state.machine.moment_of(now);
-        if let Some(due) = due.filter(|&due| due <= moment) {
+        if let Some((due, reason)) = due.filter(|&(due, _)| due <= moment) {
             let is_stalled = moment.since(due) >= STALL && self.network.is_some();
             if is_stalled && !mem::replace(&mut self.has_caught_up, true) {
                 // Those who seem to be silent or late may have spoken meanwhile.
@@ -107,7 +113,9 @@ impl Driver {
             self.has_caught_up = false;
             state.machine.handle(moment, Input::Timeout);
             hub.route(state);
-            return Step::Again;
+            if reason != Reason::Backlog {
+                return Step::Again;
+            }
         }
         if state.is_ticking {
             state.is_ticking = hub.tidy_desks(state, now);
@@ -118,7 +126,11 @@ impl Driver {
         if !state.starts.is_empty() || state.is_closing {
             return Step::Again;
         }
-        let due = state.machine.coordinator.next_deadline().map(|(deadline, _)| deadline);
+        let due = state.machine.coordinator.next_deadline();
+        if due.is_some_and(|(_, reason)| reason == Reason::Backlog) {
+            return Step::GoOn;
+        }
+        let due = due.map(|(deadline, _)| deadline);
         state.armed = due;
         Step::Wait(wait_until(state, due, Instant::now()))
     }

@@ -137,8 +137,7 @@ fn wait(hub: &Hub) -> bool {
         Some(due.since(now))
     });
     let Some(time) = time.flatten() else { return false };
-    if !time.is_zero() {
-        drop(held.wait(&hub.driver, Some(time)));
-    }
+    // What was left is gone on with at once.
+    drop(if time.is_zero() { held.step_aside() } else { held.wait(&hub.driver, Some(time)) });
     true
 }

@@ -163,7 +163,8 @@ impl Worker<'_> {
 
     /// What there is to do; None if it has to wait for that.
     fn next(&self, state: &mut State) -> Option<Next> {
-        state.rows[self.slot].is_parked = false;
+        let row = &mut state.rows[self.slot];
+        (row.is_parked, row.is_woken) = (false, false);
         if let Some((check, key)) = state.inquiries[self.task.index()].after.pop_front() {
             return Some(Next::Check(check, key));
         }

@@ -29,3 +29,4 @@ mod runs;
 #[cfg(feature = "arrays")]
 mod segment;
 mod tasks;
+mod wide;

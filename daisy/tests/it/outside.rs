@@ -33,8 +33,13 @@ fn worker_entry() {
             file.write_all(line.as_bytes()).unwrap();
         }
     };
-    let note = mark.clone();
+    let (note, log) = (mark.clone(), mark.clone());
     let tasks = [
+        task(line("wide", 1).process(move |block| {
+            log(block, "begin");
+            thread::yield_now();
+            log(block, "end");
+        })),
         task(line("count", 1).process(move |block| {
             thread::park_timeout(Duration::from_millis(2));
             note(block, "ran");
@@ -88,14 +93,19 @@ fn worker_entry() {
     panic!("serve does not return in a worker");
 }
 
-/// A task whose workers are this program, entered at [`worker_entry`].
+/// A task in one dimension whose workers are this program, entered at [`worker_entry`].
 pub(crate) fn outside(name: &str, blocks: i64, folder: &Path) -> TaskBuilder {
+    by_this_program(line(name, blocks), folder)
+}
+
+/// A task whose workers are this program.
+pub(crate) fn by_this_program(task: TaskBuilder, folder: &Path) -> TaskBuilder {
     let me = env::current_exe().unwrap().into_os_string();
     let variable = format!("{FOLDER}={}", folder.display());
     let words = ["--exact", "outside::worker_entry", "--nocapture"].map(Into::into);
     // `env` sets what a command of its own could not.
     let command = ["env".into(), variable.into(), me].into_iter().chain(words);
-    line(name, blocks).worker_command(command.collect::<Vec<std::ffi::OsString>>())
+    task.worker_command(command.collect::<Vec<std::ffi::OsString>>())
 }
 
 pub(crate) fn options(folder: &Path) -> RunOptions {

@@ -1,6 +1,7 @@
 //! The coordinator: transcripts of what goes in and comes out, and random operations beside a model.
 
 mod comebacks;
+mod large;
 mod model;
 mod play;
 mod transcripts;

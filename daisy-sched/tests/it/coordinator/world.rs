@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use daisy_block::{BlockKey, TaskId};
 use daisy_graph::TaskGraph;
 use daisy_sched::{
-    Adopted, Cause, CheckId, Coordinator, CoordinatorConfig, Ending, FailureCause, Finding, Input,
-    KillReason, Lease, LeaseId, Moment, Outcome, Output, PutBackReason, Question, Reason, Request,
-    Scheduler, SchedulerOptions, Settlement, Stage, TakenUp, TaskConfig, TaskEnding, Tuning,
-    Verdict, WorkerId, WorkerKind,
+    Adopted, Cause, CheckId, Coordinator, CoordinatorConfig, CoordinatorTuning, Ending,
+    FailureCause, Finding, Input, KillReason, Lease, LeaseId, Moment, Outcome, Output,
+    PutBackReason, Question, Reason, Request, Scheduler, SchedulerOptions, Settlement, Stage,
+    TakenUp, TaskConfig, TaskEnding, Tuning, Verdict, WorkerId, WorkerKind,
 };
 
 /// A number below the one given.
@@ -71,6 +71,17 @@ pub(crate) struct World {
     /// Which leases the present input may settle.
     settled_by: Option<Input>,
     given_up: BTreeSet<WorkerId>,
+    /// How often each thing happened, by name.
+    ways: Ways,
+}
+
+/// How often each thing happened, by name.
+pub(crate) type Ways = BTreeMap<String, u64>;
+
+/// The name of a variant, and of what it is about.
+fn name(thing: &impl std::fmt::Debug) -> String {
+    let text = format!("{thing:?}");
+    text.split(|letter: char| !letter.is_alphanumeric()).next().unwrap_or_default().to_owned()
 }
 
 /// Sizes that leave work for the next call after a few steps, and watch nearly everything.
@@ -82,6 +93,10 @@ fn tiny_tuning(dice: Dice<'_>) -> Tuning {
         max_counted: 10 * dice(2) as u64,
         max_counted_readers: 10 * dice(2) as u64,
         max_steps: 1 + dice(20) as u64,
+        max_steps_at_once: dice(20) as u64,
+        max_found_ahead: dice(4) as u64,
+        max_listed: 10 * dice(2) as u64,
+        max_free_pages: dice(2),
     }
 }
 
@@ -119,6 +134,11 @@ pub(crate) fn config(num_tasks: usize, dice: Dice<'_>) -> (SchedulerOptions, Coo
     };
     let config = CoordinatorConfig {
         epoch: dice(2) as u32,
+        tuning: if options.tuning == Tuning::default() {
+            CoordinatorTuning::default()
+        } else {
+            CoordinatorTuning { busy_workers_per_turn: dice(3), place_bits: dice(3) as u32 }
+        },
         tasks: tasks.into_iter().map(|task| task.0).collect(),
         resources: BTreeMap::from([("unit".into(), total)]),
         ..CoordinatorConfig::default()
@@ -197,6 +217,7 @@ impl World {
             is_done: false,
             settled_by: None,
             given_up: BTreeSet::new(),
+            ways: Ways::new(),
         };
         for Adopted { lease, worker, key } in adopted {
             if !world.members.contains_key(&worker) {
@@ -207,10 +228,15 @@ impl World {
             }
             let lease = Lease { id: lease, key, worker, attempt: 1, deadline: None };
             world.open.insert(lease.id, Open { lease, is_overdue: false, is_checked: false });
+            world.note("adopted");
         }
         world.absorb();
         world.compare();
         world
+    }
+
+    fn note(&mut self, way: impl Into<String>) {
+        *self.ways.entry(way.into()).or_default() += 1;
     }
 
     fn num_tasks(&self) -> usize {
@@ -529,6 +555,8 @@ impl World {
         let told = format!("{input:?}");
         if input == Input::Timeout {
             self.end_backoffs();
+            let due = self.coordinator.next_deadline().filter(|(at, _)| *at <= self.now);
+            due.into_iter().for_each(|(_, reason)| self.note(format!("due {}", name(&reason))));
         }
         self.settled_by = Some(input.clone());
         self.given_up.clear();
@@ -559,6 +587,16 @@ impl World {
                     | Output::Recall { .. }
             );
             assert!(!self.is_done || is_harmless, "{output:?} after the end");
+            let of_it = match &output {
+                Output::Settled { result: Settlement::PutBack(reason), .. } => name(reason),
+                Output::Settled { result: Settlement::Retry { why, .. }, .. } => name(why),
+                Output::Settled { result, .. } => name(result),
+                Output::Kill { reason, .. } => name(reason),
+                Output::TaskEnded { ending, .. } => name(ending),
+                Output::Check { stage, .. } => name(stage),
+                _ => String::new(),
+            };
+            self.note(format!("{} {of_it}", name(&output)));
             self.take_in(output);
         }
     }
@@ -803,8 +841,8 @@ impl World {
 
     // ---- a fair end ----
 
-    /// From here on everybody does what they should; the run must come to its end.
-    pub(crate) fn finish(&mut self) {
+    /// From here on everybody does what they should; the run must come to its end. How often each thing happened.
+    pub(crate) fn finish(&mut self) -> Ways {
         for step in 0.. {
             if self.is_done {
                 break;
@@ -819,6 +857,19 @@ impl World {
             }
         }
         self.assert_accounted_for();
+        let (scheduler, paths) = (self.coordinator.scheduler(), self.coordinator.paths());
+        let shipped = scheduler.options().tuning == Tuning::default();
+        let sizes = if shipped { "shipped" } else { "tiny" };
+        let own = [
+            ("busy_left_out", paths.busy_left_out),
+            ("displaced", paths.displaced),
+            ("doubled", paths.doubled),
+        ];
+        let mut ways = std::mem::take(&mut self.ways);
+        for (name, count) in scheduler.paths().named().into_iter().chain(own) {
+            *ways.entry(format!("{name}, {sizes}")).or_default() += count;
+        }
+        ways
     }
 
     /// Whether anything was left to do.
