@@ -7,14 +7,14 @@ use std::{
 };
 
 use daisy_block::{BlockKey, TaskId};
-use daisy_journal::{Journal, JournalOptions, MemoryDisk, Resumed};
+use daisy_journal::{Journal, JournalOptions, JournalTuning, MemoryDisk, Resumed};
 use daisy_net::{
     channel::Security,
     switchboard::{Secrets, Switchboard, SwitchboardConfig},
 };
 use daisy_sched::{
     Adopted, Coordinator, CoordinatorConfig, LeaseId, Moment, Record, Request, Scheduler,
-    SchedulerBuilder, SchedulerOptions,
+    SchedulerBuilder, SchedulerOptions, Tuning,
 };
 
 use super::{Desk, Phase, Server};
@@ -30,6 +30,39 @@ use crate::{
 const KEY: [u8; 32] = [9; 32];
 /// Journals that are compacted all the time grow to so many bytes at first.
 const SMALL_JOURNAL: u64 = 400;
+
+/// Sizes that leave work for the next turn after a few steps, and watch nearly everything.
+const TINY: Tuning = Tuning {
+    page_bits: 6,
+    chunk_bits: 1,
+    max_skipped_singly: 3,
+    max_counted: 0,
+    max_counted_readers: 0,
+    max_steps: 3,
+    max_steps_at_once: 1,
+    max_found_ahead: 2,
+    max_listed: 0,
+    max_free_pages: 1,
+};
+/// Commits of several frames, snapshots of many parts.
+const TINY_FRAMES: JournalTuning =
+    JournalTuning { max_run: 2, max_batch_bytes: 100, max_part_bytes: 9 };
+
+/// Whether small runs take the ways of large ones: for every third seed.
+const fn has_tiny_sizes(options: &Options) -> bool {
+    options.seed.is_multiple_of(3)
+}
+
+fn journal_options(options: &Options) -> JournalOptions {
+    let mut journal_options = JournalOptions::default();
+    if options.has(Kind::Compaction) {
+        journal_options.compact_above_bytes = SMALL_JOURNAL;
+    }
+    if has_tiny_sizes(options) {
+        journal_options.tuning = TINY_FRAMES;
+    }
+    journal_options
+}
 
 /// What a server is started with.
 pub(crate) struct Start<'a> {
@@ -61,15 +94,12 @@ impl Server {
         let scheduler_options = SchedulerOptions {
             request: Request::Everything,
             max_retries: plan.tasks.iter().map(|task| task.max_retries).collect(),
+            tuning: if has_tiny_sizes(options) { TINY } else { Tuning::default() },
             ..SchedulerOptions::default()
         };
         let earlier = Scheduler::builder(plan.graph.clone(), scheduler_options);
         let earlier = earlier.map_err(|error| error.to_string())?;
-        let mut journal_options = JournalOptions::default();
-        if options.has(Kind::Compaction) {
-            journal_options.compact_above_bytes = SMALL_JOURNAL;
-        }
-        let opened = Journal::open(disk, &plan.graph, journal_options);
+        let opened = Journal::open(disk, &plan.graph, journal_options(options));
         let (mut journal, resumed) = opened.map_err(|error| error.to_string())?;
         if let Some(damaged) = &resumed.damaged {
             return Err(format!("the journal is damaged: {damaged:?}").into());
