@@ -47,15 +47,7 @@ impl Scheduler {
 
     fn skip_untouched(&mut self, task: usize, cell: u64) {
         let size = self.tasks[task].pages.size();
-        let page = size.page_of(cell);
-        let slot = match self.tasks[task].pages.state(page) {
-            PageState::Live(slot) => slot,
-            PageState::Done => return,
-            PageState::Absent => match self.open_page(task, page) {
-                Some(slot) => slot,
-                None => return,
-            },
-        };
+        let Some(slot) = self.live_page(task, size.page_of(cell)) else { return };
         let place = size.place_of(cell);
         if self.tasks[task].finish_untouched(slot, place..place + 1) > 0 {
             self.tasks[task].tally.skip_untouched(1);

@@ -11,9 +11,23 @@ use daisy_block::CellBox;
 use daisy_geometry::Coordinate;
 use smallvec::SmallVec;
 
-use super::{Scheduler, edge::Edge, pages::Slot, resolved::Resolved};
+use super::{
+    Scheduler,
+    edge::Edge,
+    pages::{PageState, Slot},
+    resolved::Resolved,
+};
 
 impl Scheduler {
+    /// The place of a page, which is opened if it was never looked at; none if it is done.
+    pub(super) fn live_page(&mut self, task: usize, page: u64) -> Option<Slot> {
+        match self.tasks[task].pages.state(page) {
+            PageState::Live(slot) => Some(slot),
+            PageState::Done => None,
+            PageState::Absent => self.open_page(task, page),
+        }
+    }
+
     /// Makes an absent page live, or done if all of its cells are closed.
     pub(super) fn open_page(&mut self, task: usize, page: u64) -> Option<Slot> {
         let cells = self.tasks[task].pages.cells_of(page);

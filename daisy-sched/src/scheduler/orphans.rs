@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
-use super::{Scheduler, around::Side, id, pages::PageState};
+use super::{Scheduler, around::Side, id};
 
 /// Cells that will never be completed.
 #[derive(Clone, Debug)]
@@ -116,14 +116,7 @@ impl Scheduler {
         for (page, places) in size.split(run) {
             // Each cell is looked at, which is quicker than a row.
             *steps = steps.saturating_sub(1 + places.len() as u64 / 16);
-            let slot = match self.tasks[task].pages.state(page) {
-                PageState::Live(slot) => slot,
-                PageState::Done => continue,
-                PageState::Absent => match self.open_page(task, page) {
-                    Some(slot) => slot,
-                    None => continue,
-                },
-            };
+            let Some(slot) = self.live_page(task, page) else { continue };
             let pages = &self.tasks[task].pages;
             let is_open = |&place: &usize| !pages.page(slot).is_finished(place);
             let open: Vec<u64> =

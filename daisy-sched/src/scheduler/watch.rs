@@ -220,15 +220,8 @@ impl Scheduler {
     fn decide(&mut self, task: usize, cell: u64, was_woken: bool, steps: &mut u64) {
         *steps = steps.saturating_sub(2);
         let size = self.tasks[task].pages.size();
-        let (number, place) = (size.page_of(cell), size.place_of(cell));
-        let slot = match self.tasks[task].pages.state(number) {
-            PageState::Live(slot) => slot,
-            PageState::Done => return,
-            PageState::Absent => match self.open_page(task, number) {
-                Some(slot) => slot,
-                None => return,
-            },
-        };
+        let place = size.place_of(cell);
+        let Some(slot) = self.live_page(task, size.page_of(cell)) else { return };
         let page = self.tasks[task].pages.page_mut(slot);
         if was_woken {
             page.clear_watching(place);

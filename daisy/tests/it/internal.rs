@@ -7,27 +7,11 @@ use std::{
         mpsc,
     },
     thread,
-    time::Duration,
 };
 
-use daisy::{BlockResult, Error, PlantedFault, Roi, RunOptions, RunReport, Task, Verdict};
+use daisy::{BlockResult, Error, PlantedFault, Roi, RunReport, Verdict};
 
-use crate::support::{Calls, Log, line, quick};
-
-/// No run here takes that long.
-const LIMIT: Duration = Duration::from_secs(60);
-
-/// What a run says; it is made on a thread of its own, so that one that hangs fails the test.
-fn run(options: RunOptions, tasks: &[Task]) -> Result<RunReport, Error> {
-    let (tell, told) = mpsc::channel();
-    let tasks = tasks.to_vec();
-    thread::spawn(move || tell.send(options.run(&tasks)));
-    match told.recv_timeout(LIMIT) {
-        Ok(result) => result,
-        Err(mpsc::RecvTimeoutError::Timeout) => panic!("the run hangs"),
-        Err(mpsc::RecvTimeoutError::Disconnected) => panic!("the run panicked"),
-    }
-}
+use crate::support::{Calls, LIMIT, Log, line, quick, run_in_time as run};
 
 /// The report of a run that broke off because of a planted fault, after the blocks of its tasks were counted.
 fn broken(result: Result<RunReport, Error>) -> RunReport {

@@ -5,13 +5,15 @@ use std::{
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
+        mpsc,
     },
+    thread,
     time::Duration,
 };
 
 use daisy::{
-    Block, BlockEvent, BlockKey, BlockResult, ObservedTask, Observer, Roi, RunOptions, RunReport,
-    Task, TaskBuilder, TaskId,
+    Block, BlockEvent, BlockKey, BlockResult, Error, ObservedTask, Observer, Roi, RunOptions,
+    RunReport, Task, TaskBuilder, TaskId,
 };
 
 /// A ROI in one dimension.
@@ -22,6 +24,21 @@ pub(crate) fn roi(begin: i64, end: i64) -> Roi {
 /// A task of so many blocks in one dimension, without context; has no process function yet.
 pub(crate) fn line(name: &str, blocks: i64) -> TaskBuilder {
     Task::builder(name, roi(0, 10 * blocks), roi(0, 10), roi(0, 10))
+}
+
+/// No run that is made by [`run_in_time`] takes that long.
+pub(crate) const LIMIT: Duration = Duration::from_secs(120);
+
+/// What a run says; it is made on a thread of its own, so that one that hangs fails the test.
+pub(crate) fn run_in_time(options: RunOptions, tasks: &[Task]) -> Result<RunReport, Error> {
+    let (tell, told) = mpsc::channel();
+    let tasks = tasks.to_vec();
+    thread::spawn(move || tell.send(options.run(&tasks)));
+    match told.recv_timeout(LIMIT) {
+        Ok(result) => result,
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("the run hangs"),
+        Err(mpsc::RecvTimeoutError::Disconnected) => panic!("the run panicked"),
+    }
 }
 
 /// Runs without waiting between attempts.

@@ -8,33 +8,17 @@ use std::{
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
-        mpsc,
     },
     thread,
     time::Duration,
 };
 
 use daisy::{
-    Block, BlockEvent, BlockKey, Error, ObservedTask, Observer, Roi, RunOptions, RunOutcome,
-    RunReport, StopHandle, Task, TaskBuilder, TaskId, Verdict,
+    Block, BlockEvent, BlockKey, ObservedTask, Observer, Roi, RunOutcome, RunReport, StopHandle,
+    Task, TaskBuilder, TaskId, Verdict,
 };
 
-use crate::support::{line, quick};
-
-/// No run here takes that long.
-const LIMIT: Duration = Duration::from_secs(120);
-
-/// What a run says; it is made on a thread of its own, so that one that hangs fails the test.
-fn run(options: RunOptions, tasks: &[Task]) -> Result<RunReport, Error> {
-    let (tell, told) = mpsc::channel();
-    let tasks = tasks.to_vec();
-    thread::spawn(move || tell.send(options.run(&tasks)));
-    match told.recv_timeout(LIMIT) {
-        Ok(result) => result,
-        Err(mpsc::RecvTimeoutError::Timeout) => panic!("the run hangs"),
-        Err(mpsc::RecvTimeoutError::Disconnected) => panic!("the run panicked"),
-    }
-}
+use crate::support::{line, quick, run_in_time as run};
 
 /// A task of `side` blocks of one voxel along each axis, each of which reads `reach` more on each side.
 fn wide(name: &str, side: i64, reach: i64, dims: usize) -> TaskBuilder {
