@@ -74,6 +74,10 @@ impl Cells {
     /// How many of `cells` there are.
     #[must_use]
     pub fn num_in(&self, cells: &Range<u64>) -> u64 {
+        // Of a run whose end lies below its start too.
+        if cells.is_empty() {
+            return 0;
+        }
         let share = |run: Range<u64>| run.end.min(cells.end) - run.start.max(cells.start);
         let long: u64 = self.long_in(cells).map(share).sum();
         if self.bits.is_empty() { long } else { long + self.bits.range_cardinality(cells.clone()) }

@@ -12,7 +12,7 @@ use crate::{
     frame::kind,
     replay::{Replayed, replay},
     snapshot::put_runs,
-    state::State,
+    state::{State, TaskState},
 };
 
 /// What to do about what stands in the way; the default is to leave it.
@@ -68,7 +68,7 @@ pub struct TaskBlocks {
 ///
 /// Failed attempts and failures of these blocks are forgotten as well. No run may use the journal.
 /// Blocks of the same task are downstream of none: that they conflict only says that they do not run
-/// at the same time. Cost: O(stretches), not O(blocks). When this returns, it is durable; a crash
+/// at the same time. Cost: O(stretches + rows of blocks beside them), not O(blocks). When this returns, it is durable; a crash
 /// on the way leaves nothing done whose input is forgotten.
 ///
 /// # Errors
@@ -269,16 +269,59 @@ fn forget_box(
     (task, cells): (TaskId, &CellBox),
     news: &mut Vec<u8>,
 ) {
-    let Ok(node) = graph.task(task) else { return };
+    let (Ok(node), Some(of_task)) = (graph.task(task), state.tasks().get(task.index())) else {
+        return;
+    };
     let number = number_of(task);
-    let of_task = state.tasks().get(task.index());
-    let is_known = |run: &Range<u64>| of_task.is_some_and(|task| task.knows_any(run));
-    let runs: Vec<Range<u64>> = node.tiling().runs_in_unchecked(cells).filter(is_known).collect();
+    let runs: Vec<Range<u64>> = known_parts(node.tiling(), cells, of_task)
+        .iter()
+        .flat_map(|part| node.tiling().runs_in_unchecked(part))
+        .filter(|run| of_task.knows_any(run))
+        .collect();
     put_runs(news, kind::FORGET, number, runs.iter().cloned());
     for run in &runs {
         // No block is lent any more, and the cells are those of the task.
         let _is_free = state.forget(number, run);
     }
+}
+
+/// The parts of a box in which something may be known, ascending: a grid may have more rows than can be
+/// looked at. Each is as wide as the box, and as long along the slowest axis as there are known stretches.
+fn known_parts(tiling: &Tiling, cells: &CellBox, task: &TaskState) -> Vec<CellBox> {
+    let Some(&slowest) = tiling.sweep_axes().first() else { return Vec::new() };
+    // Cells of one index along the slowest axis.
+    let slab = tiling.strides().get(slowest).map_or(1, |&stride| stride.max(1));
+    let known = task.done.stretches().chain(task.failed.stretches());
+    let known = known.chain(task.attempts.keys().map(|&cell| cell..cell.saturating_add(1)));
+    let mut slabs: Vec<Range<u64>> = Vec::new();
+    for run in known {
+        let run = run.start / slab..run.end.saturating_sub(1) / slab + 1;
+        match slabs.last_mut() {
+            Some(last) if last.start <= run.start && run.start <= last.end => {
+                last.end = last.end.max(run.end);
+            }
+            _ => slabs.push(run),
+        }
+    }
+    slabs.sort_unstable_by_key(|run| run.start);
+    slabs.dedup_by(|next, last| {
+        let touches = next.start <= last.end;
+        if touches {
+            last.end = last.end.max(next.end);
+        }
+        touches
+    });
+    let entry = |slab: u64| i64::try_from(slab).unwrap_or(i64::MAX);
+    let part = |slabs: &Range<u64>| {
+        let axes = cells.axes().iter().enumerate().map(|(axis, range)| {
+            if axis != slowest {
+                return range.clone();
+            }
+            range.start.max(entry(slabs.start))..range.end.min(entry(slabs.end))
+        });
+        CellBox::new(axes)
+    };
+    slabs.iter().map(part).filter(|part| !part.is_empty()).collect()
 }
 
 /// How many blocks of each task are done, and have failed.

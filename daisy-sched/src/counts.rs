@@ -41,13 +41,15 @@ impl Counts {
     /// Blocks of which nothing more is to be expected.
     #[must_use]
     pub const fn finished(&self) -> u64 {
-        self.completed + self.skipped + self.failed + self.orphaned
+        let done = self.completed.saturating_add(self.skipped);
+        done.saturating_add(self.failed).saturating_add(self.orphaned)
     }
 
     /// Whether every block asked for was completed or skipped.
     #[must_use]
     pub const fn is_success(&self) -> bool {
-        self.completed + self.skipped == self.total
+        // Fields that were set by hand may hold anything.
+        matches!(self.completed.checked_add(self.skipped), Some(done) if done == self.total)
     }
 }
 

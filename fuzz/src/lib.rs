@@ -1,6 +1,7 @@
 //! What must hold whatever the bytes are: one function for each fuzz target.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a finding is a panic")]
 
+mod api;
 mod coordinator;
 #[path = "../../daisy-graph/tests/it/dependencies.rs"]
 #[allow(dead_code, unused_imports, reason = "the strategies are for the property tests")]
@@ -20,6 +21,7 @@ mod roi;
 mod runs;
 mod session;
 
+pub use api::{api, api_calls};
 pub use coordinator::coordinator;
 pub use frame::frame;
 pub use journal::journal;

@@ -53,3 +53,8 @@ fn frame() {
 fn session() {
     replay("session", daisy_fuzz::session);
 }
+
+#[test]
+fn api() {
+    replay("api", daisy_fuzz::api);
+}

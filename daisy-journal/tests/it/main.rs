@@ -6,6 +6,7 @@ mod files;
 mod forgetting;
 mod golden;
 mod limits;
+mod misuse;
 mod model;
 #[path = "../../../daisy-graph/tests/it/oracle.rs"]
 #[allow(dead_code, reason = "levels and conflicts are for the graph's own tests")]

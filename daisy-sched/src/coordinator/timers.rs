@@ -39,7 +39,8 @@ impl Coordinator {
     fn next_timer(&mut self) -> Option<(Moment, Reason)> {
         while let Some((at, reason)) = self.timers.top() {
             match self.due(reason) {
-                Some(due) if due <= at => return Some((at, reason)),
+                // The end of time is never reached: what is due then, and all behind it, never comes.
+                Some(due) if due <= at => return (at < Moment::MAX).then_some((at, reason)),
                 Some(due) => {
                     self.timers.0.pop();
                     self.timers.push(due, reason);

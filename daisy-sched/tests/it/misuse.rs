@@ -7,7 +7,8 @@ use daisy_block::{BlockKey, CellBox, Fit, Layout, TaskId};
 use daisy_geometry::Roi;
 use daisy_graph::{TaskGraph, TaskNode};
 use daisy_sched::{
-    Failure, Request, Scheduler, SchedulerBuilder, SchedulerError, SchedulerOptions, Verdict,
+    Coordinator, CoordinatorConfig, Counts, Failure, Input, Moment, Request, Scheduler,
+    SchedulerBuilder, SchedulerError, SchedulerOptions, TaskConfig, Verdict, WorkerKind,
 };
 
 const A: TaskId = TaskId::new(0);
@@ -171,4 +172,31 @@ fn finished_stretches_beside_what_is_requested() {
     assert_eq!(earlier.take_over(A, backwards(u64::MAX, 0)), Ok(0));
     let scheduler = earlier.build();
     assert!(scheduler.counts(A).unwrap().is_success());
+}
+
+#[test]
+fn counts_that_were_set_by_hand_may_hold_anything() {
+    let counts =
+        |completed, skipped, total| Counts { completed, skipped, total, ..Counts::default() };
+    let all = counts(u64::MAX, 2, 1);
+    assert_eq!((all.finished(), all.is_success()), (u64::MAX, false));
+    assert!(counts(u64::MAX, 0, u64::MAX).is_success());
+}
+
+#[test]
+fn a_deadline_at_the_end_of_time_is_never_reached() {
+    let scheduler = builder(tasks(&[3], 0, 1), Request::LastTasks).build();
+    let task = TaskConfig { num_workers: 0, ..TaskConfig::default() };
+    let config = CoordinatorConfig { tasks: vec![task], ..CoordinatorConfig::default() };
+    let mut coordinator = Coordinator::new(scheduler, config).unwrap();
+    let kind = WorkerKind::LocalProcess { heartbeats: false };
+    for blocks in [3, 1] {
+        let worker = coordinator.name_worker();
+        coordinator.handle(Moment::ZERO, Input::Joined { worker, task: A, kind }).unwrap();
+        coordinator.handle(Moment::ZERO, Input::Want { worker, blocks }).unwrap();
+    }
+    // The second one has nothing to do, so that the first one is asked for its blocks again and again.
+    assert!(coordinator.next_deadline().is_some());
+    coordinator.handle(Moment::MAX, Input::Timeout).unwrap();
+    assert_eq!(coordinator.next_deadline(), None);
 }
