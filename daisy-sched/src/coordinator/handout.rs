@@ -146,7 +146,8 @@ impl Coordinator {
             return Ok(None);
         }
         let share = self.share(task, share)?;
-        for _ in 0..self.config.tuning.busy_workers_per_turn.max(1) {
+        let num_busy = self.tasks[task.index()].busy.len();
+        for _ in 0..self.config.tuning.busy_workers_per_turn.clamp(1, num_busy) {
             let row = &mut self.tasks[task.index()];
             let current = row.busy_place;
             let from_here = |bound: Bound<WorkerId>| (bound, Bound::Unbounded);
@@ -158,7 +159,6 @@ impl Coordinator {
             }
             row.busy_place = WorkerId(worker.0.saturating_add(1));
         }
-        let num_busy = self.tasks[task.index()].busy.len();
         let is_left_out = num_busy > self.config.tuning.busy_workers_per_turn;
         self.busy_left_out += u64::from(is_left_out);
         Ok(None)

@@ -12,6 +12,9 @@ use smallvec::SmallVec;
 
 use super::wanted::{Ascent, Wanted};
 
+/// Whatever the tuning says, no longer run is listed.
+const LONGEST_LISTED: u64 = 1 << 20;
+
 /// See the module's text.
 #[derive(Clone, Debug)]
 pub(super) struct Resolved {
@@ -168,7 +171,8 @@ impl Resolved {
 
     /// Whether listing the resolved cells of a run is quicker than counting them again and again.
     fn is_listed(&self, run: &Range<u64>) -> bool {
-        self.wanted.is_some() && run.end.saturating_sub(run.start) <= self.max_listed
+        self.wanted.is_some()
+            && run.end.saturating_sub(run.start) <= self.max_listed.min(LONGEST_LISTED)
     }
 
     fn for_each_wanted(&self, run: Range<u64>, mut each: impl FnMut(Range<u64>)) {

@@ -2,9 +2,9 @@
 
 use daisy_block::BlockKey;
 use daisy_sched::{
-    Adopted, Adoption, Cause, CheckId, Coordinator, CoordinatorConfig, Counts, Ending, Finding,
-    Input, LeaseId, Moment, Outcome, Output, Question, Record, Scheduler, TaskConfig, Verdict,
-    WorkerId, WorkerKind,
+    Adopted, Adoption, Cause, CheckId, Coordinator, CoordinatorConfig, CoordinatorTuning, Counts,
+    Ending, Finding, Input, LeaseId, Moment, Outcome, Output, Question, Record, Scheduler,
+    TaskConfig, Verdict, WorkerId, WorkerKind,
 };
 
 use super::{
@@ -82,6 +82,11 @@ fn config(scheduler: &Scheduler, named: &[BlockKey], values: &mut Values<'_>) ->
         check_timeout_ms: limit_ms(values),
         adopted,
         reconnect_ms: limit_ms(values),
+        tuning: CoordinatorTuning {
+            busy_workers_per_turn: values.natural_32() as usize,
+            // A ring of places that large takes as much memory.
+            place_bits: values.natural_32().min(12),
+        },
     }
 }
 
@@ -137,6 +142,7 @@ impl Session {
             );
         }
         assert!(call!(Coordinator::now(&self.coordinator)) >= now);
+        let _paths = call!(Coordinator::paths(&self.coordinator));
         self.drain();
         if values.rarely() {
             self.look(values);

@@ -5,8 +5,8 @@ use std::ops::Range;
 use daisy_block::{BlockKey, Layout, Tiling};
 use daisy_graph::TaskGraph;
 use daisy_journal::{
-    Cells, Contents, Damage, Disk, ForgetOptions, Journal, JournalOptions, MemoryDisk, Resumed,
-    TaskContents, TaskDescription, blocks_to_forget, forget, inspect,
+    Cells, Contents, Damage, Disk, ForgetOptions, Journal, JournalOptions, JournalTuning,
+    MemoryDisk, Resumed, TaskContents, TaskDescription, blocks_to_forget, forget, inspect,
 };
 use daisy_sched::{LeaseId, Record, WorkerId};
 
@@ -52,6 +52,11 @@ fn options(values: &mut Values<'_>) -> JournalOptions {
     JournalOptions {
         damage: values.one_of(&[Damage::UseWhatIsBefore, Damage::Refuse]),
         compact_above_bytes: values.natural(),
+        tuning: JournalTuning {
+            max_run: values.natural(),
+            max_batch_bytes: values.natural_32() as usize,
+            max_part_bytes: values.natural_32() as usize,
+        },
     }
 }
 
@@ -246,6 +251,7 @@ fn forget_some(disk: &mut MemoryDisk, contents: &Contents, values: &mut Values<'
     let options = ForgetOptions {
         damage: values.one_of(&[Damage::UseWhatIsBefore, Damage::Refuse]),
         drop_open_leases: values.yes(),
+        max_boxes: values.natural_32() as usize,
     };
     if contents.tasks.iter().any(|task| rows_beside(task) > MAX_ROWS) {
         return;

@@ -102,6 +102,10 @@ fn tuning(size: Size, values: &mut Values<'_>) -> Tuning {
         max_counted: if size.has_few_neighbours { counted.min(1 << 9) } else { counted },
         max_counted_readers: values.natural(),
         max_steps: values.natural(),
+        max_steps_at_once: values.natural(),
+        max_found_ahead: values.natural(),
+        max_listed: values.natural(),
+        max_free_pages: values.natural_32() as usize,
     }
 }
 
