@@ -55,7 +55,7 @@ pub(crate) fn suite(options: &Options) -> Result<(), Error> {
             continue;
         }
         let value = |key| number(&line, key);
-        let reach = if goal > 0.0 { format!("{goal:.0}") } else { "-".into() };
+        let reach = if goal > 0.0 { goal.to_string() } else { "-".into() };
         println!(
             "| {workload} | {} | {} | {:.2} | {reach} | {:.1} | {} | {:.1} |",
             value("window"),
