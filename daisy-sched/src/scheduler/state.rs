@@ -47,7 +47,8 @@ impl Scheduler {
 
     /// Every call does no more than a bounded amount of work; what is left, [`Scheduler::work`] goes on with.
     pub(crate) fn bound_calls(&mut self) {
-        self.max_steps = self.options.tuning.max_steps;
+        // A call that may not do anything would leave the same for ever.
+        self.max_steps = self.options.tuning.max_steps.max(1);
     }
 
     /// Whether something was left for the next call.
@@ -105,9 +106,11 @@ impl Scheduler {
     }
 
     pub(super) fn close_if_empty(&mut self, task: usize) {
-        // `has_ready` still counts the block being taken; only pages to be looked at keep it open.
+        // `has_ready` still counts the block being taken; only what is to be looked at keeps it open. Nothing
+        // would open it again where the block fails.
         let rank = self.rank[task];
-        if !self.tasks[task].has_unseen_pages() {
+        let frontier = &self.tasks[task];
+        if !frontier.has_unseen_pages() && frontier.watch.is_idle() {
             self.open[rank / 64] &= !(1 << (rank % 64));
         }
     }
