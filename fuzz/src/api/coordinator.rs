@@ -323,7 +323,11 @@ impl Session {
             }
         }
         let next = self.coordinator.next_deadline();
-        panic!("this run does not end: {:?}, next {next:?}", self.state());
+        panic!(
+            "this run does not end: {:?}, next {next:?}, {:?}",
+            self.state(),
+            self.coordinator.scheduler().options()
+        );
     }
 
     /// A worker returns what it has, and ends; the coordinator need not know it.
