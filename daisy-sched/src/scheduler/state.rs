@@ -44,7 +44,8 @@ impl Scheduler {
 
     /// Every call does no more than a bounded amount of work; what is left, [`Scheduler::work`] goes on with.
     pub(crate) fn bound_calls(&mut self) {
-        self.max_steps = self.options.tuning.max_steps;
+        // A call that may not do anything would leave the same for ever.
+        self.max_steps = self.options.tuning.max_steps.max(1);
     }
 
     /// Whether something was left for the next call.
@@ -111,7 +112,8 @@ impl Scheduler {
     }
 
     pub(super) fn close_if_empty(&mut self, task: usize) {
-        // `has_ready` still counts the block being taken; only what is to be looked at keeps it open.
+        // `has_ready` still counts the block being taken; only what is to be looked at keeps it open. Nothing
+        // would open it again where the block fails.
         let (rank, frontier) = (self.rank[task], &self.tasks[task]);
         if frontier.watch.is_idle() && !frontier.has_unseen_pages() {
             self.open[rank / 64] &= !(1 << (rank % 64));

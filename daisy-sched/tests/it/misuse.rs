@@ -7,8 +7,9 @@ use daisy_block::{BlockKey, CellBox, Fit, Layout, TaskId};
 use daisy_geometry::Roi;
 use daisy_graph::{TaskGraph, TaskNode};
 use daisy_sched::{
-    Coordinator, CoordinatorConfig, Counts, Failure, Input, Moment, Request, Scheduler,
-    SchedulerBuilder, SchedulerError, SchedulerOptions, TaskConfig, Verdict, WorkerKind,
+    Cause, Coordinator, CoordinatorConfig, Counts, Failure, Input, Lease, Moment, Outcome, Output,
+    Request, Scheduler, SchedulerBuilder, SchedulerError, SchedulerOptions, TaskConfig, Tuning,
+    Verdict, WorkerKind,
 };
 
 const A: TaskId = TaskId::new(0);
@@ -199,4 +200,74 @@ fn a_deadline_at_the_end_of_time_is_never_reached() {
     assert!(coordinator.next_deadline().is_some());
     coordinator.handle(Moment::MAX, Input::Timeout).unwrap();
     assert_eq!(coordinator.next_deadline(), None);
+}
+
+/// Blocks of one voxel, of which each reads one of two tasks of such blocks and one of a task of blocks of four.
+/// Each call looks at so many rows of cells.
+fn three_inputs(max_steps: u64) -> Coordinator {
+    let roi = |end: i64| Roi::from_begin_end([0], [end]).unwrap();
+    let mut tasks = TaskGraph::new();
+    for (place, write) in (0..).zip([4, 1, 1, 1]) {
+        let layout = Layout::new(roi(8), roi(write), roi(write), Fit::Valid).unwrap();
+        tasks.add_task(TaskNode::new(format!("task {place}"), layout, false).unwrap()).unwrap();
+    }
+    (0..3).for_each(|up| tasks.add_edge(TaskId::new(up), TaskId::new(3)).unwrap());
+    let tuning = Tuning { max_counted_readers: 0, max_steps, ..Tuning::default() };
+    let (count_all_orphans, max_retries) = (false, vec![0; 4]);
+    let options =
+        SchedulerOptions { tuning, count_all_orphans, max_retries, ..SchedulerOptions::default() };
+    let task = TaskConfig { num_workers: 0, ..TaskConfig::default() };
+    let config = CoordinatorConfig { tasks: vec![task; 4], ..CoordinatorConfig::default() };
+    Coordinator::new(Scheduler::new(tasks, options).unwrap(), config).unwrap()
+}
+
+/// A worker of a task that wants one block.
+fn hire(coordinator: &mut Coordinator, task: TaskId) {
+    let worker = coordinator.name_worker();
+    let joined = Input::Joined { worker, task, kind: WorkerKind::Thread };
+    coordinator.handle(Moment::ZERO, joined).unwrap();
+    coordinator.handle(Moment::ZERO, Input::Want { worker, blocks: 1 }).unwrap();
+}
+
+/// The next block that is granted, if there is time to look for it.
+fn granted(coordinator: &mut Coordinator) -> Option<Lease> {
+    for _ in 0..20 {
+        while let Some(output) = coordinator.poll_output() {
+            if let Output::Grant(lease) = output {
+                return Some(lease);
+            }
+        }
+        coordinator.handle(Moment::ZERO, Input::Timeout).unwrap();
+    }
+    None
+}
+
+fn settle(coordinator: &mut Coordinator, lease: Lease, outcome: Outcome) {
+    let (worker, lease) = (lease.worker, lease.id);
+    coordinator.handle(Moment::ZERO, Input::Settle { worker, lease, outcome }).unwrap();
+}
+
+#[test]
+fn a_block_that_fails_while_others_are_still_looked_for_does_not_hide_them() {
+    let [wide, first, second, down] = [0, 1, 2, 3].map(TaskId::new);
+    for max_steps in [0, 1, 2, 3, 4, 5, 16_384] {
+        let mut coordinator = three_inputs(max_steps);
+        let mut take = |task: TaskId| {
+            hire(&mut coordinator, task);
+            granted(&mut coordinator).unwrap()
+        };
+        let last = take(wide);
+        let [of_second, of_first] = [second, first].map(|task| [(); 3].map(|()| take(task)));
+        for lease in of_second.into_iter().chain([of_first[0], of_first[2]]) {
+            settle(&mut coordinator, lease, Outcome::Completed);
+        }
+        // The second block downstream goes on waiting, for the one of `first` that is still out.
+        settle(&mut coordinator, last, Outcome::Completed);
+        hire(&mut coordinator, down);
+        let failing = granted(&mut coordinator).unwrap();
+        settle(&mut coordinator, failing, Outcome::Failed(Cause::default()));
+        hire(&mut coordinator, down);
+        let other = granted(&mut coordinator).map(|lease| lease.key);
+        assert_eq!((failing.key, other), (key(down, 0), Some(key(down, 2))), "{max_steps} steps");
+    }
 }

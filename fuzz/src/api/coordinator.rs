@@ -1,10 +1,10 @@
 //! Coordinators of anything, that are told anything by anybody at any time.
 
-use daisy_block::BlockKey;
+use daisy_block::{BlockKey, TaskId};
 use daisy_sched::{
     Adopted, Adoption, Cause, CheckId, Coordinator, CoordinatorConfig, CoordinatorTuning, Counts,
     Ending, Finding, Input, LeaseId, Moment, Outcome, Output, Question, Record, Scheduler,
-    TaskConfig, Verdict, WorkerId, WorkerKind,
+    TaskConfig, TaskEnding, Verdict, WorkerId, WorkerKind,
 };
 
 use super::{
@@ -15,12 +15,16 @@ use super::{
 };
 
 const STEPS: usize = 160;
+const LONGEST_WAIT_MS: u64 = 1 << 40;
+/// Rounds in which a small run comes to its end if all do what they should.
+const MAX_ROUNDS: usize = 20_000;
 const RESOURCES: [&str; 3] = ["gpu", "disk", ""];
 
 pub fn run(values: &mut Values<'_>) {
     let Some(Start { scheduler, size, named }) = taken_up(values) else { return };
     let config = config(&scheduler, &named, values);
     let fits = adopts(&scheduler, &config);
+    let workers = config.adopted.iter().map(|one| one.worker).collect();
     let Some(coordinator) = ok(call!(Coordinator::new(scheduler, config))) else { return };
     assert!(fits, "a lease was adopted that does not fit");
     let num_tasks = coordinator.scheduler().graph().tasks().num_tasks();
@@ -28,19 +32,27 @@ pub fn run(values: &mut Values<'_>) {
         coordinator,
         num_tasks,
         may_skip_all: size.has_few_blocks,
+        was_abandoned: false,
         now: 0,
-        workers: Vec::new(),
+        workers,
+        starting: Vec::new(),
         leases: Vec::new(),
         checks: Vec::new(),
         asked: Vec::new(),
     };
-    session.workers.extend(session.coordinator.config().adopted.iter().map(|one| one.worker));
     session.drain();
     for _ in 0..STEPS {
         if !values.goes_on() {
-            return;
+            break;
         }
         session.step(values);
+    }
+    // Waits that never end keep a run from its end.
+    let config = session.coordinator.config();
+    let is_endless = config.max_backoff_ms.min(config.backoff_ms) > LONGEST_WAIT_MS
+        || session.coordinator.now() > Moment::from_millis(LONGEST_WAIT_MS);
+    if size.is_small() && !is_endless {
+        session.finish();
     }
 }
 
@@ -119,8 +131,10 @@ struct Session {
     coordinator: Coordinator,
     num_tasks: usize,
     may_skip_all: bool,
+    was_abandoned: bool,
     now: u64,
     workers: Vec<WorkerId>,
+    starting: Vec<(WorkerId, TaskId)>,
     leases: Vec<(LeaseId, WorkerId)>,
     checks: Vec<CheckId>,
     asked: Vec<Question>,
@@ -261,7 +275,10 @@ impl Session {
         while let Some(output) = call!(Coordinator::poll_output(&mut self.coordinator)) {
             debug(&(call!(Record::of(&output)), &output));
             match output {
-                Output::StartWorker { worker, .. } => self.workers.push(worker),
+                Output::StartWorker { worker, task } => {
+                    self.workers.push(worker);
+                    self.starting.push((worker, task));
+                }
                 Output::Grant(lease) => {
                     let granted = call!(Coordinator::lease(&self.coordinator, lease.id));
                     assert!(granted.is_none_or(|open| open == (lease.key, lease.worker)));
@@ -273,12 +290,80 @@ impl Session {
                     self.checks.push(check);
                 }
                 Output::Ask(question) => self.asked.push(*question),
+                Output::TaskEnded { ending, .. } => {
+                    self.was_abandoned |= ending != TaskEnding::Finished;
+                }
                 Output::Orphaned { cells, .. } => assert!(cells.start < cells.end),
                 _ => {}
             }
         }
         self.workers.truncate(200);
         self.leases.truncate(2_000);
+    }
+
+    /// All do what they should: the run comes to its end, with every block accounted for.
+    fn finish(&mut self) {
+        for _ in 0..MAX_ROUNDS {
+            self.drain();
+            if self.coordinator.is_done() {
+                let (all, num_out, _) = self.state();
+                let is_over = |counts: &Counts| counts.ready + counts.processing == 0;
+                let is_stopped = self.coordinator.is_draining() || self.was_abandoned;
+                assert!(num_out == 0 && (is_stopped || all.iter().all(is_over)), "{all:?}");
+                return;
+            }
+            if let Some((worker, task)) = self.starting.pop() {
+                self.begin(worker, task);
+            } else if let Some(worker) = self.workers.pop() {
+                self.behave(worker);
+            } else if let Some(check) = self.checks.pop() {
+                self.tell(Input::Checked { check, finding: Finding::Done });
+            } else if let Some(question) = self.asked.pop() {
+                let question = Box::new(question);
+                self.tell(Input::Answered { question, verdict: Verdict::None });
+            } else if let Some((at, _)) = self.coordinator.next_deadline() {
+                let now = at.max(self.coordinator.now());
+                ok(self.coordinator.handle(now, Input::Timeout));
+            } else {
+                self.hire();
+            }
+        }
+        let next = self.coordinator.next_deadline();
+        panic!(
+            "this run does not end: {:?}, next {next:?}, {:?}",
+            self.state(),
+            self.coordinator.scheduler().options()
+        );
+    }
+
+    /// A worker returns what it has, and ends; the coordinator need not know it.
+    fn behave(&mut self, worker: WorkerId) {
+        self.tell(Input::Reconnected { worker, heartbeats: false });
+        let leases: Vec<LeaseId> = self.coordinator.leases_of(worker).map(|one| one.id).collect();
+        for lease in leases {
+            self.tell(Input::Settle { worker, lease, outcome: Outcome::Completed });
+        }
+        self.tell(Input::Ended { worker, ending: Ending::Left });
+    }
+
+    /// A new worker for each task.
+    fn hire(&mut self) {
+        for task in (0..self.num_tasks as u32).map(TaskId::new) {
+            let worker = self.coordinator.name_worker();
+            self.begin(worker, task);
+            self.workers.push(worker);
+        }
+    }
+
+    fn begin(&mut self, worker: WorkerId, task: TaskId) {
+        let kind = WorkerKind::LocalProcess { heartbeats: false };
+        self.tell(Input::Joined { worker, task, kind });
+        self.tell(Input::Want { worker, blocks: 100 });
+    }
+
+    /// Says something, which may be refused.
+    fn tell(&mut self, input: Input) {
+        ok(self.coordinator.handle(self.coordinator.now(), input));
     }
 
     fn look(&mut self, values: &mut Values<'_>) {

@@ -35,6 +35,13 @@ pub struct Size {
     blocks: u64,
 }
 
+impl Size {
+    /// Whether a run can be brought to its end.
+    pub const fn is_small(self) -> bool {
+        self.blocks <= MAX_TO_THE_END && self.has_few_neighbours
+    }
+}
+
 pub fn size(tasks: &TaskGraph) -> Size {
     let (mut blocks, mut neighbours, mut first_root) = (0_u64, 0_u64, 0_u64);
     let has_edges = tasks.ids().any(|id| !tasks.upstream(id).is_empty());
@@ -101,7 +108,7 @@ fn tuning(size: Size, values: &mut Values<'_>) -> Tuning {
         // Each class of blocks looks at all of its neighbours then.
         max_counted: if size.has_few_neighbours { counted.min(1 << 9) } else { counted },
         max_counted_readers: values.natural(),
-        max_steps: values.natural(),
+        max_steps: if values.yes() { values.natural() } else { values.pick(4) as u64 },
         max_steps_at_once: values.natural(),
         max_found_ahead: values.natural(),
         max_listed: values.natural(),
@@ -190,7 +197,7 @@ pub fn run(values: &mut Values<'_>) {
         let now = counts(&scheduler);
         assert!(now.iter().zip(&before).all(|(now, before)| now.total == before.total));
     }
-    if size.blocks <= MAX_TO_THE_END {
+    if size.is_small() {
         session.finish(&mut scheduler);
     }
 }
