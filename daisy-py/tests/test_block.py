@@ -97,7 +97,7 @@ def test_copies_keep_everything():
 def test_nonsense_is_refused():
     with pytest.raises(TypeError, match="total_roi"):
         Block((0,), READ, WRITE)
-    with pytest.raises(ValueError, match="2 axes"):
+    with pytest.raises(ValueError, match="1 axes, total_roi has 2"):
         Block(Roi((0, 0), (9, 9)), READ, WRITE)
     with pytest.raises(ValueError, match="write_roi"):
         Block(TOTAL, READ, Roi((None,), (None,)))
