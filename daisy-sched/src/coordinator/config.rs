@@ -27,7 +27,7 @@ pub struct CoordinatorConfig {
     /// How long one check may take.
     pub check_timeout_ms: u64,
     /// Leases that were open when an earlier epoch of this run ended; their blocks were acquired by
-    /// [`Scheduler::acquire_block`](crate::Scheduler::acquire_block). In the order of their ids. One that
+    /// [`TakenUp::acquire_block`](crate::TakenUp::acquire_block). In the order of their ids. One that
     /// cannot be taken up is refused: [`Adoption`](super::Adoption) says which can.
     pub adopted: Vec<Adopted>,
     /// For how long the workers of adopted leases may stay away before their blocks are put back.
