@@ -101,7 +101,7 @@ def test_nonsense_is_refused():
         Block(Roi((0, 0), (9, 9)), READ, WRITE)
     with pytest.raises(ValueError, match="write_roi"):
         Block(TOTAL, READ, Roi((None,), (None,)))
-    with pytest.raises(ValueError, match="below"):
+    with pytest.raises(ValueError, match="index -2 along axis 0"):
         Block(TOTAL, READ, Roi((-5,), (3,)))
 
 

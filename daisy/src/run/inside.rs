@@ -5,8 +5,7 @@ use std::{collections::BTreeSet, convert::Infallible, io, sync::Arc, time::Durat
 
 use daisy_block::TaskId;
 use daisy_sched::{
-    Coordinator, CoordinatorConfig, KillReason, Lease, LeaseId, Output, Scheduler,
-    SchedulerBuilder, WorkerId,
+    Coordinator, CoordinatorConfig, KillReason, Lease, LeaseId, Output, SchedulerBuilder, WorkerId,
 };
 
 use super::{
