@@ -303,7 +303,7 @@ impl Session {
 
     /// All do what they should: the run comes to its end, with every block accounted for.
     fn finish(&mut self) {
-        for _ in 0..MAX_ROUNDS {
+        for round in 0..MAX_ROUNDS {
             self.drain();
             if self.coordinator.is_done() {
                 let (all, num_out, _) = self.state();
@@ -312,20 +312,15 @@ impl Session {
                 assert!(num_out == 0 && (is_stopped || all.iter().all(is_over)), "{all:?}");
                 return;
             }
-            if let Some((worker, task)) = self.starting.pop() {
-                self.begin(worker, task);
-            } else if let Some(worker) = self.workers.pop() {
-                self.behave(worker);
-            } else if let Some(check) = self.checks.pop() {
-                self.tell(Input::Checked { check, finding: Finding::Done });
-            } else if let Some(question) = self.asked.pop() {
-                let question = Box::new(question);
-                self.tell(Input::Answered { question, verdict: Verdict::None });
-            } else if let Some((at, _)) = self.coordinator.next_deadline() {
+            // Workers are started in the place of those that end, so some come by themselves all the same.
+            if round % 16 == 0 {
+                self.hire();
+            }
+            self.answer_all();
+            // Time passes only where all have said what they have to say.
+            if let Some((at, _)) = self.coordinator.next_deadline() {
                 let now = at.max(self.coordinator.now());
                 ok(self.coordinator.handle(now, Input::Timeout));
-            } else {
-                self.hire();
             }
         }
         let next = self.coordinator.next_deadline();
@@ -334,6 +329,24 @@ impl Session {
             self.state(),
             self.coordinator.scheduler().options()
         );
+    }
+
+    /// Everybody has a turn: all workers end, and each question is answered.
+    fn answer_all(&mut self) {
+        while let Some((worker, task)) = self.starting.pop() {
+            self.begin(worker, task);
+        }
+        for worker in core::mem::take(&mut self.workers) {
+            self.behave(worker);
+        }
+        self.drain();
+        while let Some(check) = self.checks.pop() {
+            self.tell(Input::Checked { check, finding: Finding::Done });
+        }
+        while let Some(question) = self.asked.pop() {
+            let question = Box::new(question);
+            self.tell(Input::Answered { question, verdict: Verdict::None });
+        }
     }
 
     /// A worker returns what it has, and ends; the coordinator need not know it.
