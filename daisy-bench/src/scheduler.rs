@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// What runs without being named, and the rate to reach in millions of blocks a second.
-const WORKLOADS: [(&str, f64); 21] = [
+const WORKLOADS: [(&str, f64); 23] = [
     ("line:10000000", 30.0),
     ("cube:200", 25.0),
     ("linec:10000000", 15.0),
@@ -24,6 +24,8 @@ const WORKLOADS: [(&str, f64); 21] = [
     ("turns:cubew:1000:7", 0.2),
     ("turns:squarew:10000:19", 0.2),
     ("turns:cubew:1000:50", 0.0),
+    ("masked:cubec:1000", 0.0),
+    ("masked:cubew:1000:7", 0.0),
     ("chain3:100", 6.0),
     ("chain3c:100", 6.0),
     ("chain:100:1000", 10.0),
@@ -87,7 +89,8 @@ pub(crate) fn one(workload: &str, window: usize) -> Result<Outcome, Error> {
         Some(("takeover", pattern)) => return takeover::one(workload, pattern),
         Some(("first", blocks)) => return first(workload, blocks.parse()?),
         Some(("run", sizes)) => return run::one(workload, sizes),
-        Some(("turns", tasks)) => return turns::one(workload, tasks),
+        Some(("turns", tasks)) => return turns::one(workload, tasks, false),
+        Some(("masked", tasks)) => return turns::one(workload, tasks, true),
         _ => {}
     }
     let tasks = pipeline::tasks(workload)?;

@@ -1,15 +1,17 @@
 //! `turns:WORKLOAD`: a coordinator with eight workers that have up to 256 blocks each, as a server drives it; what
 //! is measured beside the rate is the longest time that one input and all its outputs take, which is how long
-//! the lock of a run is held.
+//! the lock of a run is held. `masked:WORKLOAD` is the same with the lower half of the first task's blocks along each
+//! axis masked, as one box.
 
 use std::{
     collections::VecDeque,
     time::{Duration, Instant},
 };
 
+use daisy_block::{CellBox, TaskId};
 use daisy_sched::{
     Coordinator, CoordinatorConfig, Input, Moment, Outcome as BlockOutcome, Output, Request,
-    Scheduler, SchedulerOptions, TaskConfig, WorkerKind,
+    Scheduler, SchedulerOptions, TaskConfig, Verdict, WorkerKind,
 };
 
 use crate::{Error, measure::Outcome, pipeline, scheduler::MOST_WIDE};
@@ -17,10 +19,14 @@ use crate::{Error, measure::Outcome, pipeline, scheduler::MOST_WIDE};
 const WORKERS: u32 = 8;
 const AHEAD: u32 = 256;
 
-pub(crate) fn one(workload: &str, tasks: &str) -> Result<Outcome, Error> {
+pub(crate) fn one(workload: &str, tasks: &str, is_masked: bool) -> Result<Outcome, Error> {
     let tasks = pipeline::tasks(tasks)?;
     let start = Instant::now();
-    let options = SchedulerOptions { request: Request::Everything, ..Default::default() };
+    let mut options = SchedulerOptions { request: Request::Everything, ..Default::default() };
+    let whole = tasks[TaskId::new(0)].tiling().all_cells();
+    if is_masked {
+        options.masked.insert(TaskId::new(0));
+    }
     let task = TaskConfig { num_workers: WORKERS, ..TaskConfig::default() };
     let config = CoordinatorConfig {
         tasks: tasks.ids().map(|_| task.clone()).collect(),
@@ -47,6 +53,10 @@ pub(crate) fn one(workload: &str, tasks: &str) -> Result<Outcome, Error> {
                     inputs.push_back(Input::Want { worker, blocks: 1 });
                     blocks += 1;
                 }
+                Output::Ask(question) => {
+                    let verdict = lower_half(&whole, &question.cells);
+                    inputs.push_back(Input::Answered { question, verdict });
+                }
                 _ => {}
             }
         }
@@ -60,4 +70,16 @@ pub(crate) fn one(workload: &str, tasks: &str) -> Result<Outcome, Error> {
     }
     let longest_turn_s = longest.as_secs_f64();
     Ok(Outcome { first_block_s, longest_turn_s, ..Outcome::since(start, workload, 1, blocks) })
+}
+
+/// Masks the lower half along each axis.
+fn lower_half(whole: &CellBox, cells: &CellBox) -> Verdict {
+    let axes = || whole.axes().iter().zip(cells.axes());
+    if axes().all(|(all, range)| range.end <= all.end / 2) {
+        Verdict::All
+    } else if axes().any(|(all, range)| range.start >= all.end / 2) {
+        Verdict::None
+    } else {
+        Verdict::Part
+    }
 }

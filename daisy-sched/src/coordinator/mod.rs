@@ -98,11 +98,7 @@ impl Coordinator {
     ///
     /// # Errors
     /// [`CoordinatorError`]: what is wrong with the configuration.
-    pub fn new(
-        mut scheduler: Scheduler,
-        config: CoordinatorConfig,
-    ) -> Result<Self, CoordinatorError> {
-        scheduler.bound_calls();
+    pub fn new(scheduler: Scheduler, config: CoordinatorConfig) -> Result<Self, CoordinatorError> {
         let mut adoption = Adoption::new(&scheduler, &config)?;
         config.adopted.iter().try_for_each(|&one| adoption.admit(one))?;
         let ids: Vec<TaskId> = scheduler.graph().tasks().ids().collect();
@@ -142,7 +138,9 @@ impl Coordinator {
             budget,
         };
         coordinator.adopt();
+        coordinator.scheduler.begin_turn();
         coordinator.begin()?;
+        coordinator.scheduler.end_turn();
         Ok(coordinator)
     }
 
@@ -166,6 +164,7 @@ impl Coordinator {
     /// [`CoordinatorError`] for an input that makes no sense; it has changed nothing.
     pub fn handle(&mut self, now: Moment, input: Input) -> Result<(), CoordinatorError> {
         self.now = self.now.max(now);
+        self.scheduler.begin_turn();
         let result = match input {
             Input::Settle { worker, lease, outcome } => self.settle(worker, lease, outcome),
             Input::Want { worker, blocks } => self.want(worker, blocks),
@@ -186,6 +185,7 @@ impl Coordinator {
         };
         self.put_out_orphans();
         self.end_run_if_over();
+        self.scheduler.end_turn();
         #[cfg(debug_assertions)]
         self.check_invariants();
         result

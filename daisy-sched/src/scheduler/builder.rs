@@ -76,7 +76,7 @@ impl Scheduler {
             doomed: Vec::new(),
             question: None,
             options,
-            max_steps: u64::MAX,
+            steps: u64::MAX,
             has_backlog: false,
             paths: Paths::default(),
             waits: Vec::new(),

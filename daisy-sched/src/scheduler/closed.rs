@@ -1,10 +1,11 @@
 //! Blocks that were finished without anybody having been told: taken over, masked, not requested.
 //!
 //! They are kept compressed. A page that is opened later asks for them; the live pages around a box
-//! that has just been masked are counted anew. So a box costs its surface, not its volume.
+//! that has just been masked are counted anew. So a box costs its rows and its surface, not its volume. It is
+//! closed in steps of a bounded size; no block of its task is handed out before its last row is closed, and no
+//! other one is orphaned.
 
-use alloc::vec::Vec;
-use core::ops::Range;
+use core::{cell::Cell, ops::Range};
 
 use daisy_block::{CellBox, CellRuns};
 use daisy_geometry::Coordinate;
@@ -15,7 +16,18 @@ use super::{
     edge::Edge,
     frontier::Frontier,
     pages::{PageState, Slot},
+    watch::Kind,
 };
+
+/// A masked box that is being closed.
+#[derive(Clone, Debug)]
+pub(super) struct Closing {
+    cells: CellBox,
+    /// What is left of it.
+    parts: SmallVec<[CellRuns; 1]>,
+    run: Range<u64>,
+}
+
 impl Scheduler {
     /// How many cells of a run are closed.
     pub(super) fn num_closed(&self, task: usize, run: &Range<u64>) -> u64 {
@@ -25,24 +37,60 @@ impl Scheduler {
 
     /// Skips every block of a masked box; none of them was ever handed out.
     pub(super) fn skip_box(&mut self, task: usize, cells: &CellBox) {
-        let frontier = &self.tasks[task];
+        let frontier = &mut self.tasks[task];
         let parts = frontier.closed.wanted_in(cells).into_iter();
-        let runs = parts.map(|part| frontier.grid.runs_in_unchecked(&part));
-        let runs = runs.collect::<SmallVec<[CellRuns; 1]>>().into_iter().flatten();
+        let parts = parts.map(|part| frontier.grid.runs_in_unchecked(&part));
+        let parts: SmallVec<[CellRuns; 1]> = parts.collect();
         if cells.num_cells() <= self.options.tuning.max_skipped_singly {
             self.paths.skipped_singly += 1;
-            for cell in runs.flatten() {
+            for cell in parts.into_iter().flatten().flatten() {
                 self.skip_untouched(task, cell);
             }
             return;
         }
         self.paths.skipped_as_box += 1;
-        let size = self.tasks[task].pages.size();
-        for (page, places) in runs.flat_map(|run| size.split(run)) {
-            self.close_places(task, page, places);
+        frontier.watch.closing.push_back(Closing { cells: cells.clone(), parts, run: 0..0 });
+        let mut steps = self.steps;
+        self.work_off(task, &mut steps);
+        self.steps = steps;
+        self.has_backlog |= self.tasks[task].watch.is_closing();
+    }
+
+    /// Goes on with the boxes of a task that are being closed, until all are or about `steps` rows were.
+    pub(super) fn close_on(&mut self, task: usize, steps: &mut u64) {
+        while *steps > 0 {
+            let frontier = &mut self.tasks[task];
+            let Some(closing) = frontier.watch.closing.front_mut() else { return };
+            *steps -= 1;
+            if closing.run.is_empty() {
+                match closing.parts.last_mut().map(Iterator::next) {
+                    Some(Some(run)) => closing.run = run,
+                    Some(None) => drop(closing.parts.pop()),
+                    None => self.end_closing(task, steps),
+                }
+                continue;
+            }
+            let run = closing.run.clone();
+            let page = frontier.pages.size().page_of(run.start);
+            let end = run.end.min(frontier.pages.cells_of(page).end);
+            closing.run.start = end;
+            self.close_run(task, page, run.start..end, steps);
         }
-        self.recount_around(task, cells);
-        self.wake_watchers_of_box(task, cells);
+    }
+
+    /// The last row of a box is closed: those beside it are told.
+    fn end_closing(&mut self, task: usize, steps: &mut u64) {
+        let Some(closing) = self.tasks[task].watch.closing.pop_front() else { return };
+        self.recount_around(task, &closing.cells);
+        self.wake_watchers_of_box(task, &closing.cells);
+        for place in 0..self.tasks[task].outputs.len() {
+            let reader = self.tasks[task].outputs[place].task;
+            // Its own boxes come in its own turn.
+            if !self.tasks[reader].watch.is_closing() {
+                self.work_off(reader, steps);
+            }
+        }
+        self.refresh_around(task);
     }
 
     fn skip_untouched(&mut self, task: usize, cell: u64) {
@@ -55,44 +103,39 @@ impl Scheduler {
         }
     }
 
-    /// Closes a stretch of a page.
-    fn close_places(&mut self, task: usize, page: u64, places: Range<usize>) {
+    /// Closes a run of cells inside a page.
+    fn close_run(&mut self, task: usize, page: u64, cells: Range<u64>, steps: &mut u64) {
         let frontier = &mut self.tasks[task];
         let size = frontier.pages.size();
-        let cells = size.cell_at(page, places.start)..size.cell_at(page, places.end);
         let closed = match frontier.pages.state(page) {
             PageState::Done => 0,
             PageState::Absent => frontier.closed.insert_range(cells),
             PageState::Live(slot) => {
                 // Cells that are finished in another way have told, or never will.
                 let page = frontier.pages.page(slot);
-                let is_open = |&place: &usize| !page.is_finished(place) && !page.is_out(place);
-                let fresh = places.clone().filter(is_open);
-                let fresh: Vec<u64> = fresh.map(|place| size.cell_at(page.number, place)).collect();
-                for cell in fresh {
+                let is_open = |&cell: &u64| {
+                    let place = size.place_of(cell);
+                    !page.is_finished(place) && !page.is_out(place)
+                };
+                *steps = steps.saturating_sub((cells.end - cells.start) / 4);
+                for cell in cells.clone().filter(is_open) {
                     frontier.closed.insert(cell);
                 }
-                frontier.finish_untouched(slot, places)
+                let start = size.place_of(cells.start);
+                frontier.finish_untouched(slot, start..start + (cells.end - cells.start) as usize)
             }
         };
         frontier.tally.skip_untouched(closed);
     }
 
-    /// Counts anew what the live cells wait for that wait for a cell of a box just closed.
+    /// Live cells that wait for a cell of a box just closed are to be counted anew.
     fn recount_around(&mut self, task: usize, cells: &CellBox) {
-        let frontier = &self.tasks[task];
+        let frontier = &mut self.tasks[task];
         if let Some(levels) = frontier.levels.as_ref().filter(|_| frontier.conflict.is_some()) {
-            let reach = levels.stencil().axes().iter().map(daisy_block::StencilAxis::reach);
-            let grown = CellBox::new(
-                cells
-                    .axes()
-                    .iter()
-                    .zip(reach)
-                    .map(|(range, reach)| range.start - reach..range.end + reach),
-            );
-            let grown = grown.intersect_unchecked(&frontier.grid.all_cells());
+            let grown = levels.grow(cells).intersect_unchecked(&frontier.grid.all_cells());
             for piece in grown.without_unchecked(cells) {
-                self.recount(task, &piece);
+                let runs = frontier.grid.runs_in_unchecked(&piece);
+                frontier.watch.push_box(runs, Kind::Recount);
             }
         }
         let Some(roi) = self.tasks[task].grid.written_by_unchecked(cells) else { return };
@@ -100,35 +143,28 @@ impl Scheduler {
             let edge = &self.tasks[task].outputs[place];
             if edge.is_counted {
                 let reader = edge.task;
-                let readers = self.tasks[reader].grid.cells_reading_unchecked(&roi);
-                self.recount(reader, &readers);
+                let reader = &mut self.tasks[reader];
+                let readers = reader.grid.cells_reading_unchecked(&roi);
+                let runs = reader.grid.runs_in_unchecked(&readers);
+                reader.watch.push_box(runs, Kind::Recount);
             }
         }
     }
 
-    fn recount(&mut self, task: usize, cells: &CellBox) {
-        let size = self.tasks[task].pages.size();
-        for (page, places) in
-            self.tasks[task].grid.runs_in_unchecked(cells).flat_map(|run| size.split(run))
-        {
-            if let PageState::Live(slot) = self.tasks[task].pages.state(page) {
-                for place in places {
-                    self.recount_cell(task, slot, place);
-                }
-            }
-        }
-    }
-
-    fn recount_cell(&mut self, task: usize, slot: Slot, place: usize) {
+    /// Counts anew what a live cell waits for.
+    pub(super) fn recount(&mut self, task: usize, slot: Slot, cell: u64, steps: &mut u64) {
+        let place = self.tasks[task].pages.size().place_of(cell);
         let page = self.tasks[task].pages.page(slot);
         if page.waits(place) == 0 || page.is_finished(place) {
             return;
         }
-        let cell = self.tasks[task].pages.size().cell_at(page.number, place);
         let Some(index) = self.tasks[task].grid.index(cell) else { return };
+        let num_runs = Cell::new(0);
         let waits = self.sum_upstream(task, &index, &|scheduler, other, run| {
+            num_runs.set(num_runs.get() + 1);
             run.end - run.start - scheduler.num_settled(other, run)
         });
+        *steps = steps.saturating_sub(num_runs.get());
         let frontier = &mut self.tasks[task];
         frontier.pages.page_mut(slot).set_waits(place, waits);
         if waits == 0 && frontier.pages.defers() {

@@ -8,7 +8,7 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use daisy_block::{Stencil, StencilAxis, Tiling};
+use daisy_block::{CellBox, Stencil, StencilAxis, Tiling};
 use daisy_geometry::Coordinate;
 use smallvec::SmallVec;
 
@@ -34,6 +34,13 @@ impl Levels {
     /// Each axis, and the index of the grid's first cell along it.
     pub(super) fn axes(&self) -> impl Iterator<Item = (&StencilAxis, i64)> {
         self.stencil.axes().iter().zip(self.origin.iter())
+    }
+
+    /// A box with all cells that conflict with one of its cells, and perhaps some beyond the grid.
+    pub(super) fn grow(&self, cells: &CellBox) -> CellBox {
+        let reaches = self.stencil.axes().iter().map(StencilAxis::reach);
+        let axes = cells.axes().iter().zip(reaches);
+        CellBox::new(axes.map(|(range, reach)| range.start - reach..range.end + reach))
     }
 
     /// The level of a cell of the grid.

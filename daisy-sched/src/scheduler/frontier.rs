@@ -182,6 +182,7 @@ impl Frontier {
     /// Whether there may be a block to hand out; looking for it may be needed.
     pub(super) fn has_ready(&self) -> bool {
         self.tally.ready > 0
+            || self.watch.is_closing()
             || (self.tally.has_untouched() && (!self.watch.is_idle() || self.has_unseen_pages()))
     }
 
@@ -219,6 +220,11 @@ impl Frontier {
             page.clear_ready(size.place_of(cell));
         }
         Taken::Block(cell)
+    }
+
+    /// The same without looking at pages that were not looked at yet.
+    pub(super) fn take_known(&mut self) -> Taken {
+        if matches!(self.next(), Next::Scan(_)) { Taken::None } else { self.take() }
     }
 
     /// Takes one ready cell of a live page out of turn; false if it is not ready.

@@ -90,8 +90,8 @@ pub struct Scheduler {
     doomed: Vec<Doomed>,
     question: Option<Question>,
     options: SchedulerOptions,
-    /// How many rows of cells one call looks at before it gives up for the time being.
-    max_steps: u64,
+    /// How many rows of cells may still be looked at in this turn.
+    steps: u64,
     /// Something was left for the next call.
     has_backlog: bool,
     paths: Paths,

@@ -22,20 +22,25 @@ impl Scheduler {
     /// of cells whose readers are orphaned.
     pub(super) fn orphan_downstream(&mut self, task: usize, cell: u64) {
         self.doomed.push(Doomed { task, run: cell..cell + 1, is_known: true });
-        let mut steps = self.max_steps;
-        self.orphan_on(&mut steps);
+        self.orphan_on_if_left();
     }
 
     /// Goes on with what an earlier call left.
     #[inline]
     pub(super) fn orphan_on_if_left(&mut self) {
         if !self.doomed.is_empty() {
-            self.orphan_on(&mut { self.max_steps });
+            let mut steps = self.steps;
+            self.orphan_on(&mut steps);
+            self.steps = steps;
         }
     }
 
     /// Works on the list until it is empty or about `steps` rows were looked at.
     pub(super) fn orphan_on(&mut self, steps: &mut u64) {
+        // What is masked is skipped, whatever failed since the mask said so.
+        for task in 0..self.tasks.len() {
+            self.close_on(task, steps);
+        }
         let mut touched = alloc::vec![false; self.tasks.len()];
         while *steps > 0
             && let Some(Doomed { task, run, is_known }) = self.doomed.pop()

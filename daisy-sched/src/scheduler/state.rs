@@ -42,10 +42,15 @@ impl Scheduler {
         self.tasks.get(task.index()).map_or(0, |frontier| frontier.tally.num_out())
     }
 
-    /// Every call does no more than a bounded amount of work; what is left, [`Scheduler::work`] goes on with.
-    pub(crate) fn bound_calls(&mut self) {
-        // A call that may not do anything would leave the same for ever.
-        self.max_steps = self.options.tuning.max_steps.max(1);
+    /// All calls of a turn do no more than a bounded amount of work together; what is left,
+    /// [`Scheduler::work`] goes on with. Outside turns each call does all of its work.
+    pub(crate) fn begin_turn(&mut self) {
+        // A turn in which nothing may be done would leave the same for ever.
+        self.steps = self.options.tuning.max_steps.max(2);
+    }
+
+    pub(crate) const fn end_turn(&mut self) {
+        self.steps = u64::MAX;
     }
 
     /// Whether something was left for the next call.
@@ -53,16 +58,19 @@ impl Scheduler {
         self.has_backlog
     }
 
-    /// Goes on with what was left, a bounded amount of it.
+    /// Goes on with what was left, a bounded amount of it: half of the turn is for those that want blocks.
     pub(crate) fn work(&mut self) {
         self.has_backlog = false;
-        let mut steps = self.max_steps;
+        let mut steps = self.steps / 2;
+        self.steps -= steps;
         self.orphan_on(&mut steps);
         for task in 0..self.tasks.len() {
-            if self.tasks[task].watch.is_idle() {
+            let frontier = &self.tasks[task];
+            if frontier.watch.is_idle() {
                 continue;
             }
-            if self.tasks[task].tally.ready > self.options.tuning.max_found_ahead {
+            let is_fed = frontier.tally.ready > self.options.tuning.max_found_ahead;
+            if is_fed && !frontier.watch.is_closing() {
                 self.paths.well_fed += 1;
             } else {
                 self.work_off(task, &mut steps);

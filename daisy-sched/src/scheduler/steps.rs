@@ -63,33 +63,43 @@ impl Scheduler {
 
     #[cold]
     fn take_slowly(&mut self, task: usize, mut taken: Option<Taken>) -> Option<BlockKey> {
-        let mut steps = self.max_steps;
-        loop {
+        let mut steps = self.steps;
+        let found = loop {
             if taken.is_none() {
                 self.work_off(task, &mut steps);
             }
-            match taken.take().unwrap_or_else(|| self.tasks[task].take()) {
-                Taken::Block(cell) => return Some(self.taken(task, cell)),
+            let frontier = &mut self.tasks[task];
+            let next = || match (frontier.watch.is_closing(), steps) {
+                (true, _) => Taken::None,
+                (false, 0) => frontier.take_known(),
+                (false, _) => frontier.take(),
+            };
+            match taken.take().unwrap_or_else(next) {
+                Taken::Block(cell) => break Some(self.taken(task, cell)),
                 Taken::Ask(cells) => {
                     self.ask(task, &cells);
-                    return None;
+                    break None;
                 }
                 Taken::Open(page) => {
                     self.look_at(task, page);
                     steps = steps.saturating_sub(self.tasks[task].pages.size().cells() as u64);
-                }
-                Taken::None if self.tasks[task].watch.is_idle() => {
-                    self.refresh(task);
-                    return None;
+                    continue;
                 }
                 Taken::None => {}
+            }
+            let frontier = &self.tasks[task];
+            if frontier.watch.is_idle() && !frontier.has_unseen_pages() {
+                self.refresh(task);
+                break None;
             }
             if steps == 0 {
                 self.has_backlog = true;
                 self.paths.interrupted += 1;
-                return None;
+                break None;
             }
-        }
+        };
+        self.steps = steps;
+        found
     }
 
     pub(super) fn look_at(&mut self, task: usize, page: u64) {

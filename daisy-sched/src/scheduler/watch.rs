@@ -10,12 +10,9 @@
 //! long as that one is not finished, nothing is stored. Then all that the cell waits for is looked at, row
 //! by row, and the cell is put into the list of a block that is left. So a finished block costs the cells
 //! that wait for it alone, however wide the stencil is. Cells to be decided stand in a backlog, which is
-//! worked off in steps of a bounded size.
+//! worked off in steps of a bounded size. So are masked boxes that are being closed (see `closed.rs`).
 
-use alloc::{
-    collections::{BTreeMap, VecDeque},
-    vec::Vec,
-};
+use alloc::collections::{BTreeMap, VecDeque};
 use core::ops::{ControlFlow, Range};
 
 use daisy_block::{CellBox, CellRuns};
@@ -25,6 +22,7 @@ use smallvec::SmallVec;
 use super::{
     Scheduler,
     around::{Ranges, Side},
+    closed::Closing,
     edge::Edge,
     pages::PageState,
 };
@@ -34,6 +32,8 @@ use super::{
 pub(super) struct Watch {
     /// The watching cells, by the task and cell that they watch.
     watchers: BTreeMap<(usize, u64), SmallVec<[u64; 2]>>,
+    /// Masked boxes that are not closed altogether.
+    pub(super) closing: VecDeque<Closing>,
     backlog: VecDeque<Undecided>,
 }
 
@@ -44,24 +44,38 @@ enum Undecided {
     Cell(u64),
     /// The block that they watched is finished.
     Woken(SmallVec<[u64; 2]>),
-    /// All cells of a box. `is_live`: only those of live pages.
-    Box { runs: CellRuns, run: Range<u64>, is_live: bool },
+    /// All cells of a box.
+    Box { runs: CellRuns, run: Range<u64>, kind: Kind },
+    /// The cells that watch a cell of a closed box of `task`.
+    Closed { task: usize, runs: CellRuns, run: Range<u64> },
 }
 
 /// Why a cell is to be decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     /// A block that it waits for is finished.
     Free,
     /// The block that it watched is finished.
     Woken,
     /// Blocks that it may wait for are closed, and that matters only if its page is live.
     IfLive,
+    /// The same of blocks that it counts.
+    Recount,
 }
 
 impl Watch {
     pub(super) fn is_idle(&self) -> bool {
-        self.backlog.is_empty()
+        self.backlog.is_empty() && self.closing.is_empty()
+    }
+
+    /// Whether a masked box is not closed altogether.
+    pub(super) fn is_closing(&self) -> bool {
+        !self.closing.is_empty()
+    }
+
+    /// Cells of a box may wait for less.
+    pub(super) fn push_box(&mut self, runs: CellRuns, kind: Kind) {
+        self.backlog.push_back(Undecided::Box { runs, run: 0..0, kind });
     }
 
     /// A cell is to be decided.
@@ -75,8 +89,8 @@ impl Watch {
         }
     }
 
-    /// Takes the next cell off the backlog; none inside where one entry came to its end.
-    #[expect(clippy::option_option, reason = "the end of an entry is not the end of the backlog")]
+    /// Takes the next cell off the backlog; none inside where a step led to no cell.
+    #[expect(clippy::option_option, reason = "such a step is not the end of the backlog")]
     fn next(&mut self) -> Option<Option<(u64, Kind)>> {
         let next = match self.backlog.front_mut()? {
             Undecided::Cell(cell) => {
@@ -85,12 +99,26 @@ impl Watch {
                 return Some(Some((cell, Kind::Free)));
             }
             Undecided::Woken(cells) => cells.pop().map(|cell| (cell, Kind::Woken)),
-            Undecided::Box { runs, run, is_live } => {
+            Undecided::Box { runs, run, kind } => {
                 if run.is_empty() {
                     *run = runs.next().unwrap_or(0..0);
                 }
-                let kind = if *is_live { Kind::IfLive } else { Kind::Free };
-                run.next().map(|cell| (cell, kind))
+                run.next().map(|cell| (cell, *kind))
+            }
+            Undecided::Closed { task, runs, run } => {
+                if run.is_empty() {
+                    *run = runs.next().unwrap_or(0..0);
+                }
+                let row = (*task, run.start)..(*task, run.end);
+                let is_last = run.is_empty();
+                let watched = self.watchers.range(row).next().map(|(&watched, _)| watched);
+                run.start = watched.map_or(run.end, |(_, cell)| cell + 1);
+                if let Some((task, cell)) = watched {
+                    self.wake(task, cell);
+                } else if is_last {
+                    self.backlog.pop_front();
+                }
+                return Some(None);
             }
         };
         if next.is_none() {
@@ -129,7 +157,7 @@ impl Scheduler {
             let runs = edge.grid.runs_along_unchecked(|axis| edge.lasts_at(axis, index[axis]));
             let watch = &mut self.tasks[reader].watch;
             watch.wake(task, cell);
-            watch.backlog.push_back(Undecided::Box { runs, run: 0..0, is_live: false });
+            watch.push_box(runs, Kind::Free);
             self.follow_up(reader);
         }
         if self.tasks[task].around.is_some() {
@@ -154,8 +182,10 @@ impl Scheduler {
         if self.tasks[task].watch.is_idle() {
             self.refresh(task);
         } else {
-            let mut steps = self.max_steps.min(self.options.tuning.max_steps_at_once);
+            let at_once = self.steps.min(self.options.tuning.max_steps_at_once);
+            let mut steps = at_once;
             self.work_off(task, &mut steps);
+            self.steps -= at_once - steps;
             self.paths.put_off += u64::from(!self.tasks[task].watch.is_idle());
         }
     }
@@ -166,10 +196,7 @@ impl Scheduler {
         if let Some(levels) =
             self.tasks[task].levels.as_ref().filter(|_| self.tasks[task].around.is_some())
         {
-            let reach = levels.stencil().axes().iter().map(daisy_block::StencilAxis::reach);
-            let grown = cells.axes().iter().zip(reach);
-            let grown =
-                CellBox::new(grown.map(|(range, reach)| range.start - reach..range.end + reach));
+            let grown = levels.grow(cells);
             self.decide_live(task, task, cells, &grown);
         }
         for place in 0..self.tasks[task].outputs.len() {
@@ -184,41 +211,40 @@ impl Scheduler {
 
     /// The live cells of `waiting` are decided again, and those that watch a cell of `closed`.
     fn decide_live(&mut self, task: usize, reader: usize, closed: &CellBox, waiting: &CellBox) {
-        let runs = self.tasks[reader].grid.runs_in_unchecked(waiting);
-        let grid = self.tasks[task].grid.clone();
-        let is_closed = |cell: u64| {
-            grid.index(cell).is_some_and(|index| closed.contains_unchecked(index.as_slice()))
-        };
+        let waiting = self.tasks[reader].grid.runs_in_unchecked(waiting);
+        let runs = self.tasks[task].grid.runs_in_unchecked(closed);
         let watch = &mut self.tasks[reader].watch;
-        let watched =
-            watch.watchers.range((task, 0)..=(task, u64::MAX)).map(|(&(_, cell), _)| cell);
-        let watched: Vec<u64> = watched.filter(|&cell| is_closed(cell)).collect();
-        watched.into_iter().for_each(|cell| watch.wake(task, cell));
-        watch.backlog.push_back(Undecided::Box { runs, run: 0..0, is_live: true });
+        watch.backlog.push_back(Undecided::Closed { task, runs, run: 0..0 });
+        watch.push_box(waiting, Kind::IfLive);
     }
 
     /// Decides cells of a task until all are decided or about `steps` rows were looked at.
     pub(super) fn work_off(&mut self, task: usize, steps: &mut u64) {
+        self.close_on(task, steps);
         while *steps > 0
             && let Some(next) = self.tasks[task].watch.next()
         {
+            *steps -= 1;
             let Some((cell, kind)) = next else { continue };
             let pages = &self.tasks[task].pages;
             let page = pages.size().page_of(cell);
-            if kind == Kind::IfLive && !matches!(pages.state(page), PageState::Live(_)) {
-                let end = pages.cells_of(page).end;
-                self.tasks[task].watch.skip_to(end);
-                *steps -= 1;
-                continue;
+            match (kind, pages.state(page)) {
+                (Kind::Recount, PageState::Live(slot)) => {
+                    self.recount(task, slot, cell, steps);
+                }
+                (Kind::Recount | Kind::IfLive, PageState::Absent | PageState::Done) => {
+                    let end = pages.cells_of(page).end;
+                    self.tasks[task].watch.skip_to(end);
+                }
+                _ => self.decide(task, cell, kind == Kind::Woken, steps),
             }
-            self.decide(task, cell, kind == Kind::Woken, steps);
         }
         self.refresh(task);
     }
 
     /// Finds out whether a cell waits for anything; if so, it watches a block of that.
     fn decide(&mut self, task: usize, cell: u64, was_woken: bool, steps: &mut u64) {
-        *steps = steps.saturating_sub(2);
+        *steps = steps.saturating_sub(1);
         let size = self.tasks[task].pages.size();
         let place = size.place_of(cell);
         let Some(slot) = self.live_page(task, size.page_of(cell)) else { return };

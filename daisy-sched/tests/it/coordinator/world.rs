@@ -820,7 +820,11 @@ impl World {
     }
 
     /// The counts of all tasks agree with the model.
-    fn compare(&self) {
+    fn compare(&mut self) {
+        let next = self.coordinator.next_deadline();
+        // A run that is drained or abandoned leaves what it has not closed.
+        let is_left = self.is_drained || !self.stopped.is_empty();
+        let is_behind = is_left || matches!(next, Some((_, Reason::Backlog)));
         for place in 0..self.num_tasks() {
             let task = TaskId::new(place as u32);
             let counts = self.coordinator.counts(task).unwrap();
@@ -833,7 +837,9 @@ impl World {
             assert_eq!(counts.total, known, "{counts}");
             assert_eq!(counts.processing, out, "{counts}");
             assert_eq!(counts.completed, count(Block::Completed), "{counts}");
-            assert_eq!(counts.skipped, count(Block::Skipped), "{counts}");
+            // A masked box is closed in turns of a bounded length.
+            let skipped = count(Block::Skipped);
+            assert!(counts.skipped == skipped || is_behind && counts.skipped < skipped, "{counts}");
             assert_eq!(counts.failed, count(Block::Failed), "{counts}");
             assert_eq!(counts.orphaned, count(Block::Orphaned), "{counts}");
         }
