@@ -11,7 +11,7 @@ use crate::{GraphError, Lattice};
 /// cells within reach of a cell show every residue that the box has, so any other cell waits for one
 /// of them. In a whole grid that is level 0. What lies in the box of cells that read some upstream
 /// task waits for that task.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Roots {
     lattices: SmallVec<[Lattice; 1]>,
 }

@@ -63,6 +63,14 @@ impl Edge {
         readers.start..end
     }
 
+    /// The cells of an upstream neighbour that those in a range along one axis of `here` read.
+    pub(super) fn read_along(&self, here: &Tiling, axis: usize, range: &Range<i64>) -> Range<i64> {
+        // Of single cells, those at the ends may read nothing.
+        let along = &here.axes()[axis];
+        let read = along.read(range.start).start..along.read(range.end - 1).end;
+        self.grid.axes()[axis].written_in(&read)
+    }
+
     /// The same as [`Edge::runs`] where there is one axis, and so at most one run.
     #[inline]
     pub(super) fn run_of_line(&self, index: &[i64]) -> Option<Range<u64>> {

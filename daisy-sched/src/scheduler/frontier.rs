@@ -16,7 +16,7 @@ use super::{
     pages::{PageState, Pages, Slot},
     queue::Queue,
     resolved::Resolved,
-    wanted::Ascent,
+    scan::Scan,
     watch::Watch,
 };
 use crate::{SchedulerError, counts::Tally};
@@ -53,13 +53,13 @@ pub(super) struct Frontier {
     /// Cells that are resolved: masked, taken over, not requested.
     pub(super) closed: Resolved,
     pub(super) mask: Option<Mask>,
-    source: Source,
+    pub(super) source: Source,
     pub(super) queue: Queue,
 }
 
 /// Where blocks come from that no other block makes ready.
 #[derive(Clone, Debug)]
-enum Source {
+pub(super) enum Source {
     /// Nothing is closed here or upstream, so they follow from the geometry.
     Roots {
         roots: Roots,
@@ -68,8 +68,8 @@ enum Source {
         distance: u64,
         last: u64,
     },
-    /// All pages before `next` that have requested cells were looked at.
-    Scan { next: u64, ascent: Option<Box<Ascent>> },
+    /// Something is, or may be: the page `at` is to be looked at next.
+    Scan { at: u64, scan: Box<Scan> },
 }
 
 /// What [`Frontier::take`] came to.
@@ -79,6 +79,8 @@ pub(super) enum Taken {
     Block(u64),
     /// This page must be made live first.
     Open(u64),
+    /// This page must be looked at first.
+    Scan(u64),
     /// The blocks of this box must be asked for first.
     Ask(CellBox),
     /// There is none for the time being.
@@ -125,10 +127,13 @@ impl Frontier {
             counted.fold(in_task, |sum, edge| sum.saturating_add(max_inputs(&grid, &edge.grid)));
         let watches = around.is_some() || inputs.iter().any(|edge| !edge.is_counted);
         let total = closed.num_wanted();
+        let pages = Pages::new(grid.num_cells(), max_waits, watches, &tuning);
+        let scan = Scan::new(&pages, Roots::default(), None);
+        let source = Source::Scan { at: 0, scan };
         Self {
             whole: task.tiling().clone(),
             max_waits,
-            pages: Pages::new(grid.num_cells(), max_waits, watches, &tuning),
+            pages,
             tally: Tally::new(total),
             queue: Queue::new(order, &grid, known),
             grid,
@@ -144,21 +149,22 @@ impl Frontier {
             gated: Vec::new(),
             closed,
             mask,
-            source: Source::Scan { next: 0, ascent: None },
+            source,
         }
     }
 
     /// Decides how blocks that wait for nothing are found; called before the first hand-out.
     pub(super) fn begin(&mut self, scans: bool) {
-        self.source = Source::Scan { next: 0, ascent: self.closed.ascent().map(Box::new) };
         self.tally.ready = 0;
-        if scans || self.queue.is_morton() {
-            return;
-        }
         let boxes: Vec<CellBox> =
             self.inputs.iter().map(|edge| waiting(&self.grid, &edge.grid)).collect();
         let stencil = self.levels.as_deref().map(Levels::stencil);
         let roots = Roots::new_unchecked(&self.grid, stencil, self.origin.as_slice(), &boxes);
+        if scans || self.queue.is_morton() {
+            self.source =
+                Source::Scan { at: 0, scan: Scan::new(&self.pages, roots, self.closed.ascent()) };
+            return;
+        }
         self.tally.ready += roots.num_cells();
         self.source = Source::Roots { roots, next: None, distance: 1, last: 0 };
         self.find_roots(0);
@@ -176,7 +182,7 @@ impl Frontier {
 
     /// Whether there are pages that nobody looked at for cells that wait for nothing.
     pub(super) fn has_unseen_pages(&self) -> bool {
-        matches!(self.source, Source::Scan { next, .. } if next < self.pages.num_pages())
+        matches!(self.source, Source::Scan { at, .. } if at < self.pages.num_pages())
     }
 
     /// Whether there may be a block to hand out; looking for it may be needed.
@@ -193,13 +199,7 @@ impl Frontier {
         let (cell, is_root) = match next {
             Next::Ready(cell) => (cell, false),
             Next::Root(cell) => (cell, true),
-            Next::Scan(page) => {
-                if let Some(cells) = self.question_before(page) {
-                    return Taken::Ask(cells);
-                }
-                self.pass_page();
-                return Taken::Open(page);
-            }
+            Next::Scan(page) => return Taken::Scan(page),
             Next::None => return Taken::None,
         };
         if self.mask.is_some()
@@ -220,11 +220,6 @@ impl Frontier {
             page.clear_ready(size.place_of(cell));
         }
         Taken::Block(cell)
-    }
-
-    /// The same without looking at pages that were not looked at yet.
-    pub(super) fn take_known(&mut self) -> Taken {
-        if matches!(self.next(), Next::Scan(_)) { Taken::None } else { self.take() }
     }
 
     /// Takes one ready cell of a live page out of turn; false if it is not ready.
@@ -249,13 +244,11 @@ impl Frontier {
                 Some(cell) if self.queue.precedes(cell, *root) => Next::Ready(cell),
                 _ => Next::Root(*root),
             },
-            &Source::Scan { next, .. } if next < self.pages.num_pages() => match ready {
-                Some(cell)
-                    if self.queue.is_by_number() && self.pages.size().page_of(cell) < next =>
-                {
+            &Source::Scan { at, .. } if at < self.pages.num_pages() => match ready {
+                Some(cell) if self.queue.is_by_number() && self.pages.size().page_of(cell) < at => {
                     Next::Ready(cell)
                 }
-                _ => Next::Scan(next),
+                _ => Next::Scan(at),
             },
             _ => ready.map_or(Next::None, Next::Ready),
         }
@@ -273,20 +266,6 @@ impl Frontier {
         }
     }
 
-    /// The page that [`Frontier::next`] named is about to be looked at: on to the next with a requested cell.
-    fn pass_page(&mut self) {
-        if let Source::Scan { next, ascent } = &mut self.source {
-            let size = self.pages.size();
-            *next = match ascent {
-                None => *next + 1,
-                Some(ascent) => {
-                    let wanted = ascent.next_from(size.cell_at(*next + 1, 0));
-                    wanted.map_or(self.pages.num_pages(), |cell| size.page_of(cell))
-                }
-            };
-        }
-    }
-
     /// The box that the mask must be asked for before a cell is handed out.
     #[inline(never)]
     fn question(&mut self, cell: u64) -> Option<CellBox> {
@@ -294,12 +273,10 @@ impl Frontier {
         self.mask.as_mut()?.question(index.as_slice())
     }
 
-    /// The box that the mask must be asked for before a page is opened: so that pages of masked boxes
+    /// The box that the mask must be asked for before an absent page is opened: so that pages of masked boxes
     /// never are.
-    fn question_before(&mut self, page: u64) -> Option<CellBox> {
-        if self.mask.is_none() || self.pages.state(page) != PageState::Absent {
-            return None;
-        }
+    pub(super) fn question_before(&mut self, page: u64) -> Option<CellBox> {
+        self.mask.as_ref()?;
         let cell = self.closed.first_not_in(self.pages.cells_of(page))?;
         self.question(cell)
     }

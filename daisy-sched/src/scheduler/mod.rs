@@ -16,6 +16,7 @@ mod pages;
 mod queue;
 mod request;
 mod resolved;
+mod scan;
 mod state;
 mod steps;
 mod wanted;

@@ -13,7 +13,6 @@ use smallvec::SmallVec;
 
 use super::{
     Scheduler,
-    edge::Edge,
     pages::{PageState, Slot},
     resolved::Resolved,
 };
@@ -113,7 +112,7 @@ impl Scheduler {
                 if self.is_conflict_closed(task, &index, &row) {
                     self.subtract_conflicts(task, &mut index, &row, waits);
                 }
-                self.subtract_inputs(task, &mut index, row, waits);
+                self.subtract_inputs(task, &mut index, &row, waits);
             }
             cell = end;
         }
@@ -160,30 +159,53 @@ impl Scheduler {
         }
     }
 
-    /// Takes closed blocks of upstream tasks off a row: halves it until no cell of it reads a closed
-    /// block, or only one cell is left.
+    /// Takes closed blocks of upstream tasks off a row.
+    ///
+    /// In each row of upstream blocks the closed ones are counted up once, and each cell takes a difference.
     fn subtract_inputs(
         &mut self,
         task: usize,
         index: &mut Coordinate,
-        row: Range<i64>,
+        row: &Range<i64>,
         waits: &mut [u32],
     ) {
-        if !self.is_input_closed(task, index, &row) {
-            return;
+        let frontier = &self.tasks[task];
+        let fastest = frontier.grid.sweep_axes().last().copied().unwrap_or(0);
+        let mut sums = Vec::new();
+        for edge in frontier.inputs.iter().filter(|edge| edge.is_counted) {
+            let closed = &self.tasks[edge.task].closed;
+            let crossings = edge.crossings.as_slice();
+            let read = edge.read_along(&frontier.grid, fastest, row);
+            let runs = |read: Range<i64>| {
+                edge.grid.runs_along_unchecked(|axis| match axis == fastest {
+                    true => read.clone(),
+                    false => crossings[axis].cells(index[axis]),
+                })
+            };
+            if closed.is_empty() || runs(read.clone()).all(|run| closed.num_in(run) == 0) {
+                continue;
+            }
+            self.paths.subtracted_inputs += 1;
+            if edge.grid.sweep_axes().last() != Some(&fastest) {
+                for (entry, waits) in row.clone().zip(&mut *waits) {
+                    index[fastest] = entry;
+                    let num_closed = edge.runs(index.as_slice()).map(|run| closed.num_in(run));
+                    *waits -= num_closed.sum::<u64>() as u32;
+                }
+                continue;
+            }
+            let starts = runs(read.start..read.start + 1);
+            for start in starts.flatten() {
+                sum_up(closed, start..start + (read.end - read.start) as u64, &mut sums);
+                for (entry, waits) in row.clone().zip(&mut *waits) {
+                    let cells = crossings[fastest].cells(entry);
+                    if !cells.is_empty() {
+                        let at = |cell: i64| sums[(cell - read.start) as usize];
+                        *waits -= at(cells.end) - at(cells.start);
+                    }
+                }
+            }
         }
-        self.paths.subtracted_inputs += 1;
-        let fastest = self.tasks[task].grid.sweep_axes().last().copied().unwrap_or(0);
-        if let [waits] = waits {
-            index[fastest] = row.start;
-            let count = |scheduler: &Self, other, run| scheduler.num_closed(other, &run);
-            *waits -= self.sum_inputs(task, index, &count) as u32;
-            return;
-        }
-        let middle = row.start + (row.end - row.start) / 2;
-        let (lower, upper) = waits.split_at_mut((middle - row.start) as usize);
-        self.subtract_inputs(task, index, row.start..middle, lower);
-        self.subtract_inputs(task, index, middle..row.end, upper);
     }
 
     /// Whether one of the cells at `index`, its entry along the fastest axis taken from `row`, may
@@ -203,25 +225,6 @@ impl Scheduler {
         });
         let mut runs = frontier.grid.runs_in_unchecked(&CellBox::new(around));
         runs.any(|run| self.num_closed(task, &run) > 0)
-    }
-
-    /// Whether one of the cells at `index`, its entry along the fastest axis taken from `row`, may
-    /// read a closed block.
-    fn is_input_closed(&self, task: usize, index: &Coordinate, row: &Range<i64>) -> bool {
-        let frontier = &self.tasks[task];
-        let fastest = frontier.grid.sweep_axes().last().copied().unwrap_or(0);
-        let is_closed = |edge: &&Edge| edge.is_counted && !self.tasks[edge.task].closed.is_empty();
-        frontier.inputs.iter().filter(is_closed).any(|edge| {
-            let along = |axis: usize| {
-                if axis != fastest {
-                    return edge.crossings[axis].cells(index[axis]);
-                }
-                let here = &frontier.grid.axes()[axis];
-                let read = here.read(row.start).start..here.read(row.end - 1).end;
-                edge.grid.axes()[axis].written_in(&read)
-            };
-            edge.grid.runs_along_unchecked(along).any(|run| self.num_closed(edge.task, &run) > 0)
-        })
     }
 }
 

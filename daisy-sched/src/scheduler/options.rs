@@ -107,6 +107,10 @@ pub struct Paths {
     pub skipped_as_box: u64,
     /// Cells that were counted anew beside such a box.
     pub recounted: u64,
+    /// Pages passed unopened since none of their cells can wait for nothing.
+    pub passed: u64,
+    /// Pages passed that were looked at again, since a box beside them was closed.
+    pub scanned_again: u64,
     /// Blocks that were acquired by name.
     pub named: u64,
     /// Runs of blocks that were orphaned.
@@ -126,7 +130,7 @@ pub struct Paths {
 impl Paths {
     /// Each way with its name.
     #[must_use]
-    pub const fn named(&self) -> [(&'static str, u64); 17] {
+    pub const fn named(&self) -> [(&'static str, u64); 19] {
         [
             ("opened_beside_closed", self.opened_beside_closed),
             ("closed_unopened", self.closed_unopened),
@@ -138,6 +142,8 @@ impl Paths {
             ("skipped_singly", self.skipped_singly),
             ("skipped_as_box", self.skipped_as_box),
             ("recounted", self.recounted),
+            ("passed", self.passed),
+            ("scanned_again", self.scanned_again),
             ("named", self.named),
             ("orphaned", self.orphaned),
             ("interrupted", self.interrupted),

@@ -69,11 +69,7 @@ impl Scheduler {
                 self.work_off(task, &mut steps);
             }
             let frontier = &mut self.tasks[task];
-            let next = || match (frontier.watch.is_closing(), steps) {
-                (true, _) => Taken::None,
-                (false, 0) => frontier.take_known(),
-                (false, _) => frontier.take(),
-            };
+            let next = || if frontier.watch.is_closing() { Taken::None } else { frontier.take() };
             match taken.take().unwrap_or_else(next) {
                 Taken::Block(cell) => break Some(self.taken(task, cell)),
                 Taken::Ask(cells) => {
@@ -85,7 +81,14 @@ impl Scheduler {
                     steps = steps.saturating_sub(self.tasks[task].pages.size().cells() as u64);
                     continue;
                 }
-                Taken::None => {}
+                Taken::Scan(page) if steps > 0 => {
+                    if let Some(cells) = self.scan(task, page, &mut steps) {
+                        self.ask(task, &cells);
+                        break None;
+                    }
+                    continue;
+                }
+                Taken::Scan(_) | Taken::None => {}
             }
             let frontier = &self.tasks[task];
             if frontier.watch.is_idle() && !frontier.has_unseen_pages() {

@@ -232,8 +232,12 @@ impl Scheduler {
                 (Kind::Recount, PageState::Live(slot)) => {
                     self.recount(task, slot, cell, steps);
                 }
-                (Kind::Recount | Kind::IfLive, PageState::Absent | PageState::Done) => {
+                (Kind::Recount | Kind::IfLive, state @ (PageState::Absent | PageState::Done)) => {
                     let end = pages.cells_of(page).end;
+                    if state == PageState::Absent {
+                        let is_passed = self.tasks[task].scan_again(page);
+                        self.paths.scanned_again += u64::from(is_passed);
+                    }
                     self.tasks[task].watch.skip_to(end);
                 }
                 _ => self.decide(task, cell, kind == Kind::Woken, steps),

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use daisy_block::{Fit, Layout, TaskId};
+use daisy_block::{CellBox, Fit, Layout, TaskId};
 use daisy_geometry::Roi;
 use daisy_graph::{TaskGraph, TaskNode};
 use daisy_sched::{
-    Cause, Coordinator, CoordinatorConfig, Input, Lease, Moment, Outcome, Output, Reason, Request,
-    Scheduler, SchedulerOptions, WorkerId, WorkerKind,
+    Cause, Coordinator, CoordinatorConfig, Input, Lease, Moment, Outcome, Output, Question, Reason,
+    Request, Scheduler, SchedulerOptions, Tuning, Verdict, WorkerId, WorkerKind,
 };
 
 use super::play::{A, B, external};
@@ -16,6 +16,7 @@ use super::play::{A, B, external};
 struct Large {
     coordinator: Coordinator,
     leases: VecDeque<Lease>,
+    questions: VecDeque<Box<Question>>,
     wanted: BTreeMap<WorkerId, u32>,
     num_turns: u64,
     most_orphaned: u64,
@@ -45,12 +46,22 @@ impl Large {
             max_retries: vec![0; 2],
             ..SchedulerOptions::default()
         };
+        Self::of(tasks, options)
+    }
+
+    fn of(tasks: TaskGraph, options: SchedulerOptions) -> Self {
         let scheduler = Scheduler::new(tasks, options).unwrap();
         let config =
             CoordinatorConfig { tasks: vec![external(); 2], ..CoordinatorConfig::default() };
-        let coordinator = Coordinator::new(scheduler, config).unwrap();
-        let (leases, wanted) = (VecDeque::new(), BTreeMap::new());
-        Self { coordinator, leases, wanted, num_turns: 0, most_orphaned: 0, is_done: false }
+        Self {
+            coordinator: Coordinator::new(scheduler, config).unwrap(),
+            leases: VecDeque::new(),
+            questions: VecDeque::new(),
+            wanted: BTreeMap::new(),
+            num_turns: 0,
+            most_orphaned: 0,
+            is_done: false,
+        }
     }
 
     fn tell(&mut self, input: Input) {
@@ -63,6 +74,7 @@ impl Large {
                     self.leases.push_back(lease);
                 }
                 Output::Orphaned { cells, .. } => num_orphaned += cells.end - cells.start,
+                Output::Ask(question) => self.questions.push_back(question),
                 Output::Done => self.is_done = true,
                 _ => {}
             }
@@ -131,4 +143,64 @@ fn very_many_blocks_are_orphaned_in_turns_of_a_bounded_size() {
         assert!(run.num_turns > 5 && run.most_orphaned < 500_000, "{}", run.most_orphaned);
         assert!(run.coordinator.scheduler().paths().interrupted > 0);
     }
+}
+
+#[test]
+fn a_masked_box_of_many_rows_is_closed_in_turns_of_a_bounded_size() {
+    let masked = CellBox::new([0..30, 30..60, 0..30]);
+    let layout = |context: i64| {
+        let write = Roi::new([0; 3], [1; 3]).unwrap();
+        let read = write.grow(context, context).unwrap();
+        let total = Roi::new([0; 3], [60; 3]).unwrap().grow(context, context).unwrap();
+        Layout::new(total, read, write, Fit::Valid).unwrap()
+    };
+    let mut tasks = TaskGraph::new();
+    let above = tasks.add_task(TaskNode::new("above", layout(1), true).unwrap()).unwrap();
+    let below = tasks.add_task(TaskNode::new("below", layout(2), false).unwrap()).unwrap();
+    tasks.add_edge(above, below).unwrap();
+    let grid = tasks[above].tiling().clone();
+    let tuning = Tuning { max_steps: 256, ..Tuning::default() };
+    let options = SchedulerOptions { masked: [above].into(), tuning, ..Default::default() };
+    let mut run = Large::of(tasks, options);
+    run.join(B, 100);
+    run.join(A, 100);
+    let is_masked = |cell: u64| masked.contains(grid.index(cell).unwrap().as_slice()).unwrap();
+    let (mut num_left, mut done) = (0, vec![false; grid.num_cells() as usize]);
+    loop {
+        run.go_on();
+        if let Some(question) = run.questions.pop_front() {
+            let verdict = match question.cells.intersect(&masked).unwrap() {
+                cells if cells.is_empty() => Verdict::None,
+                cells if cells == question.cells => Verdict::All,
+                _ => Verdict::Part,
+            };
+            let before = run.coordinator.counts(A).unwrap().skipped;
+            let num_cells = question.cells.num_cells();
+            run.tell(Input::Answered { question, verdict });
+            let skipped = run.coordinator.counts(A).unwrap().skipped - before;
+            assert!(skipped <= 256 * 30, "{skipped} in one turn");
+            num_left += u32::from(verdict == Verdict::All && skipped < num_cells);
+        } else if let Some(Lease { id, worker, key, .. }) = run.leases.pop_front() {
+            if key.task == A {
+                assert!(!is_masked(key.cell), "{key}");
+                done[key.cell as usize] = true;
+            } else {
+                let index = grid.index(key.cell).unwrap();
+                let around = |axis: usize| index[axis] - 2..index[axis] + 3;
+                let mut read = grid.runs_along(around).flatten();
+                assert!(read.all(|cell| done[cell as usize] || is_masked(cell)), "{key}");
+            }
+            *run.wanted.get_mut(&worker).unwrap() += 1;
+            run.tell(Input::Settle { worker, lease: id, outcome: Outcome::Completed });
+            run.tell(Input::Want { worker, blocks: 1 });
+        } else {
+            break;
+        }
+    }
+    assert!(run.is_done && num_left > 0, "{num_left}");
+    let (above, below) = (run.coordinator.counts(A).unwrap(), run.coordinator.counts(B).unwrap());
+    assert_eq!((above.skipped, above.completed), (27_000, 189_000));
+    assert_eq!(below.completed, 216_000);
+    let paths = run.coordinator.scheduler().paths();
+    assert!(paths.passed > 0 && paths.scanned_again > 0 && paths.recounted > 0, "{paths:?}");
 }

@@ -1,0 +1,148 @@
+//! Where cells that wait for nothing are looked for beside closed blocks.
+//!
+//! Pages are looked at in their order, and opened where they have a root or something beside them is
+//! closed; others are passed. A page that was passed is looked at again if a box beside it is closed later.
+
+use alloc::{boxed::Box, collections::BTreeSet};
+
+use daisy_block::{CellBox, Tiling};
+use daisy_graph::Roots;
+
+use super::{
+    Scheduler,
+    conflict::Levels,
+    frontier::{Frontier, Source},
+    pages::{PageSize, PageState, Pages},
+    wanted::Ascent,
+};
+
+/// Which pages are still to be looked at, beside the one that is next.
+#[derive(Clone, Debug)]
+pub(super) struct Scan {
+    /// All pages before this one that have requested cells were looked at.
+    next: u64,
+    /// Those of them that are to be looked at again.
+    again: BTreeSet<u64>,
+    num_pages: u64,
+    size: PageSize,
+    roots: Roots,
+    ascent: Option<Ascent>,
+}
+
+impl Scan {
+    pub(super) fn new(pages: &Pages, roots: Roots, ascent: Option<Ascent>) -> Box<Self> {
+        let (num_pages, size) = (pages.num_pages(), pages.size());
+        Box::new(Self { next: 0, again: BTreeSet::new(), num_pages, size, roots, ascent })
+    }
+
+    /// The page that is next is done with; the one after it that has requested cells, or roots if only those matter.
+    fn pass(&mut self, only_roots: bool) -> u64 {
+        if self.again.pop_first().is_none() {
+            let size = self.size;
+            let mut cell = Some(size.cell_at(self.next + 1, 0));
+            if only_roots {
+                cell = cell.and_then(|cell| self.roots.next_from(cell));
+            }
+            if let Some(ascent) = &mut self.ascent {
+                cell = cell.and_then(|cell| ascent.next_from(cell));
+            }
+            self.next = cell.map_or(self.num_pages, |cell| size.page_of(cell));
+        }
+        self.at()
+    }
+
+    fn at(&self) -> u64 {
+        self.again.first().map_or(self.next, |&page| page)
+    }
+}
+
+impl Frontier {
+    /// A box beside an absent page was closed; whether it was passed, and so is looked at again.
+    pub(super) fn scan_again(&mut self, page: u64) -> bool {
+        let Source::Scan { at, scan } = &mut self.source else { return false };
+        let is_passed = page < scan.next && scan.again.insert(page);
+        *at = scan.at();
+        is_passed
+    }
+
+    fn pass_page(&mut self, only_roots: bool) {
+        if let Source::Scan { at, scan } = &mut self.source {
+            *at = scan.pass(only_roots);
+        }
+    }
+}
+
+impl Scheduler {
+    /// Looks at the page that is next; the box that the mask must be asked for before, if there is one.
+    pub(super) fn scan(&mut self, task: usize, page: u64, steps: &mut u64) -> Option<CellBox> {
+        *steps = steps.saturating_sub(1);
+        let mut only_roots = false;
+        if self.tasks[task].pages.state(page) == PageState::Absent {
+            if self.is_apart(task, page) {
+                let frontier = &self.tasks[task];
+                let is_open = |other: usize| self.tasks[other].closed.is_empty();
+                only_roots = is_open(task) && frontier.inputs.iter().all(|edge| is_open(edge.task));
+                self.paths.passed += 1;
+            } else {
+                let question = self.tasks[task].question_before(page);
+                if question.is_some() {
+                    return question;
+                }
+                self.open_page(task, page);
+                *steps = steps.saturating_sub(self.tasks[task].pages.size().cells() as u64);
+            }
+        }
+        self.tasks[task].pass_page(only_roots);
+        None
+    }
+
+    /// Whether a page has no root, and nothing near what its cells wait for is closed.
+    fn is_apart(&self, task: usize, page: u64) -> bool {
+        let frontier = &self.tasks[task];
+        let Source::Scan { scan, .. } = &frontier.source else { return false };
+        let cells = frontier.pages.cells_of(page);
+        if scan.roots.next_from(cells.start).is_some_and(|root| root < cells.end) {
+            return false;
+        }
+        let around = around(&frontier.grid, cells.start, cells.end - 1);
+        let is_closed = |other: usize, cells: &CellBox| {
+            // The run from the first to the last cell of the box: that is one question.
+            let grid = &self.tasks[other].grid;
+            let corner = |end: bool| {
+                let axes = cells.axes().iter();
+                let index = axes.map(|range| if end { range.end - 1 } else { range.start });
+                grid.cell_at_unchecked(index.collect::<smallvec::SmallVec<[i64; 4]>>().as_slice())
+            };
+            let (Some(first), Some(last)) = (corner(false), corner(true)) else { return false };
+            self.num_closed(other, &(first..last + 1)) > 0
+        };
+        let in_task = frontier.levels.as_deref().map(|levels: &Levels| {
+            levels.grow(&around).intersect_unchecked(&frontier.grid.all_cells())
+        });
+        let mut inputs = frontier.inputs.iter().map(|edge| {
+            let axes = around.axes().iter().enumerate();
+            let read = axes.map(|(axis, range)| edge.read_along(&frontier.grid, axis, range));
+            (edge.task, CellBox::new(read))
+        });
+        !in_task.is_some_and(|cells| is_closed(task, &cells))
+            && !inputs.any(|(other, cells)| is_closed(other, &cells))
+    }
+}
+
+/// A box that holds all cells from one to another.
+fn around(grid: &Tiling, first: u64, last: u64) -> CellBox {
+    let (Some(first), Some(last)) = (grid.index(first), grid.index(last)) else {
+        return CellBox::empty(grid.dims());
+    };
+    let mut axes: smallvec::SmallVec<[_; 4]> = first.iter().map(|start| start..start + 1).collect();
+    let mut is_whole = false;
+    for &axis in grid.sweep_axes() {
+        if is_whole {
+            axes[axis] = 0..grid.axes()[axis].num_cells();
+        } else {
+            axes[axis] = first[axis]..last[axis] + 1;
+            is_whole = first[axis] != last[axis];
+        }
+    }
+    CellBox::new(axes)
+}
