@@ -71,7 +71,8 @@ pub use self::{
 /// `acquire`, `complete`, `fail` and `skip` take O(neighbours) time and allocate nothing once the
 /// frontier has its size. The first block costs O(tasks + edges), however many blocks there are.
 /// [`Order::Morton`](daisy_block::Order::Morton), and blocks taken over or masked together with an order other than
-/// [`Order::Sweep`](daisy_block::Order::Sweep), look at every cell first: 1.4 bytes each.
+/// [`Order::Sweep`](daisy_block::Order::Sweep), look at all pages of blocks first and keep those that may have one to
+/// run: 1.4 bytes for each block of such a page.
 #[derive(Clone, Debug)]
 pub struct Scheduler {
     graph: DependencyGraph,
