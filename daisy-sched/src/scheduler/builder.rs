@@ -96,7 +96,7 @@ impl SchedulerBuilder {
     ///
     /// `cells` are numbers of the task's whole grid, half-open; blocks not requested are left out.
     /// Returns how many were not known as finished before. About 0.1 us a stretch for whole tasks; where
-    /// only a part is requested, by rows of that part.
+    /// only a part is requested, by the rows of that part in the stretch.
     ///
     /// # Errors
     /// [`SchedulerError::UnknownTask`].
@@ -133,7 +133,7 @@ impl SchedulerBuilder {
         limit: usize,
     ) -> Result<Option<Vec<BlockKey>>, SchedulerError> {
         let runs = self.awaited(key)?;
-        let mut found = Vec::new();
+        let mut found: Vec<BlockKey> = Vec::new();
         let mut last = (usize::MAX, 0);
         for (task, mut run) in runs {
             let frontier = &self.0.tasks[task];
@@ -150,6 +150,8 @@ impl SchedulerBuilder {
                 run.start = cell + 1;
             }
         }
+        // By their numbers in the whole grids.
+        found.sort_unstable();
         Ok(Some(found))
     }
 

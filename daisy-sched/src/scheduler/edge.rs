@@ -25,12 +25,13 @@ pub(super) struct Edge {
 }
 
 impl Edge {
-    /// The edge to an upstream task. It is counted if each of its blocks has few readers.
+    /// The edge to an upstream task. It is counted if each of its blocks has few readers, and those few inputs.
     pub(super) fn input(task: usize, here: &Tiling, grid: Tiling, tuning: &Tuning) -> Self {
         let axes = || here.axes().iter().zip(grid.axes());
         let crossings = axes().map(|(here, there)| Crossing::inputs(here, there)).collect();
         let back = axes().map(|(here, there)| Crossing::readers(there, here)).collect();
-        let is_counted = max_readers(here, &grid) <= tuning.max_counted_readers;
+        let most = max_readers(here, &grid).max(max_inputs(here, &grid));
+        let is_counted = most <= tuning.max_counted_readers;
         Self { task, grid, crossings, back, is_counted }
     }
 

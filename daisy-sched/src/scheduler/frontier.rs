@@ -5,7 +5,7 @@ use core::ops::Range;
 
 use daisy_block::{BlockKey, CellBox, Order, Tiling};
 use daisy_geometry::Coordinate;
-use daisy_graph::{Lattice, Roots, TaskNode};
+use daisy_graph::{Roots, TaskNode};
 
 use super::{
     Tuning,
@@ -15,7 +15,8 @@ use super::{
     mask::Mask,
     pages::{PageState, Pages, Slot},
     queue::Queue,
-    resolved::Resolved,
+    request,
+    resolved::{Resolved, boxes_of},
     scan::Scan,
     watch::Watch,
 };
@@ -30,9 +31,8 @@ pub(super) struct Frontier {
     pub(super) grid: Tiling,
     /// The index of its first cell in the whole grid.
     pub(super) origin: Coordinate,
-    /// The cells of that part in the whole grid; none where it is all of it, and so cells have the same
-    /// numbers here and there.
-    part: Option<Lattice>,
+    /// That part is all of it, and so cells have the same numbers here and there.
+    is_whole: bool,
     /// Whether blocks conflict: then their conflicts are counted, or else watched.
     pub(super) levels: Option<Box<Levels>>,
     pub(super) conflict: Option<Conflict>,
@@ -103,7 +103,7 @@ enum Next {
 pub(super) struct Parts {
     pub(super) grid: Tiling,
     pub(super) origin: Coordinate,
-    pub(super) part: Option<Lattice>,
+    pub(super) is_whole: bool,
     pub(super) inputs: Vec<Edge>,
     pub(super) gates: Vec<usize>,
     pub(super) closed: Resolved,
@@ -114,7 +114,7 @@ pub(super) struct Parts {
 
 impl Frontier {
     pub(super) fn new(task: &TaskNode, parts: Parts) -> Self {
-        let Parts { grid, origin, part, inputs, gates, closed, mask, order, tuning } = parts;
+        let Parts { grid, origin, is_whole, inputs, gates, closed, mask, order, tuning } = parts;
         let levels =
             task.stencil().map(|stencil| Box::new(Levels::new(stencil.clone(), origin.clone())));
         let known = levels.as_deref();
@@ -138,7 +138,7 @@ impl Frontier {
             queue: Queue::new(order, &grid, known),
             grid,
             origin,
-            part,
+            is_whole,
             levels,
             conflict,
             around,
@@ -329,7 +329,7 @@ impl Frontier {
     /// Whether cells have the same numbers here and in the task's whole grid.
     #[inline]
     pub(super) const fn is_whole(&self) -> bool {
-        self.part.is_none()
+        self.is_whole
     }
 
     /// The number of a cell here, from its number in the task's whole grid.
@@ -359,27 +359,22 @@ impl Frontier {
     /// Closes the requested ones of a run of cells of the whole grid; how many were not closed before.
     pub(super) fn close_global(&mut self, cells: Range<u64>) -> u64 {
         let cells = cells.start..cells.end.min(self.whole.num_cells());
-        let Some(part) = &self.part else {
-            // A single one is inserted much faster than a run of one.
-            return match cells.end.saturating_sub(cells.start) {
-                1 => u64::from(self.closed.insert(cells.start)),
-                _ => self.closed.insert_range(cells),
-            };
-        };
-        let (mut taken, mut start) = (0, cells.start);
-        while let Some((first, _, last)) = part.run_from(start).filter(|run| run.0 < cells.end) {
-            let end = (last + 1).min(cells.end);
-            if self.grid.sweep_axes() == self.whole.sweep_axes() {
-                let local = self.local(first).unwrap_or(0);
-                taken += self.closed.insert_range(local..local + (end - first));
-            } else {
-                for local in (first..end)
-                    .filter_map(|cell| moved(&self.whole, &self.grid, -1, &self.origin, cell))
-                {
-                    taken += u64::from(self.closed.insert(local));
-                }
+        // A single one is inserted much faster than a run of one.
+        if cells.end.saturating_sub(cells.start) == 1 {
+            let local = self.local(cells.start);
+            return u64::from(local.is_some_and(|cell| self.closed.insert(cell)));
+        }
+        if self.is_whole {
+            return self.closed.insert_range(cells);
+        }
+        let mut taken = 0;
+        for cells in boxes_of(&self.whole, cells) {
+            let Some(cells) = request::shifted(&cells, &self.origin, -1) else { continue };
+            let cells = cells.intersect_unchecked(&self.grid.all_cells());
+            for part in self.closed.wanted_in(&cells) {
+                let runs = self.grid.runs_in_unchecked(&part);
+                taken += runs.map(|run| self.closed.insert_range(run)).sum::<u64>();
             }
-            start = last + 1;
         }
         taken
     }

@@ -52,7 +52,7 @@ pub struct Tuning {
     pub max_skipped_singly: u64,
     /// Conflicts are counted block by block if the stencil has at most this many offsets.
     pub max_counted: u64,
-    /// Upstream blocks are counted one by one if each has at most this many readers.
+    /// Upstream blocks are counted one by one if each has at most this many readers, and they read at most as many.
     pub max_counted_readers: u64,
     /// Rows of cells that are looked at in one call of a [`Coordinator`](crate::Coordinator)'s scheduler.
     pub max_steps: u64,

@@ -1,18 +1,20 @@
 //! What will never run because it waits for a block that failed for good.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 use core::ops::{ControlFlow, Range};
+
+use daisy_block::CellRuns;
 
 use super::{Scheduler, around::Side, id};
 
 /// Cells that will never be completed.
 #[derive(Clone, Debug)]
-pub(super) struct Doomed {
-    task: usize,
-    /// Not empty.
-    run: Range<u64>,
-    /// They failed or are orphaned; what waits for them is to be. Else they are to be orphaned.
-    is_known: bool,
+pub(super) enum Doomed {
+    /// A run, not empty. `is_known`: they failed or are orphaned, and what waits for them is to be. Else they
+    /// are to be orphaned.
+    Run { task: usize, run: Range<u64>, is_known: bool },
+    /// Runs of cells to be orphaned.
+    Rows { task: usize, runs: Box<CellRuns> },
 }
 
 impl Scheduler {
@@ -21,7 +23,7 @@ impl Scheduler {
     /// O(orphans * neighbours), in steps of a bounded size: what is left stands in the work list, as runs
     /// of cells whose readers are orphaned.
     pub(super) fn orphan_downstream(&mut self, task: usize, cell: u64) {
-        self.doomed.push(Doomed { task, run: cell..cell + 1, is_known: true });
+        self.doomed.push(Doomed::Run { task, run: cell..cell + 1, is_known: true });
         self.orphan_on_if_left();
     }
 
@@ -43,10 +45,18 @@ impl Scheduler {
         }
         let mut touched = alloc::vec![false; self.tasks.len()];
         while *steps > 0
-            && let Some(Doomed { task, run, is_known }) = self.doomed.pop()
+            && let Some(doomed) = self.doomed.pop()
         {
-            touched[task] = true;
             *steps -= 1;
+            let (task, run, is_known) = match doomed {
+                Doomed::Run { task, run, is_known } => (task, run, is_known),
+                Doomed::Rows { task, runs } => {
+                    touched[task] = true;
+                    self.doom_rows(task, *runs, steps);
+                    continue;
+                }
+            };
+            touched[task] = true;
             if is_known && self.tasks[task].is_unread() && self.tasks[task].gated.is_empty() {
                 continue;
             }
@@ -57,7 +67,7 @@ impl Scheduler {
             let page = size.page_of(run.start);
             let end = if is_known { run.start + 1 } else { run.end.min(size.cell_at(page + 1, 0)) };
             if end < run.end {
-                self.doomed.push(Doomed { task, run: end..run.end, is_known });
+                self.doomed.push(Doomed::Run { task, run: end..run.end, is_known });
             }
             if !is_known {
                 self.orphan(task, run.start..end, steps);
@@ -67,7 +77,7 @@ impl Scheduler {
                 let gated = self.tasks[task].gated[place];
                 if self.tasks[gated].tally.has_untouched() {
                     let run = 0..self.tasks[gated].grid.num_cells();
-                    self.doomed.push(Doomed { task: gated, run, is_known: false });
+                    self.doomed.push(Doomed::Run { task: gated, run, is_known: false });
                 }
             }
             self.orphan_readers(task, run.start, steps);
@@ -85,23 +95,32 @@ impl Scheduler {
     fn orphan_readers(&mut self, task: usize, cell: u64, steps: &mut u64) {
         let frontier = &mut self.tasks[task];
         let Some(index) = frontier.grid.index(cell) else { return };
-        let mut runs: Vec<Range<u64>> = Vec::new();
         if let Some(conflict) = &mut frontier.conflict {
             let around = conflict.downstream(&frontier.grid, index.as_slice());
-            runs.extend(around.iter().map(|run| run.at(cell)));
-        }
-        if let Some(around) = &frontier.around {
+            let runs: Vec<Range<u64>> = around.iter().map(|run| run.at(cell)).collect();
+            runs.into_iter().for_each(|run| self.doom(task, run, steps));
+        } else if let Some(around) = &frontier.around {
+            let mut boxes: Vec<CellRuns> = Vec::new();
             let _done = around.boxes(index.as_slice(), Side::Downstream, |ranges| {
-                runs.extend(frontier.grid.runs_along_unchecked(|axis| ranges[axis].clone()));
+                boxes.push(frontier.grid.runs_along_unchecked(|axis| ranges[axis].clone()));
                 ControlFlow::Continue(())
             });
+            boxes.into_iter().for_each(|runs| self.doom_rows(task, runs, steps));
         }
-        runs.into_iter().for_each(|run| self.doom(task, run, steps));
         for place in 0..self.tasks[task].outputs.len() {
             let edge = &self.tasks[task].outputs[place];
-            let reader = edge.task;
-            for run in edge.runs(index.as_slice()) {
-                self.doom(reader, run, steps);
+            let (reader, runs) = (edge.task, edge.runs(index.as_slice()));
+            self.doom_rows(reader, runs, steps);
+        }
+    }
+
+    /// Orphans the cells of some runs as far as the steps allow: of one at least.
+    fn doom_rows(&mut self, task: usize, mut runs: CellRuns, steps: &mut u64) {
+        while let Some(run) = runs.next() {
+            self.doom(task, run, steps);
+            if *steps == 0 {
+                self.doomed.push(Doomed::Rows { task, runs: Box::new(runs) });
+                return;
             }
         }
     }
@@ -111,7 +130,7 @@ impl Scheduler {
         if *steps > 0 && run.end - run.start <= self.tasks[task].pages.size().cells() as u64 {
             self.orphan(task, run, steps);
         } else if !run.is_empty() {
-            self.doomed.push(Doomed { task, run, is_known: false });
+            self.doomed.push(Doomed::Run { task, run, is_known: false });
         }
     }
 
@@ -131,7 +150,7 @@ impl Scheduler {
             for run in open.chunk_by(|a, b| a + 1 == *b) {
                 if let (Some(&first), Some(&last)) = (run.first(), run.last()) {
                     self.dead[task].insert_range(first..=last);
-                    self.doomed.push(Doomed { task, run: first..last + 1, is_known: true });
+                    self.doomed.push(Doomed::Run { task, run: first..last + 1, is_known: true });
                     self.paths.orphaned += 1;
                     self.report_orphans(task, first..last + 1);
                 }

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use daisy_block::{CellBox, Order, TaskId, Tiling};
 use daisy_geometry::{Coordinate, Roi};
-use daisy_graph::{Lattice, TaskGraph};
+use daisy_graph::TaskGraph;
 use smallvec::SmallVec;
 
 use super::{
@@ -63,9 +63,8 @@ pub(super) fn frontiers(
             .partition(|edge| awaits_all(&grid, &edge.grid));
         let masked = options.masked.contains(&task).then(|| Mask::new(grid.all_cells()));
         let is_whole = grid == *node.tiling();
-        let inside = || Lattice::of_level_unchecked(node.tiling(), None, 0, hull);
         let parts = Parts {
-            part: (!is_whole).then(inside),
+            is_whole,
             origin,
             inputs,
             gates: gates.into_iter().map(|edge| edge.task).collect(),

@@ -189,7 +189,7 @@ fn differs((cell, resolved): (u64, Option<u64>)) -> Option<u64> {
 }
 
 /// A run of cells as boxes: at most two for each axis.
-fn boxes_of(grid: &Tiling, run: Range<u64>) -> SmallVec<[CellBox; 4]> {
+pub(super) fn boxes_of(grid: &Tiling, run: Range<u64>) -> SmallVec<[CellBox; 4]> {
     let mut boxes = SmallVec::new();
     let mut open: SmallVec<[(usize, CellBox, Range<u64>); 4]> = SmallVec::new();
     open.push((0, grid.all_cells(), run));

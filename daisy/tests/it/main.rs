@@ -26,7 +26,5 @@ mod outside;
 #[cfg(unix)]
 mod resume;
 mod runs;
-#[cfg(feature = "arrays")]
-mod segment;
 mod tasks;
 mod wide;

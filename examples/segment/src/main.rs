@@ -1,6 +1,6 @@
 //! Segments a volume block by block: smooth, label, stitch, merge, relabel.
 //!
-//! `cargo run --release --features arrays --example segment` makes a phantom under `target/segment`, segments it,
+//! `cargo run --release -p segment` makes a phantom under `target/segment`, segments it,
 //! compares the result with the same computation on the whole volume at once, and draws a picture.
 
 mod arguments;
@@ -10,6 +10,8 @@ mod phantom;
 mod picture;
 mod pipeline;
 mod reference;
+#[cfg(test)]
+mod tests;
 
 use std::{
     path::{Path, PathBuf},

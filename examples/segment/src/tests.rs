@@ -1,25 +1,16 @@
 //! The example `segment`: the same result as the whole volume at once, however it is cut and run.
 
-#[path = "../../examples/segment/input.rs"]
-mod input;
-#[path = "../../examples/segment/ops.rs"]
-mod ops;
-#[path = "../../examples/segment/phantom.rs"]
-mod phantom;
-#[path = "../../examples/segment/pipeline.rs"]
-mod pipeline;
-#[path = "../../examples/segment/reference.rs"]
-mod reference;
-
 use std::path::Path;
 
 use daisy::{Fit, Order, RunOptions};
 use daisy_array::{Array, ArraySpec, Dtype, IfExists};
 
-use self::{
+use super::{
     input::Input,
     ops::Kernel,
+    phantom,
     pipeline::{Segmentation, Settings},
+    reference,
 };
 
 const THRESHOLD: u8 = 90;
