@@ -195,13 +195,26 @@ impl Scheduler {
                 continue;
             }
             let starts = runs(read.start..read.start + 1);
+            // Where a cell reads, in the row; nothing may begin anywhere.
+            let places: Vec<Range<usize>> = row
+                .clone()
+                .map(|entry| crossings[fastest].cells(entry))
+                .map(|cells| if cells.is_empty() { read.start..read.start } else { cells })
+                .map(|cells| (cells.start - read.start) as usize..(cells.end - read.start) as usize)
+                .collect();
             for start in starts.flatten() {
-                sum_up(closed, start..start + (read.end - read.start) as u64, &mut sums);
-                for (entry, waits) in row.clone().zip(&mut *waits) {
-                    let cells = crossings[fastest].cells(entry);
-                    if !cells.is_empty() {
-                        let at = |cell: i64| sums[(cell - read.start) as usize];
-                        *waits -= at(cells.end) - at(cells.start);
+                let window = start..start + (read.end - read.start) as u64;
+                match closed.num_in(window.clone()) {
+                    0 => {}
+                    all if all == window.end - window.start => {
+                        let pairs = places.iter().zip(&mut *waits);
+                        pairs.for_each(|(places, waits)| *waits -= places.len() as u32);
+                    }
+                    _ => {
+                        sum_up(closed, window, &mut sums);
+                        for (places, waits) in places.iter().zip(&mut *waits) {
+                            *waits -= sums[places.end] - sums[places.start];
+                        }
                     }
                 }
             }

@@ -4,13 +4,16 @@
 //! closed; others are passed. A page that was passed is looked at again if a box beside it is closed later.
 
 use alloc::{boxed::Box, collections::BTreeSet};
+use core::ops::Range;
 
 use daisy_block::{CellBox, Tiling};
 use daisy_graph::Roots;
+use smallvec::SmallVec;
 
 use super::{
     Scheduler,
     conflict::Levels,
+    edge::Edge,
     frontier::{Frontier, Source},
     pages::{PageSize, PageState, Pages},
     wanted::Ascent,
@@ -75,10 +78,11 @@ impl Frontier {
 impl Scheduler {
     /// Looks at the page that is next; the box that the mask must be asked for before, if there is one.
     pub(super) fn scan(&mut self, task: usize, page: u64, steps: &mut u64) -> Option<CellBox> {
-        *steps = steps.saturating_sub(1);
+        // What a page takes is looked up in several places.
+        *steps = steps.saturating_sub(8);
         let mut only_roots = false;
         if self.tasks[task].pages.state(page) == PageState::Absent {
-            if self.is_apart(task, page) {
+            if self.is_apart(task, page, steps) {
                 let frontier = &self.tasks[task];
                 let is_open = |other: usize| self.tasks[other].closed.is_empty();
                 only_roots = is_open(task) && frontier.inputs.iter().all(|edge| is_open(edge.task));
@@ -96,8 +100,9 @@ impl Scheduler {
         None
     }
 
-    /// Whether a page has no root, and nothing near what its cells wait for is closed.
-    fn is_apart(&self, task: usize, page: u64) -> bool {
+    /// Whether no cell of an absent page can wait for nothing: it has no root, and nothing near what its cells wait
+    /// for is closed, or too little.
+    fn is_apart(&self, task: usize, page: u64, steps: &mut u64) -> bool {
         let frontier = &self.tasks[task];
         let Source::Scan { scan, .. } = &frontier.source else { return false };
         let cells = frontier.pages.cells_of(page);
@@ -105,27 +110,63 @@ impl Scheduler {
             return false;
         }
         let around = around(&frontier.grid, cells.start, cells.end - 1);
-        let is_closed = |other: usize, cells: &CellBox| {
-            // The run from the first to the last cell of the box: that is one question.
-            let grid = &self.tasks[other].grid;
-            let corner = |end: bool| {
-                let axes = cells.axes().iter();
-                let index = axes.map(|range| if end { range.end - 1 } else { range.start });
-                grid.cell_at_unchecked(index.collect::<smallvec::SmallVec<[i64; 4]>>().as_slice())
-            };
-            let (Some(first), Some(last)) = (corner(false), corner(true)) else { return false };
-            self.num_closed(other, &(first..last + 1)) > 0
-        };
         let in_task = frontier.levels.as_deref().map(|levels: &Levels| {
             levels.grow(&around).intersect_unchecked(&frontier.grid.all_cells())
         });
-        let mut inputs = frontier.inputs.iter().map(|edge| {
+        let mut is_near = in_task.is_some_and(|cells| self.may_be_closed(task, &cells));
+        for edge in &frontier.inputs {
             let axes = around.axes().iter().enumerate();
             let read = axes.map(|(axis, range)| edge.read_along(&frontier.grid, axis, range));
-            (edge.task, CellBox::new(read))
-        });
-        !in_task.is_some_and(|cells| is_closed(task, &cells))
-            && !inputs.any(|(other, cells)| is_closed(other, &cells))
+            let read = CellBox::new(read);
+            let is_closed = self.may_be_closed(edge.task, &read);
+            // A counted input that is not closed opens the page when it is finished.
+            if edge.is_counted && self.is_short(edge, &around, is_closed.then_some(&read), steps) {
+                return true;
+            }
+            is_near |= is_closed;
+        }
+        !is_near
+    }
+
+    /// Whether something is closed in the run from the first to the last cell of a box.
+    fn may_be_closed(&self, task: usize, cells: &CellBox) -> bool {
+        let grid = &self.tasks[task].grid;
+        let corner = |of: fn(&Range<i64>) -> i64| {
+            let index: SmallVec<[i64; 4]> = cells.axes().iter().map(of).collect();
+            grid.cell_at_unchecked(&index)
+        };
+        let (Some(first), Some(last)) =
+            (corner(|range| range.start), corner(|range| range.end - 1))
+        else {
+            return false;
+        };
+        self.num_closed(task, &(first..last + 1)) > 0
+    }
+
+    /// Whether fewer cells are closed of what a box of cells reads than one of them reads.
+    fn is_short(
+        &self,
+        edge: &Edge,
+        cells: &CellBox,
+        read: Option<&CellBox>,
+        steps: &mut u64,
+    ) -> bool {
+        let mut least = 1;
+        for (range, crossing) in cells.axes().iter().zip(&edge.crossings) {
+            let num_read =
+                range.clone().map(|entry| crossing.cells(entry)).map(|read| read.end - read.start);
+            least *= num_read.min().unwrap_or(0).unsigned_abs();
+        }
+        let Some(read) = read else { return least > 0 };
+        let mut num_closed = 0;
+        for run in self.tasks[edge.task].grid.runs_in_unchecked(read) {
+            if num_closed >= least {
+                return false;
+            }
+            *steps = steps.saturating_sub(1);
+            num_closed += self.num_closed(edge.task, &run);
+        }
+        num_closed < least
     }
 }
 
@@ -134,7 +175,7 @@ fn around(grid: &Tiling, first: u64, last: u64) -> CellBox {
     let (Some(first), Some(last)) = (grid.index(first), grid.index(last)) else {
         return CellBox::empty(grid.dims());
     };
-    let mut axes: smallvec::SmallVec<[_; 4]> = first.iter().map(|start| start..start + 1).collect();
+    let mut axes: SmallVec<[_; 4]> = first.iter().map(|start| start..start + 1).collect();
     let mut is_whole = false;
     for &axis in grid.sweep_axes() {
         if is_whole {
