@@ -51,6 +51,11 @@ pub enum SchedulerError {
         /// Axes of the ROI.
         found: usize,
     },
+    /// Requested ROIs that cut each other into millions of parts.
+    RequestTooFine {
+        /// The task.
+        task: TaskId,
+    },
     /// An answer to a question that is not open.
     NoSuchQuestion {
         /// The task that the answer is about.
@@ -80,6 +85,11 @@ impl fmt::Display for SchedulerError {
             Self::RequestDims { task, expected, found } => write!(
                 f,
                 "the requested ROI of task {task} has {found} axes; its blocks have {expected}"
+            ),
+            Self::RequestTooFine { task } => write!(
+                f,
+                "the requested ROIs of task {task} cut each other into millions of parts; request fewer, or one \
+                 that holds them"
             ),
             Self::NoSuchQuestion { task } => {
                 write!(

@@ -54,7 +54,7 @@ pub(super) fn frontiers(
         }
         let hull = &hulls[task.index()];
         let origin = Coordinate::from_fn(node.tiling().dims(), |axis| hull.axes()[axis].start);
-        let only = only(&grid, &origin, &wanted[task.index()]);
+        let only = only(&grid, &origin, &wanted[task.index()], task)?;
         let closed = Resolved::new(grid.num_cells(), only, options.tuning.max_listed);
         let (gates, inputs): (Vec<_>, Vec<_>) = tasks
             .upstream(task)
@@ -167,9 +167,18 @@ fn simplified(mut boxes: Vec<CellBox>) -> Vec<CellBox> {
 }
 
 /// The wanted cells of a grid; none where they are one box, since that is the grid then.
-fn only(grid: &Tiling, origin: &Coordinate, wanted: &[CellBox]) -> Option<Wanted> {
-    let moved = || wanted.iter().filter_map(|cells| shifted(cells, origin, -1)).collect::<Vec<_>>();
-    (wanted.len() > 1).then(|| Wanted::new(grid, &moved()))
+fn only(
+    grid: &Tiling,
+    origin: &Coordinate,
+    wanted: &[CellBox],
+    task: TaskId,
+) -> Result<Option<Wanted>, SchedulerError> {
+    if wanted.len() < 2 {
+        return Ok(None);
+    }
+    let moved = wanted.iter().filter_map(|cells| shifted(cells, origin, -1));
+    let only = Wanted::new(grid, &moved.collect::<Vec<_>>());
+    only.map(Some).ok_or(SchedulerError::RequestTooFine { task })
 }
 
 fn hull(tasks: &TaskGraph, task: TaskId, boxes: &[CellBox]) -> CellBox {

@@ -40,24 +40,31 @@ enum Node {
 }
 
 impl Wanted {
-    /// The union of boxes of a grid.
-    pub(super) fn new(grid: &Tiling, boxes: &[CellBox]) -> Self {
+    /// The largest number of nodes: thin boxes that cross cut each other into as many parts as their numbers
+    /// multiply to.
+    const MAX_NODES: usize = 1 << 22;
+
+    /// The union of boxes of a grid; none if it takes too many nodes.
+    pub(super) fn new(grid: &Tiling, boxes: &[CellBox]) -> Option<Self> {
         let all = grid.all_cells();
         let mut wanted = Self { grid: grid.clone(), nodes: Vec::new(), num_cells: 0 };
         let boxes = boxes.iter().map(|cells| cells.intersect_unchecked(&all));
         let mut boxes: Vec<CellBox> = boxes.filter(|cells| !cells.is_empty()).collect();
         boxes.sort_unstable_by(|a, b| key(a).cmp(key(b)));
         boxes.dedup();
-        wanted.build(all, boxes);
-        wanted
+        wanted.build(all, boxes).then_some(wanted)
     }
 
     /// Adds the node of a region in which `boxes` lie; depth first, so that lower halves follow at once.
-    fn build(&mut self, region: CellBox, boxes: Vec<CellBox>) {
+    /// False if they become too many.
+    fn build(&mut self, region: CellBox, boxes: Vec<CellBox>) -> bool {
         let mut open: Vec<(CellBox, Vec<CellBox>, Option<usize>)> =
             alloc::vec![(region, boxes, None)];
         while let Some((region, boxes, cut)) = open.pop() {
             let place = self.nodes.len();
+            if place == Self::MAX_NODES {
+                return false;
+            }
             if let Some(cut) = cut
                 && let Node::Cut { above, .. } = &mut self.nodes[cut]
             {
@@ -81,6 +88,7 @@ impl Wanted {
                 open.push((lower.0, lower.1, None));
             }
         }
+        true
     }
 
     /// The grid that they are cells of.
@@ -269,7 +277,7 @@ mod tests {
             let grid = grid(shape);
             let boxes: Vec<CellBox> =
                 boxes.iter().map(|axes| CellBox::new(axes.map(|(start, end)| start..end))).collect();
-            let wanted = Wanted::new(&grid, &boxes);
+            let wanted = Wanted::new(&grid, &boxes).unwrap();
             let is_wanted = |cell: u64| {
                 let index = grid.index(cell).unwrap();
                 boxes.iter().any(|cells| cells.contains(index.as_slice()).unwrap())

@@ -3,7 +3,7 @@
 
 use std::{iter::once, ops::Range};
 
-use daisy_block::{BlockKey, CellBox, Fit, Layout, TaskId};
+use daisy_block::{BlockKey, CellBox, Fit, Layout, Order, TaskId};
 use daisy_geometry::Roi;
 use daisy_graph::{TaskGraph, TaskNode};
 use daisy_sched::{
@@ -173,6 +173,37 @@ fn finished_stretches_beside_what_is_requested() {
     assert_eq!(earlier.take_over(A, backwards(u64::MAX, 0)), Ok(0));
     let scheduler = earlier.build();
     assert!(scheduler.counts(A).unwrap().is_success());
+}
+
+#[test]
+fn a_stretch_of_most_of_a_very_large_grid_in_any_order() {
+    for order in [Order::Sweep, Order::Level, Order::Morton] {
+        let far = [1, 1 << 13].map(|at| (A, Roi::new([at, 1, 2], [1, 20, 30]).unwrap()));
+        let request = Request::Rois(far.to_vec());
+        let options = SchedulerOptions { request, order, ..SchedulerOptions::default() };
+        // Axes of which the fastest is not the last one.
+        let tasks = tasks(&[1 << 14, 21, 32], 0, 1);
+        let mut earlier = Scheduler::builder(tasks, options).unwrap();
+        let plane = 21 * 32;
+        let taken =
+            [0..plane, 0..plane << 12, plane << 12..plane << 13, 0..plane << 13, 0..u64::MAX];
+        let taken = taken.map(|cells| earlier.take_over(A, cells).unwrap());
+        assert_eq!(taken, [0, 600, 0, 0, 600], "{order}");
+        assert!(earlier.build().is_done());
+    }
+}
+
+#[test]
+fn requested_regions_that_cut_each_other_into_very_many_parts() {
+    let slab = |axis: usize, at: i64| {
+        let mut ends = [[0; 3], [10_000; 3]];
+        (ends[0][axis], ends[1][axis]) = (at * 20, at * 20 + 1);
+        (A, Roi::from_begin_end(ends[0], ends[1]).unwrap())
+    };
+    let request = Request::Rois((0..600).map(|slabs| slab(slabs % 3, slabs as i64 / 3)).collect());
+    let options = SchedulerOptions { request, ..SchedulerOptions::default() };
+    let refused = Scheduler::builder(tasks(&[10_000; 3], 0, 1), options).map(drop);
+    assert_eq!(refused, Err(SchedulerError::RequestTooFine { task: A }));
 }
 
 #[test]

@@ -181,8 +181,7 @@ impl Model {
                 prop_assert!(found.is_err(), "{found:?}");
                 continue;
             }
-            let mut found = found.unwrap().unwrap();
-            found.sort_unstable();
+            let found = found.unwrap().unwrap();
             let open = self.upstream[place].iter().filter(|&&up| !self.is_settled(up));
             let mut expected: Vec<BlockKey> = open.map(|&up| self.keys[up]).collect();
             expected.sort_unstable();
