@@ -333,12 +333,14 @@ impl fmt::Display for ArrayError {
                 }
                 f.write_str(" choose another path, or overwrite it")
             }
-            Self::Metadata { path, source } => write!(
-                f,
-                "cannot make sense of the Zarr metadata of {}: {source}; rewrite the array with \
-                 what is supported",
-                path.display()
-            ),
+            Self::Metadata { path, source } => {
+                let path = path.display();
+                write!(f, "cannot make sense of the Zarr metadata of {path}: {source}; ")?;
+                if cfg!(not(feature = "blosc")) && source.to_string().contains("blosc") {
+                    return f.write_str("build with the feature `blosc`");
+                }
+                f.write_str("rewrite the array with what is supported")
+            }
             Self::Attribute { path, key, problem } => {
                 write!(f, "attribute {key:?} of {}: {problem}", path.display())
             }

@@ -34,7 +34,9 @@ pub use ome::{Multiscale, OmeOptions, OmeProblem, OmeVersion};
 pub use plan::ChunkPlan;
 pub use problem::{AttributeProblem, Difference, Occupant};
 pub use sharing::ChunkSharing;
-pub use spec::{ArraySpec, BloscCodec, Compression, IfExists, ZarrVersion};
+#[cfg(feature = "blosc")]
+pub use spec::BloscCodec;
+pub use spec::{ArraySpec, Compression, IfExists, ZarrVersion};
 pub use store::{ArrayId, Durability, Location, MemoryStore};
 #[cfg(feature = "remote")]
 pub use store::{RemoteStore, S3Options};

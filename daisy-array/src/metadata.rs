@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::store::{Files, ZARR_JSON, ZARRAY, ZATTRS};
-use crate::{BloscCodec, Compression, Dtype};
+use crate::{Compression, Dtype};
 
 /// The metadata files of an array that does not exist yet.
 pub(crate) enum MetadataFiles {
@@ -43,6 +43,7 @@ impl Parts {
             Compression::None => Value::Null,
             Compression::Zstd { level } => json!({"id": "zstd", "level": level}),
             Compression::Gzip { level } => json!({"id": "gzip", "level": level}),
+            #[cfg(feature = "blosc")]
             Compression::Blosc { codec, level } => json!({
                 "id": "blosc", "cname": codec.name(), "clevel": level, "shuffle": 1, "blocksize": 0,
             }),
@@ -99,6 +100,7 @@ impl Parts {
                 codec("zstd", json!({"level": level, "checksum": false}))
             }
             Compression::Gzip { level } => codec("gzip", json!({"level": level})),
+            #[cfg(feature = "blosc")]
             Compression::Blosc { codec: inner, level } => codec(
                 "blosc",
                 json!({
@@ -112,7 +114,8 @@ impl Parts {
     }
 }
 
-impl BloscCodec {
+#[cfg(feature = "blosc")]
+impl crate::BloscCodec {
     fn name(self) -> &'static str {
         match self {
             Self::Lz4 => "lz4",

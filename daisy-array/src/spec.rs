@@ -40,6 +40,7 @@ pub enum Compression {
         level: u32,
     },
     /// Blosc, which sorts the bytes of elements by their place first.
+    #[cfg(feature = "blosc")]
     Blosc {
         /// What compresses the sorted bytes.
         codec: BloscCodec,
@@ -49,6 +50,7 @@ pub enum Compression {
 }
 
 /// What compresses inside of Blosc.
+#[cfg(feature = "blosc")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BloscCodec {
@@ -413,7 +415,11 @@ impl Compression {
             Self::Zstd { level: found } if found > 22 => {
                 Err(ArrayError::SpecLevel { most: 22, found })
             }
-            Self::Gzip { level: found } | Self::Blosc { level: found, .. } if found > 9 => {
+            Self::Gzip { level: found } if found > 9 => {
+                Err(ArrayError::SpecLevel { most: 9, found })
+            }
+            #[cfg(feature = "blosc")]
+            Self::Blosc { level: found, .. } if found > 9 => {
                 Err(ArrayError::SpecLevel { most: 9, found })
             }
             _ => Ok(()),
