@@ -340,7 +340,14 @@ impl Scheduler {
 
     /// Whether a cell is completed or skipped.
     pub(super) fn is_settled(&self, task: usize, cell: u64) -> bool {
-        self.first_unsettled_in(task, cell..cell + 1, &mut 0).is_none()
+        let frontier = &self.tasks[task];
+        let size = frontier.pages.size();
+        let is_finished = match frontier.pages.state(size.page_of(cell)) {
+            PageState::Done => true,
+            PageState::Live(slot) => frontier.pages.page(slot).is_finished(size.place_of(cell)),
+            PageState::Absent => frontier.closed.contains(cell),
+        };
+        is_finished && !self.dead[task].contains(cell)
     }
 
     /// The first cell of a run that is neither completed nor skipped.
