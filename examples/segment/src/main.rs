@@ -1,6 +1,6 @@
 //! Segments a volume block by block: smooth, label, stitch, merge, relabel.
 //!
-//! `cargo run --release -p segment` makes a phantom under `target/segment`, segments it,
+//! `cargo run --profile demo -p segment` makes a phantom under `target/segment`, segments it,
 //! compares the result with the same computation on the whole volume at once, and draws a picture.
 
 mod arguments;
