@@ -29,6 +29,8 @@ use daisy_graphdb::{
 #[cfg(feature = "postgres")]
 #[path = "../tests/it/cluster.rs"]
 mod cluster;
+#[path = "../../tests/skipped.rs"]
+mod skipped;
 
 type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
 

@@ -2,9 +2,17 @@
 //!
 //! With `--seed` one world is told in full. The exit code is 1 if a promise was broken in any of them.
 
-use std::{env, process::ExitCode, time::Instant};
+use std::{
+    collections::BTreeMap,
+    env,
+    num::NonZero,
+    process::ExitCode,
+    sync::{Mutex, PoisonError},
+    thread,
+    time::Instant,
+};
 
-use daisy_sim::{Bug, Options, Telling, play, shrink};
+use daisy_sim::{Bug, Failure, Options, Telling, play, shrink};
 
 const USAGE: &str =
     "usage: daisy-sim [--seeds N] [--first S] [--seed S] [--twice] [--bug NAME] [--all]";
@@ -88,42 +96,79 @@ fn play_all(wanted: &Wanted) -> bool {
         wanted.bug.map_or_else(String::new, |bug| format!(", planted: {bug:?}")),
     );
     let start = Instant::now();
-    let (mut events, mut lives, mut innocent, mut broken, mut virtual_s) = (0, 0, 0, 0, 0);
-    let mut played = 0;
-    for seed in wanted.first..wanted.first.saturating_add(wanted.seeds) {
-        let options = options(wanted, seed);
-        let report = play(&options, Telling::Nothing);
-        played += 1;
-        events += report.events;
-        lives += u64::from(report.lives);
-        innocent += report.innocent;
-        virtual_s += report.virtual_time.as_micros() / 1_000_000;
-        if wanted.is_twice && play(&options, Telling::Nothing).hash != report.hash {
-            println!("BROKEN: seed {seed} gives another hash the second time");
-            broken += 1;
+    let end = wanted.first.saturating_add(wanted.seeds);
+    let sums = Mutex::new(Sums { next: wanted.first, ..Sums::default() });
+    let num_threads = thread::available_parallelism().map_or(1, NonZero::get);
+    thread::scope(|scope| {
+        for _ in 0..num_threads {
+            scope.spawn(|| while play_next(wanted, end, &sums) {});
         }
-        if let Some(failure) = report.failure {
-            broken += 1;
-            if wanted.is_all {
-                println!("seed {seed}: {failure}");
-            } else {
-                explain(&options, &failure);
-                break;
-            }
+    });
+    let sums = sums.into_inner().unwrap_or_else(PoisonError::into_inner);
+    for (seed, failure) in &sums.broken {
+        match failure {
+            None => println!("BROKEN: seed {seed} gives another hash the second time"),
+            Some(failure) if wanted.is_all => println!("seed {seed}: {failure}"),
+            Some(failure) => explain(&options(wanted, *seed), failure),
+        }
+        if !wanted.is_all {
+            break;
         }
     }
     let seconds = start.elapsed().as_secs_f64();
+    let Sums { played, events, lives, virtual_s, innocent, broken, .. } = sums;
     println!(
-        "{played} seeds in {seconds:.1} s: {:.0} seeds/s, {} events/s, {lives} servers, {virtual_s} s \
-         of virtual time, {innocent} innocent blocks charged, {broken} broken",
-        f64::from(u32::try_from(played).unwrap_or(u32::MAX)) / seconds,
-        (events as f64 / seconds) as u64,
+        "{played} seeds in {seconds:.1} s: {:.0} seeds/s, {:.0} events/s, {lives} servers, {virtual_s} s \
+         of virtual time, {innocent} innocent blocks charged, {} broken",
+        played as f64 / seconds,
+        events as f64 / seconds,
+        broken.len(),
     );
-    broken == 0
+    broken.is_empty()
+}
+
+/// What came of the worlds so far.
+#[derive(Default)]
+struct Sums {
+    /// The seed of the next one.
+    next: u64,
+    played: u64,
+    events: u64,
+    lives: u64,
+    innocent: u64,
+    virtual_s: u64,
+    /// Those that broke a promise, and those that went another way the second time.
+    broken: BTreeMap<u64, Option<Failure>>,
+}
+
+/// Plays one more world; false if that was all, or one is broken and not all are wanted.
+fn play_next(wanted: &Wanted, end: u64, sums: &Mutex<Sums>) -> bool {
+    let sums = || sums.lock().unwrap_or_else(PoisonError::into_inner);
+    let seed = {
+        let mut sums = sums();
+        if sums.next == end || !(wanted.is_all || sums.broken.is_empty()) {
+            return false;
+        }
+        sums.next += 1;
+        sums.next - 1
+    };
+    let options = options(wanted, seed);
+    let report = play(&options, Telling::Nothing);
+    let is_other = wanted.is_twice && play(&options, Telling::Nothing).hash != report.hash;
+    let mut sums = sums();
+    sums.played += 1;
+    sums.events += report.events;
+    sums.lives += u64::from(report.lives);
+    sums.innocent += report.innocent;
+    sums.virtual_s += report.virtual_time.as_micros() / 1_000_000;
+    if is_other || report.failure.is_some() {
+        sums.broken.insert(seed, report.failure);
+    }
+    true
 }
 
 /// A failure, in the smallest world that can be found quickly.
-fn explain(options: &Options, failure: &daisy_sim::Failure) {
+fn explain(options: &Options, failure: &Failure) {
     println!("BROKEN: {failure}\n  {options}");
     let small = shrink(options, failure.promise);
     let report = play(&small, Telling::Tail);

@@ -1,11 +1,11 @@
-//! `cargo xtask ci | tidy | python [OPTION ...] | bench SUITE ... | fuzz [SECONDS]`
+//! `cargo xtask ci [--install] | test | tidy | python [OPTION ...] | bench SUITE ... | fuzz [SECONDS]`
 //!
 //! `ci` is the one definition of green: it is the test command of the README and what `.ci/run` calls.
 
 mod ci;
+mod programs;
 mod python;
 mod readme;
-mod servers;
 mod tidy;
 
 use std::{
@@ -16,8 +16,7 @@ use std::{
 
 type Error = Box<dyn std::error::Error>;
 
-const USAGE: &str =
-    "cargo xtask ci | tidy | python [OPTION...] | bench SUITE [OPTION...] | fuzz [SECONDS]";
+const USAGE: &str = "cargo xtask ci [--install] | test | tidy | python [OPTION...] | bench SUITE [OPTION...] | fuzz [SECONDS]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -33,7 +32,12 @@ fn main() -> ExitCode {
 fn run(arguments: &[String]) -> Result<(), Error> {
     let (command, rest) = arguments.split_first().ok_or(USAGE)?;
     match command.as_str() {
-        "ci" => ci::run(),
+        "ci" => match rest {
+            [] => ci::run(false),
+            [only] if only == "--install" => ci::run(true),
+            _ => Err(USAGE.into()),
+        },
+        "test" => ci::run_tests(),
         "tidy" => tidy::run(&root()),
         "python" => ci::run_python(rest),
         "bench" => {
@@ -51,7 +55,7 @@ fn fuzz(seconds: &str) -> Result<(), Error> {
         println!("== fuzz {target} for {seconds} s");
         let limit = format!("-max_total_time={seconds}");
         let mut fuzz = Command::new("cargo");
-        fuzz.args(["+nightly", "fuzz", "run", "--features", "libfuzzer", &target, "--", &limit]);
+        fuzz.args(["+nightly", "fuzz", "run", &target, "--", &limit]);
         check(fuzz.args(["-print_final_stats=1"]).current_dir(root()))?;
     }
     Ok(())

@@ -6,14 +6,10 @@ use std::{
     process::Command,
 };
 
-use crate::{Error, check, ci::Tests, root};
+use crate::{Error, check, ci::Tests, programs::has_python, root};
 
-/// What installs Python on Debian and its kin.
-const INSTALL: &str = "apt-get update -q && \
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends python3 python3-venv";
-
-/// Succeeds with a Python that is new enough and can make virtual environments.
-const IS_FIT: &str = "import ensurepip, sys; sys.exit(sys.version_info < (3, 10))";
+/// What `pyproject.toml` says that the module is built with.
+const MATURIN: &str = "maturin>=1.9.4,<2";
 
 /// Installs the module as its README says and runs pytest, with further arguments for that.
 ///
@@ -21,24 +17,30 @@ const IS_FIT: &str = "import ensurepip, sys; sys.exit(sys.version_info < (3, 10)
 /// feature `as-tests` makes dependencies the same.
 /// Environments that tests make themselves, of other versions of daisy, are kept there too.
 pub(crate) fn run(tests: &mut Tests, arguments: &[String]) -> Result<(), Error> {
-    if !ensure() {
-        println!(
-            "SKIPPED: no Python 3.10 with venv, so nothing about daisy-py is tested; run\n  {INSTALL}"
-        );
+    if !has_python() {
+        tests.leave_out("daisy-py: no Python 3.10 with venv");
         return Ok(());
     }
     let folder = target().join("python");
     fs::create_dir_all(&folder)?;
     let venv = folder.join("daisy");
-    if !venv.join("bin/pytest").exists() {
+    if !venv.join("bin/maturin").exists() {
         check(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
     }
     let python = venv.join("bin/python");
-    let mut install = Command::new(&python);
-    install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
-    install.arg("./daisy-py[test]").env("CARGO_TARGET_DIR", target());
-    install.env("MATURIN_PEP517_ARGS", "--profile dev --features as-tests");
-    check(install.current_dir(root()))?;
+    let pip = |packages: &[&str]| {
+        let mut pip = Command::new(&python);
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(packages);
+        pip.current_dir(root());
+        pip
+    };
+    // The module is built in this environment, which has what builds it.
+    if !venv.join("bin/maturin").exists() {
+        check(&mut pip(&[MATURIN]))?;
+    }
+    let mut install = pip(&["--no-build-isolation", "./daisy-py[test]"]);
+    install.env("CARGO_TARGET_DIR", target());
+    check(install.env("MATURIN_PEP517_ARGS", "--profile dev --features as-tests"))?;
     let mut pytest = Command::new(&python);
     pytest.args(["-m", "pytest", "--quiet", "--color=no", "-rs", "-p", "no:cacheprovider"]);
     pytest.args(["daisy-py"]).args(arguments).env("DAISY_VENVS", &folder).current_dir(root());
@@ -55,16 +57,6 @@ fn pytest_summary(line: &str) -> Option<&str> {
     let (counts, time) = line.trim_matches(['=', ' ']).rsplit_once(" in ")?;
     let is_time = time.split_once('s').is_some_and(|(time, _)| time.parse::<f64>().is_ok());
     is_time.then_some(counts)
-}
-
-/// Whether there is a Python, installed on the way if this is root on Debian.
-fn ensure() -> bool {
-    let is_fit = || {
-        let check = Command::new("python3").args(["-c", IS_FIT]).status();
-        check.is_ok_and(|status| status.success())
-    };
-    let is_root = || Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n");
-    is_fit() || is_root() && Command::new("sh").args(["-c", INSTALL]).status().is_ok() && is_fit()
 }
 
 /// The target folder of the workspace.

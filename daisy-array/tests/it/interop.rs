@@ -73,8 +73,7 @@ fn write_all(folder: &Path, compression: Compression) -> Array2<i32> {
 
 #[test]
 fn the_reference_implementation_reads_what_we_write_and_the_reverse() {
-    let test = "the_reference_implementation_reads_what_we_write_and_the_reverse";
-    let Some(python) = python(test) else { return };
+    let Some(python) = python() else { return };
     let codecs = [
         Compression::None,
         Compression::Zstd { level: 3 },
@@ -97,8 +96,7 @@ fn the_reference_implementation_reads_what_we_write_and_the_reverse() {
 
 #[test]
 fn the_library_of_the_original_reads_what_we_write_and_the_reverse() {
-    let test = "the_library_of_the_original_reads_what_we_write_and_the_reverse";
-    let Some(python) = python(test) else { return };
+    let Some(python) = python() else { return };
     let folder = tempfile::tempdir().unwrap();
     let values = write_all(folder.path(), Compression::default());
     run(python, FUNLIB, folder.path());

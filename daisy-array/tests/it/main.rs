@@ -23,6 +23,9 @@ mod python;
 mod remote;
 mod requests;
 mod sharing;
+/// One way to be left out for the tests of all crates.
+#[path = "../../../tests/skipped.rs"]
+mod skipped;
 mod snapped;
 mod views;
 mod volume;

@@ -5,17 +5,19 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use crate::skipped::skipped;
+
 /// What the tests are about: the reference implementation, the library of the original, a server
 /// that speaks S3.
 const PACKAGES: [&str; 3] = ["zarr>=3.1,<4", "funlib.persistence==0.7.0", "moto[server]>=5,<6"];
 
 /// A Python with all packages, in a virtual environment that is made once per target folder. None,
 /// with the reason on standard error, where it cannot be had: without Python, or without network.
-pub(crate) fn python(test: &str) -> Option<&'static Path> {
+pub(crate) fn python() -> Option<&'static Path> {
     static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();
     let python = PYTHON.get_or_init(make).as_deref();
     if python.is_none() {
-        eprintln!("SKIPPED: {test}: no Python 3 with the packages {PACKAGES:?} can be had");
+        skipped(&format!("no Python 3 with the packages {PACKAGES:?} can be had"));
     }
     python
 }

@@ -194,7 +194,7 @@ impl Drop for S3 {
 
 #[test]
 fn arrays_in_s3_are_arrays() {
-    let Some(python) = python("arrays_in_s3_are_arrays") else { return };
+    let Some(python) = python() else { return };
     let s3 = S3::start(python);
     let store = s3.store("volumes");
     for version in [ZarrVersion::V2, ZarrVersion::V3] {
@@ -224,7 +224,7 @@ fn arrays_in_s3_are_arrays() {
 
 #[test]
 fn what_is_in_s3_is_not_deleted_silently() {
-    let Some(python) = python("what_is_in_s3_is_not_deleted_silently") else { return };
+    let Some(python) = python() else { return };
     let s3 = S3::start(python);
     let store = s3.store("volumes");
     let array = Array::create(store.at("a"), &sharded(), IfExists::Error).unwrap();
@@ -262,7 +262,7 @@ fn what_is_in_s3_is_not_deleted_silently() {
 #[test]
 fn images_of_several_levels_may_lie_in_s3() {
     use daisy_array::{Multiscale, OmeVersion};
-    let Some(python) = python("images_of_several_levels_may_lie_in_s3") else { return };
+    let Some(python) = python() else { return };
     let s3 = S3::start(python);
     let place = s3.store("volumes").at("image");
     let factors = [[2, 2, 2].into()];

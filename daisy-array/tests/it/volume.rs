@@ -3,11 +3,12 @@
 use daisy_array::Array;
 use daisy_geometry::{Coordinate, Roi};
 
+use crate::skipped::skipped;
+
 #[test]
 fn the_test_volume_can_be_read() {
     let Ok(path) = std::env::var("DAISY_TEST_VOLUME") else {
-        eprintln!("SKIPPED: set DAISY_TEST_VOLUME to the path of a Zarr volume of type u8");
-        return;
+        return skipped("DAISY_TEST_VOLUME does not name a Zarr volume of type u8");
     };
     let array = Array::open(&path).unwrap();
     let whole = array.read::<u8>(array.roi()).unwrap();

@@ -3,11 +3,13 @@
 
 #![allow(clippy::expect_used, reason = "a helper of tests")]
 
-use std::io::{BufRead, BufReader, Write as _};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::skipped::skipped;
 
 /// A server; it ends when its input is closed, at the latest with this process.
 pub(crate) struct Cluster {
@@ -37,23 +39,19 @@ const SCRIPT: &str = r#"
     wait $server || true
 "#;
 
-/// The one server of this process; none, said loudly, where PostgreSQL is not installed.
+/// The one server of this process; none where PostgreSQL is not installed: then the test that asks is left out.
 pub(crate) fn cluster() -> Option<&'static Cluster> {
     static CLUSTER: OnceLock<Option<Cluster>> = OnceLock::new();
-    CLUSTER.get_or_init(Cluster::start).as_ref()
+    let cluster = CLUSTER.get_or_init(Cluster::start).as_ref();
+    if cluster.is_none() {
+        skipped("PostgreSQL is not installed");
+    }
+    cluster
 }
 
 impl Cluster {
     fn start() -> Option<Self> {
-        let Some(programs) = programs() else {
-            // Past the capture of tests' output.
-            let _ = writeln!(
-                std::io::stderr(),
-                "\nSKIPPED: PostgreSQL is not installed, so nothing about it is tested.\n\
-                 Install it (apt-get install -y --no-install-recommends postgresql) and try again.\n"
-            );
-            return None;
-        };
+        let programs = programs()?;
         let mut command = unprivileged();
         command.args(["sh", "-c", SCRIPT, "cluster"]).arg(programs);
         let pipes = command.stdin(Stdio::piped()).stdout(Stdio::piped());

@@ -174,8 +174,8 @@ fn both_read(python: &Path, path: &Path, expected: &SubGraph) {
     assert!(counts.len() == 2 && 0 < counts[1] && counts[1] < counts[0], "{counts:?}");
 }
 
-fn made(test: &str) -> Option<(&'static Path, tempfile::TempDir)> {
-    let python = python(test)?;
+fn made() -> Option<(&'static Path, tempfile::TempDir)> {
+    let python = python()?;
     let folder = tempfile::tempdir().unwrap();
     run(python, MAKE, folder.path());
     Some((python, folder))
@@ -183,7 +183,7 @@ fn made(test: &str) -> Option<(&'static Path, tempfile::TempDir)> {
 
 #[test]
 fn what_funlib_writes_is_read() {
-    let Some((python, folder)) = made("what_funlib_writes_is_read") else { return };
+    let Some((python, folder)) = made() else { return };
     let path = |name: &str| folder.path().join(name);
     for name in ["undirected.db", "directed.db"] {
         let store = SqliteStore::open(path(name), Open::Read).unwrap();
@@ -205,8 +205,7 @@ fn what_funlib_writes_is_read() {
 
 #[test]
 fn what_is_written_into_a_file_of_funlib_funlib_reads_and_the_reverse() {
-    let test = "what_is_written_into_a_file_of_funlib_funlib_reads_and_the_reverse";
-    let Some((python, folder)) = made(test) else { return };
+    let Some((python, folder)) = made() else { return };
     for name in ["undirected.db", "directed.db"] {
         let path = folder.path().join(name);
         let store = SqliteStore::open(&path, Open::ReadWrite).unwrap();
@@ -265,7 +264,7 @@ fn what_is_written_into_a_file_of_funlib_funlib_reads_and_the_reverse() {
 /// funlib stores NumPy's whole numbers as bytes, and a number with a point as it is.
 #[test]
 fn numbers_that_numpy_made_are_read_or_named() {
-    let Some((_, folder)) = made("numbers_that_numpy_made_are_read_or_named") else { return };
+    let Some((_, folder)) = made() else { return };
     let store = SqliteStore::open(folder.path().join("numpy.db"), Open::Read).unwrap();
     let read = |attr: &str| store.read(&Query::new(Roi::unbounded(1)).node_attrs([attr]));
     let node = Node::new(1, Position::new([0.5]).unwrap()).with("count", 2_i64);

@@ -24,5 +24,9 @@ mod processes;
 #[path = "../../../daisy-array/tests/it/python.rs"]
 mod python;
 mod questions;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+/// One way to be left out for the tests of all crates.
+#[path = "../../../tests/skipped.rs"]
+mod skipped;
 #[cfg(feature = "sqlite")]
 mod sqlite;

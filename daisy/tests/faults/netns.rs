@@ -5,32 +5,38 @@
 //!                                                  '------- h2 = 10.L.P.12
 //! ```
 //!
-//! Needs root, iproute2 and nftables; where a lab cannot be had, its tests say so and pass.
+//! Needs root, iproute2 and nftables; where a lab cannot be had, its tests are left out.
 
 use std::{
-    io::{self, Write},
+    env,
+    fs::File,
     path::PathBuf,
-    process::{self, Command, Output},
+    process::{Command, Output},
 };
 
 use tempfile::TempDir;
+
+use crate::skipped::skipped;
 
 /// See the module's text; everything is taken down when it is dropped.
 pub(crate) struct Lab {
     prefix: String,
     net: String,
     state: TempDir,
+    /// As long as it is held, no other program has a lab of this number.
+    _lock: File,
 }
 
 impl Lab {
     /// Two hosts; `letter` tells the labs of this program apart. None where there can be none.
     pub(crate) fn up(letter: char) -> Option<Self> {
-        let number = process::id();
+        let (number, lock) = own_number(letter);
         let own = 200 + u32::from(letter) - u32::from('a');
         let lab = Self {
-            prefix: format!("d{letter}{:04}", number % 10_000),
-            net: format!("10.{own}.{}", number % 250),
+            prefix: format!("d{letter}{number:04}"),
+            net: format!("10.{own}.{number}"),
             state: tempfile::tempdir().unwrap(),
+            _lock: lock,
         };
         let works = |command: &str, word: &str| {
             Command::new(command).arg(word).output().is_ok_and(|output| output.status.success())
@@ -87,9 +93,14 @@ impl Lab {
     }
 }
 
-/// Says so where the harness does not keep it back: what a test that passes prints is not shown.
-fn skipped(why: &str) {
-    let _is_heard = writeln!(io::stderr(), "SKIPPED: {why}");
+/// The lowest number that no other program's lab of this letter has.
+fn own_number(letter: char) -> (u32, File) {
+    let lock = |number: u32| {
+        let path = env::temp_dir().join(format!("daisy-lab-{letter}{number}.lock"));
+        let file = File::create(path).ok()?;
+        file.try_lock().is_ok().then_some((number, file))
+    };
+    (0..250).find_map(lock).expect("250 labs are there already")
 }
 
 impl Drop for Lab {

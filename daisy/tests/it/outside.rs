@@ -5,7 +5,7 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     process, thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use daisy::{
@@ -33,7 +33,7 @@ fn worker_entry() {
             file.write_all(line.as_bytes()).unwrap();
         }
     };
-    let (note, log) = (mark.clone(), mark.clone());
+    let (note, log, own_folder) = (mark.clone(), mark.clone(), folder.clone());
     let tasks = [
         task(line("wide", 1).process(move |block| {
             log(block, "begin");
@@ -44,6 +44,10 @@ fn worker_entry() {
             thread::park_timeout(Duration::from_millis(2));
             note(block, "ran");
         })),
+        task(line("meet", 1).process({
+            let mark = mark.clone();
+            move |block| meet(&folder, || mark(block, "ran"))
+        })),
         task(line("die", 1).process(|block| {
             if block.key.cell == 3 {
                 println!("I am about to die");
@@ -53,11 +57,7 @@ fn worker_entry() {
         task(line("say", 1).process(|block| {
             println!("\x1b[31mhello\x1b[0m from\t{}\x07", block.key.cell);
             let heard = PathBuf::from(env::var_os(FOLDER).unwrap()).join("heard");
-            let end = std::time::Instant::now() + Duration::from_secs(20);
-            while !heard.exists() {
-                assert!(std::time::Instant::now() < end, "nobody has heard it");
-                thread::park_timeout(Duration::from_millis(5));
-            }
+            wait_until("somebody who hears it", || heard.exists());
         })),
         task(line("flood", 1).process(|_| {
             (0..5_000).for_each(|number| println!("line {number}"));
@@ -84,13 +84,35 @@ fn worker_entry() {
         })),
         task(line("slow first", 1).process(move |block| {
             if block.key.cell == 0 {
-                thread::park_timeout(Duration::from_millis(300));
+                wait_until("all other blocks", || lines(&own_folder).len() == 59);
             }
             mark(block, "ran");
         })),
     ];
     worker::serve(&tasks).unwrap();
     panic!("serve does not return in a worker");
+}
+
+/// Leaves a line, and waits until another worker has done so, too.
+fn meet(folder: &Path, mark: impl FnOnce()) {
+    mark();
+    let own = format!(" {}", process::id());
+    wait_until("the other worker", || lines(folder).iter().any(|line| !line.ends_with(&own)));
+}
+
+/// What workers have left so far.
+fn lines(folder: &Path) -> Vec<String> {
+    let text = fs::read_to_string(folder.join("log")).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+/// Waits for something that happens soon unless something is broken.
+fn wait_until(what: &str, mut has_happened: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(60);
+    while !has_happened() {
+        assert!(Instant::now() < end, "waited for {what}");
+        thread::park_timeout(Duration::from_millis(5));
+    }
 }
 
 /// A task in one dimension whose workers are this program, entered at [`worker_entry`].
@@ -127,7 +149,7 @@ fn log(folder: &Path) -> (Vec<String>, usize) {
 #[test]
 fn worker_processes_run_every_block_once() {
     let folder = tempfile::tempdir().unwrap();
-    let task = outside("count", 200, folder.path()).num_workers(2).build().unwrap();
+    let task = outside("meet", 200, folder.path()).num_workers(2).build().unwrap();
     let report = options(folder.path()).run(&[task]).unwrap();
     assert!(report.is_success(), "{report}");
     let (mut cells, num_processes) = log(folder.path());
@@ -135,7 +157,7 @@ fn worker_processes_run_every_block_once() {
     cells.dedup();
     assert_eq!(cells.len(), 200);
     let said = |worker: &str| {
-        fs::read_to_string(folder.path().join(format!("logs/count/worker_{worker}.log")))
+        fs::read_to_string(folder.path().join(format!("logs/meet/worker_{worker}.log")))
     };
     assert_eq!(num_processes, 2, "{report}\n{:?}", [said("w0"), said("w1"), said("w2")]);
     let summary = &report.tasks[0];
@@ -143,7 +165,7 @@ fn worker_processes_run_every_block_once() {
     let workers = summary.workers.as_ref().unwrap();
     assert_eq!(workers.joined, 2);
     assert!(workers.peak_memory_kb > 500 && workers.peak_memory_kb < 10_000_000);
-    let logs = fs::read_dir(folder.path().join("logs/count")).unwrap().count();
+    let logs = fs::read_dir(folder.path().join("logs/meet")).unwrap().count();
     assert_eq!(logs, 2);
 }
 
@@ -178,7 +200,7 @@ fn a_block_that_takes_too_long_is_ended_with_its_process() {
     let task = outside("hang", 4, folder.path())
         .num_workers(2)
         .max_retries(0)
-        .timeout(Duration::from_millis(300))
+        .timeout(Duration::from_secs(2))
         .build()
         .unwrap();
     let report = options(folder.path()).run(&[task]).unwrap();
@@ -444,7 +466,7 @@ fn a_start_after_a_loss_of_power_waits_until_nobody_can_be_at_work() {
     let journal = folder.path().join("journal");
     let task = outside("count", 12, folder.path()).build().unwrap();
     let start = |wanted: i64, reconnect_ms: u64| {
-        let since = std::time::Instant::now();
+        let since = Instant::now();
         let report = options(folder.path())
             .journal(&journal)
             .heartbeat(Duration::from_millis(300))

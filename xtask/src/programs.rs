@@ -1,7 +1,10 @@
-//! What tests need beyond Rust, installed where it can be: PostgreSQL, which those of `daisy-graphdb` start, and the
-//! tools with which the fault tests make hosts of their own.
+//! What tests need beyond Rust: PostgreSQL, which those of `daisy-graphdb` start, the tools with which the fault
+//! tests make hosts of their own, Python.
 
 use std::{env, fs, process::Command};
+
+/// Succeeds with a Python that will do.
+const IS_FIT: &str = "import ensurepip, sys; sys.exit(sys.version_info < (3, 10))";
 
 /// A package of Debian and its kin.
 struct Package {
@@ -11,7 +14,7 @@ struct Package {
     use_of_it: &'static str,
 }
 
-const PACKAGES: [Package; 3] = [
+const PACKAGES: [Package; 4] = [
     Package {
         name: "postgresql",
         is_installed: || has_program("initdb"),
@@ -27,11 +30,16 @@ const PACKAGES: [Package; 3] = [
         is_installed: || has_program("nft"),
         use_of_it: "walls between hosts",
     },
+    Package {
+        name: "python3 python3-venv",
+        is_installed: has_python,
+        use_of_it: "the Python module, and what other programs read and write",
+    },
 ];
 
-/// Installs what is missing if this is root on Debian; else says what is not tested.
+/// Says what is missing, and so not tested; if that is wanted and this is root on Debian, installs it.
 /// Nothing is started: each test process starts servers of its own.
-pub(crate) fn ensure() {
+pub(crate) fn ensure(installs: bool) {
     let missing = || PACKAGES.iter().filter(|package| !(package.is_installed)());
     let names: Vec<&str> = missing().map(|package| package.name).collect();
     if names.is_empty() {
@@ -41,16 +49,19 @@ pub(crate) fn ensure() {
         "apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends {}",
         names.join(" ")
     );
-    let is_root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n");
-    if is_root {
+    if installs {
         // What came of it is looked at below.
         let _ = Command::new("sh").args(["-c", &install]).status();
     }
     for Package { name, use_of_it, .. } in missing() {
-        println!(
-            "SKIPPED: {name} is not installed, so this is not tested: {use_of_it}; run\n  {install}"
-        );
+        println!("{name} is not installed, so this is not tested: {use_of_it}; run\n  {install}");
     }
+}
+
+/// Whether there is a Python that is new enough and can make virtual environments.
+pub(crate) fn has_python() -> bool {
+    let check = Command::new("python3").args(["-c", IS_FIT]).status();
+    check.is_ok_and(|status| status.success())
 }
 
 fn has_program(name: &str) -> bool {
