@@ -430,8 +430,11 @@ mod tests {
     fn all_answers_are_those_of_a_plain_set() {
         // With the sizes that are shipped, and with small ones.
         let ways = std::cell::Cell::new([[0; 4]; 2]);
-        let config =
-            ProptestConfig { cases: 500, source_file: Some(file!()), ..ProptestConfig::default() };
+        let config = ProptestConfig {
+            cases: 2 * ProptestConfig::default().cases,
+            source_file: Some(file!()),
+            ..ProptestConfig::default()
+        };
         let mut runner = TestRunner::new(config);
         let result = runner.run(&cases(), |(sizes, operations)| {
             let mut taken = ways.get();

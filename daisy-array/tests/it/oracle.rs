@@ -101,7 +101,6 @@ fn assign(oracle: &mut ArrayD<u16>, at: &Box, values: &ArrayD<u16>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     #[test]
     fn an_array_on_disk_is_an_array_in_memory(case in case()) {

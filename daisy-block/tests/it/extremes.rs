@@ -25,7 +25,7 @@ fn roi(dims: usize) -> impl Strategy<Value = Option<Roi>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 20_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 78 * ProptestConfig::default().cases, ..ProptestConfig::default() })]
 
     #[test]
     fn nothing_panics_whatever_the_numbers(

@@ -33,7 +33,7 @@ fn chunks_of(ends: &[(i64, i64)], origin: &[i64], shape: &[i64]) -> Vec<(i64, i6
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 8 * ProptestConfig::default().cases, ..ProptestConfig::default() })]
 
     #[test]
     fn coverage_is_right_about_every_voxel(layout in layouts(1..=3)) {
@@ -132,8 +132,11 @@ fn with_more_phases_than_are_tried_no_shared_chunk_is_overlooked() {
     let ways = std::cell::RefCell::new(&mut taken);
     let grid = prop::collection::vec((-5_i64..5, 1_i64..12), 3);
     let cases = (layouts(1..=3), grid, any::<bool>(), any::<bool>(), 0_u32..6);
-    let config =
-        ProptestConfig { cases: 4_000, source_file: Some(file!()), ..ProptestConfig::default() };
+    let config = ProptestConfig {
+        cases: 16 * ProptestConfig::default().cases,
+        source_file: Some(file!()),
+        ..ProptestConfig::default()
+    };
     let mut runner = TestRunner::new(config);
     let result = runner.run(&cases, |(layout, grid, reads, with_conflict, max_phases)| {
         let (origin, shape): (Vec<i64>, Vec<i64>) = grid[..layout.dims()].iter().copied().unzip();

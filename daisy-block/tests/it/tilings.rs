@@ -11,7 +11,7 @@ use crate::layouts::{blocks, ends, layouts, meet};
 const TASK: TaskId = TaskId::new(7);
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 8 * ProptestConfig::default().cases, ..ProptestConfig::default() })]
 
     #[test]
     fn blocks_agree_with_the_definition(layout in layouts(1..=6)) {

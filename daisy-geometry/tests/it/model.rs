@@ -75,7 +75,7 @@ fn hull(points: &Points, dims: usize) -> Roi {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 2))]
 
     #[test]
     fn a_roi_contains_its_points(a in (1..=3_usize).prop_flat_map(bounds)) {

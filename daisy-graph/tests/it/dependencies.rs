@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use crate::oracle::{Pipeline, conflict, pipelines};
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 10_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 39 * ProptestConfig::default().cases, ..ProptestConfig::default() })]
 
     #[test]
     fn all_answers_agree_with_brute_force(pipeline in pipelines()) {

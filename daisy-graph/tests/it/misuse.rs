@@ -204,7 +204,7 @@ fn any_layout(dims: usize) -> impl Strategy<Value = Layout> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 12 * ProptestConfig::default().cases, ..ProptestConfig::default() })]
 
     #[test]
     fn nothing_panics_whatever_is_asked(

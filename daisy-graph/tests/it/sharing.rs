@@ -98,8 +98,11 @@ fn no_pair_is_overlooked_and_none_is_invented_between_neighbours() {
     let sizes = (prop::option::of(0_i64..5), prop::option::of(1_usize..3));
     // Seen, unseen and left out: with the sizes that are shipped, and with others.
     let taken = Cell::new([[0; 3]; 2]);
-    let config =
-        ProptestConfig { cases: 4_000, source_file: Some(file!()), ..ProptestConfig::default() };
+    let config = ProptestConfig {
+        cases: 16 * ProptestConfig::default().cases,
+        source_file: Some(file!()),
+        ..ProptestConfig::default()
+    };
     let mut runner = TestRunner::new(config);
     let result = runner.run(&(cases(), sizes), |(case, (max_cells, max_paths))| {
         let shipped = SharingSearch::default();

@@ -73,7 +73,7 @@ proptest! {
 
 #[cfg(feature = "sqlite")]
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 6))]
 
     #[test]
     fn random_files_agree_with_brute_force(seed: u64, dims in 1_usize..=6, cell in 1_i64..40) {
@@ -86,7 +86,7 @@ proptest! {
 
 #[cfg(feature = "postgres")]
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(20))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 12))]
 
     #[test]
     fn random_namespaces_agree_with_brute_force(seed: u64, dims in 1_usize..=6, cell in 1_i64..40) {

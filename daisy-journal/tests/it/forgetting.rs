@@ -168,8 +168,11 @@ fn compare((pipeline, named, (dice, compacts), max_boxes): Case) -> Result<bool,
 #[test]
 fn exactly_what_is_downstream_is_forgotten_and_more_only_with_too_many_boxes() {
     let num_inexact = std::cell::Cell::new(0);
-    let config =
-        ProptestConfig { cases: 2_000, source_file: Some(file!()), ..ProptestConfig::default() };
+    let config = ProptestConfig {
+        cases: 8 * ProptestConfig::default().cases,
+        source_file: Some(file!()),
+        ..ProptestConfig::default()
+    };
     let mut runner = TestRunner::new(config);
     let result = runner.run(&cases(), |case| {
         num_inexact.set(num_inexact.get() + u64::from(!compare(case)?));

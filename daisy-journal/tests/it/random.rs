@@ -260,8 +260,11 @@ fn a_journal_says_what_the_model_says() {
     );
     let tuning = prop_oneof![Just(JournalTuning::default()), small];
     let ways = Cell::new([0; 2]);
-    let config =
-        ProptestConfig { cases: 3_000, source_file: Some(file!()), ..ProptestConfig::default() };
+    let config = ProptestConfig {
+        cases: 12 * ProptestConfig::default().cases,
+        source_file: Some(file!()),
+        ..ProptestConfig::default()
+    };
     let mut runner = TestRunner::new(config);
     let result = runner.run(&(steps(), tuning), |(steps, tuning)| {
         let [batches, parts] = live(&steps, tuning);

@@ -402,7 +402,7 @@ fn in_pieces(channel: &mut Channel, mut bytes: &[u8], sizes: &[usize]) -> Frames
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 4))]
 
     #[test]
     fn every_split_gives_the_same_frames(

@@ -266,20 +266,26 @@ fn mask(script: &Script, write: &[(i64, i64)]) -> bool {
             .is_multiple_of(16)
 }
 
-/// So many cases, the same each time, so that rare ways are surely among them; others with
-/// `PROPTEST_RNG_SEED`.
-pub(crate) fn seeded(cases: u32, file: &'static str) -> ProptestConfig {
-    let mut config = ProptestConfig { cases, source_file: Some(file), ..ProptestConfig::default() };
+/// So many times as many cases as proptest gives a property, the same each time, so that rare ways are surely
+/// among them; others with `PROPTEST_RNG_SEED`.
+pub(crate) fn seeded(times: u32, file: &'static str) -> ProptestConfig {
+    let mut config = ProptestConfig { source_file: Some(file), ..ProptestConfig::default() };
+    config.cases *= times;
     if config.rng_seed == RngSeed::Random {
         config.rng_seed = RngSeed::Fixed(28);
     }
     config
 }
 
+/// Whether there are so few cases that rare ways may be missing: where somebody is in a hurry.
+pub(crate) fn are_few() -> bool {
+    ProptestConfig::default().cases < 256
+}
+
 #[test]
 fn whole_runs_agree_with_brute_force_and_take_every_way() {
     let mut taken: BTreeMap<String, u64> = BTreeMap::new();
-    let config = seeded(10_000, file!());
+    let config = seeded(40, file!());
     let mut ways = std::cell::RefCell::new(&mut taken);
     let mut runner = TestRunner::new(config);
     let result = runner.run(&(pipelines(), scripts()), |(pipeline, script)| {
@@ -305,6 +311,9 @@ fn whole_runs_agree_with_brute_force_and_take_every_way() {
         is_of_others || elsewhere.iter().any(|other| other == name)
     };
     ways.get_mut().retain(|name, _| !is_elsewhere(name));
+    if are_few() {
+        return;
+    }
     let not_taken: Vec<&String> = taken.iter().filter(|way| *way.1 == 0).map(|way| way.0).collect();
     assert_eq!(not_taken, Vec::<&String>::new(), "of {taken:#?}");
     assert_eq!(

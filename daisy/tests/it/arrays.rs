@@ -132,7 +132,7 @@ fn naive(window: &[u8], reduce: Reduce) -> u8 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases / 4, ..ProptestConfig::default() })]
 
     #[test]
     fn a_coarse_array_is_what_its_definition_says(
