@@ -28,10 +28,13 @@ pub(crate) fn run(tests: &mut Tests, arguments: &[String]) -> Result<(), Error> 
         check(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
     }
     let python = venv.join("bin/python");
+    let mut path = venv.join("bin").into_os_string();
+    path.push(":");
+    path.push(env::var_os("PATH").unwrap_or_default());
     let pip = |packages: &[&str]| {
         let mut pip = Command::new(&python);
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(packages);
-        pip.current_dir(root());
+        pip.env("PATH", &path).current_dir(root());
         pip
     };
     // The module is built in this environment, which has what builds it.
