@@ -1,12 +1,8 @@
 //! The Python module and its tests, in a virtual environment under the target folder.
 
-use std::{
-    env, fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{env, fs, process::Command};
 
-use crate::{Error, check, ci::Tests, programs::has_python, root};
+use crate::{Error, check, ci::Tests, programs::has_python, root, target};
 
 /// What `pyproject.toml` says that the module is built with.
 const MATURIN: &str = "maturin>=1.9.4,<2";
@@ -60,12 +56,6 @@ fn pytest_summary(line: &str) -> Option<&str> {
     let (counts, time) = line.trim_matches(['=', ' ']).rsplit_once(" in ")?;
     let is_time = time.split_once('s').is_some_and(|(time, _)| time.parse::<f64>().is_ok());
     is_time.then_some(counts)
-}
-
-/// The target folder of the workspace.
-fn target() -> PathBuf {
-    env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| root().join("target"), |folder| root().join(Path::new(&folder)))
 }
 
 #[cfg(test)]
