@@ -53,6 +53,11 @@ impl Resolved {
         self.wanted.is_none() && self.done.is_empty()
     }
 
+    /// Whether more than one box is requested, and not all of their hull.
+    pub(super) const fn is_partial(&self) -> bool {
+        self.wanted.is_some()
+    }
+
     pub(super) fn contains(&self, cell: u64) -> bool {
         self.done.contains(cell) || !self.is_wanted(cell)
     }

@@ -16,6 +16,7 @@ use super::{
     edge::Edge,
     frontier::{Frontier, Source},
     pages::{PageSize, PageState, Pages},
+    resolved::Resolved,
     wanted::Ascent,
 };
 
@@ -105,6 +106,11 @@ impl Scheduler {
     fn is_apart(&self, task: usize, page: u64, steps: &mut u64) -> bool {
         let frontier = &self.tasks[task];
         let Source::Scan { scan, .. } = &frontier.source else { return false };
+        // Where little is requested, most of what lies near is closed, and finding out takes longer than a page.
+        let inputs = frontier.inputs.iter().map(|edge| &self.tasks[edge.task].closed);
+        if inputs.chain([&frontier.closed]).any(Resolved::is_partial) {
+            return false;
+        }
         let cells = frontier.pages.cells_of(page);
         if scan.roots.next_from(cells.start).is_some_and(|root| root < cells.end) {
             return false;
