@@ -19,9 +19,11 @@ pub enum Order {
     /// through the volume, the frontier stays thin and chunks stay in cache.
     #[default]
     Sweep,
-    /// By level, then row-major: the order that daisy 1.x users know.
+    /// By level (a class of blocks of which no two conflict), then row-major: the order that daisy 1.x users know.
+    /// Where blocks are masked or taken over, a scheduler remembers each block that may run, in 33 bytes.
     Level,
-    /// Along a Z-order curve (G. M. Morton, 1966). A scheduler remembers each block that may run, in 33 bytes.
+    /// Along a Z-order curve (G. M. Morton, 1966). A scheduler looks at all blocks before the first one, and
+    /// remembers each that may run, in 33 bytes: for up to some 10^8 blocks.
     Morton,
 }
 

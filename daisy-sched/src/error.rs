@@ -73,7 +73,10 @@ impl fmt::Display for SchedulerError {
                 write!(f, "there is no block {block} in this run; pass back what acquire gave")
             }
             Self::WrongState { block, expected } => {
-                write!(f, "block {block} is not {expected}; release each acquired block once")
+                write!(
+                    f,
+                    "block {block} is not {expected}: it is finished, waits for others, or nobody has it"
+                )
             }
             Self::TooManyBlocks { task, limit } => {
                 write!(f, "task {task} has more than {limit} blocks; use a larger write_roi")

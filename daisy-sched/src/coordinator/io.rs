@@ -407,7 +407,8 @@ pub enum Reason {
     Recall(TaskId),
     /// The oldest open check takes too long.
     Check,
-    /// What one input may cost was not enough to find all blocks that can run, or that never will.
+    /// What one input may cost was not enough to find all blocks that can run, or that never will. It is due at
+    /// once: give [`Input::Timeout`], and other inputs as they come.
     Backlog,
 }
 

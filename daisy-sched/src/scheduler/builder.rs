@@ -55,6 +55,10 @@ impl Scheduler {
         options: SchedulerOptions,
     ) -> Result<SchedulerBuilder, SchedulerError> {
         let graph = DependencyGraph::new(tasks);
+        let num_tasks = graph.tasks().num_tasks();
+        if let Some(&task) = options.masked.iter().find(|task| task.index() >= num_tasks) {
+            return Err(SchedulerError::UnknownTask { task, num_tasks });
+        }
         let frontiers = request::frontiers(graph.tasks(), &options)?;
         let mut by_rank: Vec<usize> =
             graph.tasks().topological_order().into_iter().map(TaskId::index).collect();
@@ -94,7 +98,8 @@ impl SchedulerBuilder {
 
     /// Takes over blocks that were finished in an earlier run: they count as skipped.
     ///
-    /// `cells` are numbers of the task's whole grid, half-open; blocks not requested are left out.
+    /// `cells` are numbers of the task's whole grid, half-open; blocks not requested, and numbers beyond the grid,
+    /// are left out.
     /// Returns how many were not known as finished before. About 0.1 us a stretch for whole tasks; where
     /// only a part is requested, by the rows of that part in the stretch.
     ///
@@ -108,7 +113,7 @@ impl SchedulerBuilder {
         Ok(taken)
     }
 
-    /// A block failed so often in an earlier run that goes on in this one.
+    /// A block failed so often in an earlier run that goes on in this one: that counts towards its retries.
     ///
     /// # Errors
     /// [`SchedulerError::UnknownTask`], [`SchedulerError::UnknownBlock`] (also if it was not requested).

@@ -69,10 +69,11 @@ pub use self::{
 ///
 /// # Cost
 /// `acquire`, `complete`, `fail` and `skip` take O(neighbours) time and allocate nothing once the
-/// frontier has its size. The first block costs O(tasks + edges), however many blocks there are.
+/// frontier has its size. The first block costs O(tasks + edges), however many blocks there are; where blocks are
+/// taken over or masked, the pages up to it are looked at (0.2 s where half of 10^9 are finished).
 /// [`Order::Morton`](daisy_block::Order::Morton), and blocks taken over or masked together with an order other than
 /// [`Order::Sweep`](daisy_block::Order::Sweep), look at all pages of blocks first and keep those that may have one to
-/// run: 1.4 bytes for each block of such a page.
+/// run: 1.4 bytes for each block of such a page, and 33 bytes for each block that may run.
 #[derive(Clone, Debug)]
 pub struct Scheduler {
     graph: DependencyGraph,
@@ -128,6 +129,8 @@ impl Scheduler {
     }
 
     /// A block of any task that may run: of the task furthest downstream that has one.
+    ///
+    /// None: nothing may run now, or a [`Scheduler::question`] must be answered first where tasks are masked.
     #[inline]
     pub fn acquire(&mut self) -> Option<BlockKey> {
         self.orphan_on_if_left();
@@ -167,7 +170,43 @@ impl Scheduler {
         self.tasks.len() > task.index() && self.is_open(task.index())
     }
 
-    /// What must be answered before a task of which `acquire` gave nothing can go on.
+    /// What must be answered before a task of which `acquire` gave nothing can go on. It is given once; the next
+    /// `acquire` puts it again.
+    ///
+    /// ```
+    /// use daisy_block::{Fit, Layout};
+    /// use daisy_geometry::Roi;
+    /// use daisy_graph::{TaskGraph, TaskNode};
+    /// use daisy_sched::{Scheduler, SchedulerOptions, Verdict};
+    ///
+    /// let [total, block] = [Roi::new([0], [100])?, Roi::new([0], [10])?];
+    /// let layout = Layout::new(total, block.clone(), block, Fit::Valid)?;
+    /// let mut tasks = TaskGraph::new();
+    /// let task = tasks.add_task(TaskNode::new("label", layout, true)?)?;
+    /// let options = SchedulerOptions { masked: [task].into(), ..SchedulerOptions::default() };
+    /// let mut scheduler = Scheduler::new(tasks, options)?;
+    /// let inside = Roi::new([0], [50])?; // nothing is to be done in there
+    /// loop {
+    ///     if let Some(block) = scheduler.acquire() {
+    ///         scheduler.complete(block)?;
+    ///     } else if let Some(asked) = scheduler.question() {
+    ///         let both = asked.roi.intersect(&inside)?;
+    ///         let verdict = if both == asked.roi {
+    ///             Verdict::All
+    ///         } else if both.is_empty() {
+    ///             Verdict::None
+    ///         } else {
+    ///             Verdict::Part
+    ///         };
+    ///         scheduler.answer(asked.task, &asked.cells, verdict)?;
+    ///     } else {
+    ///         break;
+    ///     }
+    /// }
+    /// let counts = scheduler.counts(task)?;
+    /// assert_eq!((counts.completed, counts.skipped), (5, 5));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub const fn question(&mut self) -> Option<Question> {
         self.question.take()
     }

@@ -288,7 +288,8 @@ assert_eq!(again.tasks[0].counts.skipped, 10);
         self
     }
 
-    /// What happens where blocks do not tile the total ROI; [`Fit::Valid`] by default.
+    /// What happens where blocks do not tile the total ROI. With [`Fit::Valid`], the default, what fills no whole
+    /// block is not written, and the run is a success all the same; [`Fit::Shrink`] writes all.
     pub const fn fit(mut self, fit: Fit) -> Self {
         self.fit = fit;
         self

@@ -76,8 +76,9 @@ pub(crate) struct Inner {
 impl Task {
     /// Begins a task called `name` that shifts `read_roi` and `write_roi` over `total_roi`.
     ///
-    /// All ROIs are half-open boxes in one unit. Nothing is checked before
-    /// [`TaskBuilder::build`].
+    /// All ROIs are half-open boxes in one unit. `total_roi` is everything that is *read*: what is written is
+    /// `total_roi` less the context. To write a whole volume, pass `volume.grow(context, context)`; blocks at its
+    /// border then read beyond it. Nothing is checked before [`TaskBuilder::build`].
     pub fn builder(
         name: impl Into<String>,
         total_roi: Roi,
