@@ -207,6 +207,13 @@ fn requested_regions_that_cut_each_other_into_very_many_parts() {
 }
 
 #[test]
+fn a_masked_task_that_does_not_exist() {
+    let options = SchedulerOptions { masked: [B].into(), ..SchedulerOptions::default() };
+    let refused = Scheduler::builder(tasks(&[4], 0, 1), options).map(drop);
+    assert_eq!(refused, Err(SchedulerError::UnknownTask { task: B, num_tasks: 1 }));
+}
+
+#[test]
 fn counts_that_were_set_by_hand_may_hold_anything() {
     let counts =
         |completed, skipped, total| Counts { completed, skipped, total, ..Counts::default() };
