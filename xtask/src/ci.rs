@@ -3,8 +3,9 @@
 use std::{
     collections::BTreeSet,
     env,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read},
     process::{Command, Stdio},
+    sync::mpsc,
     thread,
     time::Instant,
 };
@@ -42,7 +43,7 @@ pub(crate) fn run_tests() -> Result<(), Error> {
     tests.report()
 }
 
-/// Runs every check in order; the last line sums up all tests. What is missing is only installed if that is wanted.
+/// Runs every check; the last line sums up all tests. What is missing is only installed if that is wanted.
 pub(crate) fn run(installs: bool) -> Result<(), Error> {
     let mut tests = Tests::default();
     step("tidy", || tidy::run(&root()))?;
@@ -56,17 +57,40 @@ pub(crate) fn run(installs: bool) -> Result<(), Error> {
         Ok(())
     })?;
     test_all(&mut tests, None)?;
-    step("faults on real processes", || {
-        tests.add(
-            &mut cargo(&["test", "--workspace", "--all-features", "--test", "faults"]),
-            cargo_summary,
-        )
+    let mut pytest = None;
+    step("Python module", || {
+        pytest = python::install(&mut tests, &[])?;
+        Ok(())
     })?;
-    step("Python", || python::run(&mut tests, &[]))?;
+    // Tests that mostly wait run beside checks that mostly compile; what they say is shown after it.
+    let (waiting, checked) = thread::scope(|scope| {
+        let waiting = scope.spawn(|| run_waiting(pytest));
+        let checked = run_compiling();
+        (waiting.join(), checked)
+    });
+    tests.take_in(waiting.map_err(|_| "the tests that wait panicked")?)?;
+    checked?;
+    tests.report()
+}
+
+/// Tests of which a processor sees little.
+fn run_waiting(pytest: Option<Command>) -> Tests {
+    let mut tests = Tests { kept: Some(String::new()), ..Tests::default() };
+    let mut faults = cargo(&["test", "--workspace", "--all-features", "--test", "faults"]);
+    tests.run("faults on real processes", &mut faults, cargo_summary);
+    if let Some(mut pytest) = pytest {
+        tests.run("Python", &mut pytest, python::pytest_summary);
+    }
+    tests
+}
+
+/// Checks that keep a processor busy; those that build in the folder of the tests come last.
+fn run_compiling() -> Result<(), Error> {
     step("simulated clusters", || {
         // Built by the tests, with their assertions.
         check(Command::new(target().join("debug/daisy-sim")).args(["--seeds", "10000"]))
     })?;
+    step("commands of the README", || readme::run(&root()))?;
     step("documentation", || {
         let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--all-features"]);
         check(doc.env(DENY.0, DENY.1))
@@ -81,31 +105,31 @@ pub(crate) fn run(installs: bool) -> Result<(), Error> {
             }
         }
         Ok(())
-    })?;
-    step("commands of the README", || readme::run(&root()))?;
-    tests.report()
+    })
 }
 
 /// The tests of all crates, fuzz corpora replayed among them; `cases` are those of a property that has as many as
 /// proptest gives it.
 fn test_all(tests: &mut Tests, cases: Option<&str>) -> Result<(), Error> {
     let all = ["test", "--workspace", "--all-features", "--no-fail-fast"];
-    let mut run = |kinds: &[&str]| {
+    let mut run = |kind| {
         let mut test = cargo(&all);
-        test.args(kinds).envs(cases.map(|cases| ("PROPTEST_CASES", cases)));
+        test.arg(kind).envs(cases.map(|cases| ("PROPTEST_CASES", cases)));
         if env::var_os(SEED.0).is_none() {
             test.env(SEED.0, SEED.1);
         }
         tests.add(&mut test, cargo_summary)
     };
-    step("tests", || run(&["--lib", "--bins", "--tests"]))?;
-    step("doctests", || run(&["--doc"]))
+    step("tests", || run("--tests"))?;
+    step("doctests", || run("--doc"))
 }
 
 /// Runs the tests of the Python module only.
 pub(crate) fn run_python(arguments: &[String]) -> Result<(), Error> {
     let mut tests = Tests::default();
-    python::run(&mut tests, arguments)?;
+    if let Some(mut pytest) = python::install(&mut tests, arguments)? {
+        tests.add(&mut pytest, python::pytest_summary)?;
+    }
     tests.report()
 }
 
@@ -130,11 +154,15 @@ pub(crate) struct Tests {
     skipped: u64,
     /// What tests that were left out said, which their harness takes for passed.
     left_out: BTreeSet<String>,
+    /// What tests say is kept here instead of being shown at once.
+    kept: Option<String>,
+    /// What could not be run to its end.
+    broken: Vec<String>,
 }
 
 impl Tests {
     /// Runs tests, passing their output on and adding up the counts in the lines that are summaries.
-    pub(crate) fn add(
+    fn add(
         &mut self,
         command: &mut Command,
         summary: fn(&str) -> Option<&str>,
@@ -142,26 +170,47 @@ impl Tests {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let output = child.stdout.take().ok_or("no output")?;
         let errors = child.stderr.take().ok_or("no error output")?;
-        let left_out = thread::spawn(move || {
-            let mut left_out = BTreeSet::new();
-            for line in BufReader::new(errors).lines().map_while(Result::ok) {
-                eprintln!("{line}");
-                left_out.extend(line.strip_prefix(LEFT_OUT).map(str::to_owned));
+        let (sender, lines) = mpsc::channel();
+        let error_sender = sender.clone();
+        thread::spawn(move || send_lines(output, &sender));
+        thread::spawn(move || send_lines(errors, &error_sender));
+        for line in lines {
+            match &mut self.kept {
+                Some(kept) => kept.extend([&line, "\n"]),
+                None => println!("{line}"),
             }
-            left_out
-        });
-        for line in BufReader::new(output).lines() {
-            let line = line?;
-            println!("{line}");
+            self.left_out.extend(line.strip_prefix(LEFT_OUT).map(str::to_owned));
             if let Some(summary) = summary(&line) {
                 self.passed += count(summary, "passed");
                 self.failed += count(summary, "failed") + count(summary, "error");
                 self.skipped += count(summary, "ignored") + count(summary, "skipped");
             }
         }
-        self.left_out.extend(left_out.join().unwrap_or_default());
         let status = child.wait()?;
         if status.success() { Ok(()) } else { Err(format!("{command:?}: {status}").into()) }
+    }
+
+    /// Runs tests as a step that does not keep what follows from being run.
+    fn run(&mut self, name: &str, command: &mut Command, summary: fn(&str) -> Option<&str>) {
+        let start = Instant::now();
+        let result = self.add(command, summary);
+        let seconds = start.elapsed().as_secs();
+        let end = match &result {
+            Ok(()) => format!("\n== {name}: ok after {seconds} s\n"),
+            Err(error) => format!("\n== {name}: {error}\n"),
+        };
+        self.kept.get_or_insert_default().push_str(&end);
+        self.broken.extend(result.err().map(|error| format!("{name}: {error}")));
+    }
+
+    /// Shows what others kept, and adds their counts to these.
+    fn take_in(&mut self, others: Self) -> Result<(), Error> {
+        print!("{}", others.kept.unwrap_or_default());
+        self.passed += others.passed;
+        self.failed += others.failed;
+        self.skipped += others.skipped;
+        self.left_out.extend(others.left_out);
+        if others.broken.is_empty() { Ok(()) } else { Err(others.broken.join("; ").into()) }
     }
 
     /// Something is not tested.
@@ -181,6 +230,14 @@ impl Tests {
             self.skipped + left_out
         );
         if self.failed > 0 { Err("tests failed".into()) } else { Ok(()) }
+    }
+}
+
+fn send_lines(stream: impl Read, lines: &mpsc::Sender<String>) {
+    for line in BufReader::new(stream).lines().map_while(Result::ok) {
+        if lines.send(line).is_err() {
+            return;
+        }
     }
 }
 

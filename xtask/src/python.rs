@@ -7,15 +7,16 @@ use crate::{Error, check, ci::Tests, programs::has_python, root, target};
 /// What `pyproject.toml` says that the module is built with.
 const MATURIN: &str = "maturin>=1.9.4,<2";
 
-/// Installs the module as its README says and runs pytest, with further arguments for that.
+/// Installs the module as its README says; gives the command that tests it, if there is a Python, with further
+/// arguments for pytest.
 ///
 /// The module is built as tests are, in the target folder of the workspace, so that most of it is there already: its
 /// feature `as-tests` makes dependencies the same.
 /// Environments that tests make themselves, of other versions of daisy, are kept there too.
-pub(crate) fn run(tests: &mut Tests, arguments: &[String]) -> Result<(), Error> {
+pub(crate) fn install(tests: &mut Tests, arguments: &[String]) -> Result<Option<Command>, Error> {
     if !has_python() {
         tests.leave_out("daisy-py: no Python 3.10 with venv");
-        return Ok(());
+        return Ok(None);
     }
     let folder = target().join("python");
     fs::create_dir_all(&folder)?;
@@ -48,11 +49,11 @@ pub(crate) fn run(tests: &mut Tests, arguments: &[String]) -> Result<(), Error> 
         // The tests of daisy-graphdb have built it; else these do.
         pytest.env("DAISY_MONGO_STAND_IN", stand_in);
     }
-    tests.add(&mut pytest, pytest_summary)
+    Ok(Some(pytest))
 }
 
 /// The counts in the last line of pytest, as `1 failed, 41 passed, 2 skipped in 3.21s`.
-fn pytest_summary(line: &str) -> Option<&str> {
+pub(crate) fn pytest_summary(line: &str) -> Option<&str> {
     let (counts, time) = line.trim_matches(['=', ' ']).rsplit_once(" in ")?;
     let is_time = time.split_once('s').is_some_and(|(time, _)| time.parse::<f64>().is_ok());
     is_time.then_some(counts)
