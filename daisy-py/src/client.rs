@@ -63,15 +63,26 @@ fn lost(error: &ClientError) -> PyErr {
 
 #[pymethods]
 impl Connection {
-    #[new]
-    fn new(py: Python<'_>, context: &str) -> PyResult<Self> {
+    /// Connects; None, with what is to be said of it, where the run is over.
+    #[staticmethod]
+    fn connect(py: Python<'_>, context: &str) -> PyResult<(Option<Self>, String)> {
         let context = parsed(context)?;
-        let client = py.detach(|| daisy::Client::with_context(&context));
-        let client = client.map_err(|error| lost(&error))?;
+        let client = match py.detach(|| daisy::Client::with_context(&context)) {
+            Ok(client) => client,
+            Err(error) if error.is_run_over() => return Ok((None, error.to_string())),
+            Err(error) => return Err(lost(&error)),
+        };
         let name = PyString::intern(py, client.task()).unbind();
         let grid = Grid { name, task: TaskId::new(0), tiling: client.tiling().clone() };
         let (grid, loans) = (Arc::new(grid), Mutex::default());
-        Ok(Self { client, grid, loans, pid: process::id() })
+        Ok((Some(Self { client, grid, loans, pid: process::id() }), String::new()))
+    }
+
+    /// Hands in everything and says goodbye. In a forked process, where the connection is none, nothing.
+    fn leave(&self, py: Python<'_>) {
+        if self.pid == process::id() {
+            py.detach(|| self.client.leave());
+        }
     }
 
     /// The name of the task that the worker works for.

@@ -62,6 +62,8 @@ pub(crate) enum Ended {
     /// Refused; whether that is a good end.
     Refused(bool),
     Lost,
+    /// It had nothing to do, and its server is gone for good.
+    Gone,
     NoServer,
     Session,
 }
@@ -71,7 +73,9 @@ impl Ended {
     pub(crate) const fn exit_code(self) -> i32 {
         match self {
             Self::Dismissed | Self::Refused(true) => 0,
-            Self::Drained | Self::Told(_) | Self::Lost | Self::NoServer => crate::timing::EXIT_LOST,
+            Self::Drained | Self::Told(_) | Self::Lost | Self::Gone | Self::NoServer => {
+                crate::timing::EXIT_LOST
+            }
             Self::Refused(false) | Self::Session => 1,
         }
     }
@@ -104,6 +108,8 @@ pub(crate) struct Process {
     pub(crate) connecting: Option<(Moment, Attempt)>,
     pub(crate) next_try: Moment,
     pub(crate) pause_us: u64,
+    /// Since when the present connection is good.
+    pub(crate) welcome_at: Option<Moment>,
     pub(crate) job: Option<Job>,
     /// Until then the first welcome must have come.
     pub(crate) first_deadline: Moment,
@@ -138,6 +144,7 @@ impl Process {
             connecting: None,
             next_try: now,
             pause_us: PAUSES_US.0,
+            welcome_at: None,
             job: None,
             first_deadline: now.after_ms(FIRST_CONNECT_MS),
             is_welcome: false,

@@ -1,17 +1,17 @@
 //! A worker's connection: blocking calls for the thread that runs blocks, and a helper beside it.
 //!
 //! ```text
-//!  worker's thread:  next_block ... settle ... next_block ...       does the I/O itself
-//!                         |  a block function runs  |
+//!  worker's thread:  next_block ....... settle ....... next_block ...   does the I/O itself in its calls
+//!                         |   whatever the user does    |
 //!  helper thread:         '-- beats, hands in, reads, reconnects, ends the process --'
 //! ```
 //!
-//! The helper touches the connection only while a block function runs. For blocks of microseconds it
-//! is not woken each time: once awake it looks after a millisecond whether the block is still the same
-//! one, and goes back to sleep when nothing runs any more.
+//! The helper looks after the connection for as long as no call does: from the first welcome to the end of the
+//! client, with and without a block. For blocks of microseconds it is not woken each time: once awake it looks
+//! after a millisecond whether there was another call, and goes to sleep while one waits for blocks.
 
 use std::{
-    io,
+    io, process,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::{Builder, JoinHandle},
     time::{Duration, Instant},
@@ -19,7 +19,7 @@ use std::{
 
 use super::{
     Address,
-    client_core::{Core, Ended},
+    client_core::{Core, Ended, Step},
 };
 use crate::{
     session::ClientConfig,
@@ -39,9 +39,11 @@ pub struct ClientOptions {
     pub config: ClientConfig,
     /// Where the server is; tried in this order.
     pub addresses: Vec<Address>,
-    /// For how long the first connection is tried.
+    /// For how long the first connection is tried where nobody answers.
     pub connect_timeout: Duration,
-    /// Called, from the helper's thread, when the process must end while a block function runs. It
+    /// For how long it is tried where nobody listens: zero for a run that does not come back.
+    pub refused_timeout: Duration,
+    /// Called, from the helper's thread, when the process must end while it is at work on a block. It
     /// should not return; if it does, the blocks of this worker are run by others at the same time.
     pub on_end: Box<dyn Fn(&Ended) + Send + Sync>,
     /// 32 fresh random bytes for each call.
@@ -50,11 +52,15 @@ pub struct ClientOptions {
 
 /// A worker's connection to its server.
 ///
-/// [`Client::next_block`] and [`Client::settle`] are for one thread.
+/// [`Client::next_block`] and [`Client::settle`] are for one thread. When it is dropped, everything is handed in
+/// and it takes its leave, within seconds. In a forked child it is nothing: neither the connection nor the helper
+/// are the child's, and its drop leaves them alone.
 pub struct Client {
     shared: Arc<Shared>,
     helper: Option<JoinHandle<()>>,
     welcome: Welcome,
+    /// The process that made it.
+    pid: u32,
 }
 
 /// Makes a worker leave politely, from any thread: it finishes its block and gets no more.
@@ -73,7 +79,8 @@ impl Client {
     /// # Errors
     /// [`Ended`]: nobody is there in time, or the server does not want this worker.
     pub fn connect(options: ClientOptions) -> Result<Self, Ended> {
-        let deadline = Instant::now() + options.connect_timeout;
+        let (start, patience) = (Instant::now(), options.connect_timeout);
+        let if_refused = options.refused_timeout.min(patience);
         let core = Core::new(options);
         let shared = Arc::new(Shared { core: Mutex::new(core), wake: Condvar::new() });
         let mut core = shared.lock();
@@ -82,17 +89,18 @@ impl Client {
             if let Some(welcome) = core.session.welcome() {
                 break welcome.clone();
             }
-            let now = Instant::now();
-            if now >= deadline {
+            let patience = if core.is_refused() { if_refused } else { patience };
+            let left = patience.saturating_sub(start.elapsed());
+            if left.is_zero() {
                 return Err(core.give_up_connecting());
             }
-            core = shared.wait(core, Some(deadline - now));
+            core = shared.wait(core, Some(left));
         };
         drop(core);
         let own = Arc::clone(&shared);
         let helper = Builder::new().name("daisy connection".to_owned()).spawn(move || own.help());
         let helper = helper.map_err(|error| Ended::Thread(error.to_string()))?;
-        Ok(Self { shared, helper: Some(helper), welcome })
+        Ok(Self { shared, helper: Some(helper), welcome, pid: process::id() })
     }
 
     /// What the server said of itself and of this worker when it joined.
@@ -117,32 +125,24 @@ impl Client {
     #[inline]
     pub fn next_block(&self, wanted: Option<u32>) -> Result<Option<Grant>, Ended> {
         let mut core = self.shared.lock();
-        loop {
-            if let Some(ended) = &core.ended {
-                return if ended.is_polite() { Ok(None) } else { Err(ended.clone()) };
+        core.num_attending += 1;
+        let next = loop {
+            match core.next_step(wanted) {
+                Ok(Step::Block(grant)) => break Ok(Some(grant)),
+                Ok(Step::Again) => {}
+                Ok(Step::Wait) => core = self.shared.wait(core, Some(SLICE)),
+                Ok(Step::Over) => break Ok(None),
+                Ok(Step::Leave) => {
+                    let (left, result) = self.shared.say_goodbye(core);
+                    core = left;
+                    break result.map(|()| None);
+                }
+                Err(ended) => break Err(ended),
             }
-            if core.is_draining {
-                drop(core);
-                return self.say_goodbye().map(|()| None);
-            }
-            if core.session.num_waiting() > 0 {
-                let now = core.now();
-                core.may_go_on(now)?;
-            }
-            if let Some(grant) = core.session.begin_block() {
-                self.shared.begin(&mut core);
-                return Ok(Some(grant));
-            }
-            if core.session.is_dismissed() {
-                drop(core);
-                return self.say_goodbye().map(|()| None);
-            }
-            core.session.want(wanted);
-            core.pump(true)?;
-            if core.session.num_waiting() == 0 && !core.session.is_dismissed() {
-                core = self.shared.wait(core, Some(SLICE));
-            }
-        }
+        };
+        core.num_attending -= 1;
+        self.shared.leave_to_helper(&mut core);
+        next
     }
 
     /// Blocks that are here already, up to `most` in all: for those who run several at once.
@@ -153,19 +153,30 @@ impl Client {
             return Vec::new();
         }
         let blocks = std::iter::from_fn(|| core.session.begin_block()).take(most).collect();
-        self.shared.begin(&mut core);
+        self.shared.leave_to_helper(&mut core);
         blocks
     }
 
-    /// What became of a block; handed in at the latest when the next block is asked for, or after a
-    /// millisecond.
+    /// What became of a block; handed in after a millisecond at the latest, with what comes in between if there are
+    /// more blocks at hand.
     #[inline]
     pub fn settle(&self, lease: u64, verdict: Verdict, time: Duration) {
         let mut core = self.shared.lock();
         let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         let now = core.now();
         core.session.settle(now, lease, verdict, micros);
-        core.is_working = core.session.num_begun() > 0;
+        // The helper does not look every millisecond any more.
+        if core.is_helper_watching && core.session.num_waiting() == 0 {
+            core.hand_in();
+        }
+    }
+
+    /// Hands in what is settled at once if no more blocks are at hand: for whose process may end at any moment.
+    pub fn flush(&self) {
+        let mut core = self.shared.lock();
+        if core.session.num_waiting() == 0 {
+            core.hand_in();
+        }
     }
 
     /// Whether a lease is still this worker's, by the server's word. False too if nobody answers
@@ -197,48 +208,37 @@ impl Client {
         is_open
     }
 
+    /// Hands in everything and says goodbye, within seconds: nothing more comes. Blocks that were not given back have
+    /// failed.
+    pub fn leave(&self) {
+        let mut core = self.shared.lock();
+        if core.ended.is_none() {
+            core.num_attending += 1;
+            core.fail_begun();
+            core = self.shared.say_goodbye(core).0;
+            core.num_attending -= 1;
+        }
+    }
+
     /// By which other threads make this worker leave.
     #[must_use]
     pub fn drainer(&self) -> Drainer {
         Drainer(Arc::clone(&self.shared))
     }
-
-    /// Hands in everything, says goodbye and waits for the acknowledgement, within bounds.
-    fn say_goodbye(&self) -> Result<(), Ended> {
-        let deadline = Instant::now() + GOODBYE;
-        let mut core = self.shared.lock();
-        let now = core.now();
-        core.session.give_back(now);
-        let mut has_left = false;
-        loop {
-            if core.session.is_online() && !std::mem::replace(&mut has_left, true) {
-                let (peak_memory_kb, cpu_ms) = usage_of_this_process();
-                core.session.beat(now, peak_memory_kb, cpu_ms);
-                core.session.leave();
-            } else if core.session.num_unacknowledged() == 0 {
-                break;
-            }
-            core.pump(true)?;
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
-            }
-            if core.session.num_unacknowledged() > 0 {
-                core = self.shared.wait(core, Some(left));
-            }
-        }
-        core.ended.get_or_insert(Ended::Dismissed);
-        Ok(())
-    }
 }
 
 impl Drop for Client {
     fn drop(&mut self) {
-        {
-            let mut core = self.shared.lock();
-            core.is_closing = true;
-            core.close();
+        if self.pid != process::id() {
+            // The helper did not come along, and the lock may be its own for ever.
+            std::mem::forget(self.helper.take());
+            return;
         }
+        self.leave();
+        let mut core = self.shared.lock();
+        core.is_closing = true;
+        core.close();
+        drop(core);
         self.shared.wake.notify_all();
         if let Some(helper) = self.helper.take() {
             let _is_over = helper.join();
@@ -264,15 +264,46 @@ impl Shared {
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A block function is about to run: the helper looks after the connection.
+    /// A call is over: the helper looks after the connection.
     #[inline]
-    fn begin(&self, core: &mut Core) {
-        core.num_begun += 1;
-        core.is_working = true;
-        if core.is_helper_parked {
+    fn leave_to_helper(&self, core: &mut Core) {
+        core.num_calls += 1;
+        if core.is_helper_parked && core.num_attending == 0 {
             core.is_helper_parked = false;
-            self.wake.notify_one();
+            self.wake.notify_all();
         }
+    }
+
+    /// Hands in everything, says goodbye and waits for the acknowledgement, within bounds.
+    fn say_goodbye<'a>(
+        &'a self,
+        mut core: MutexGuard<'a, Core>,
+    ) -> (MutexGuard<'a, Core>, Result<(), Ended>) {
+        let deadline = Instant::now() + GOODBYE;
+        let now = core.now();
+        core.session.give_back(now);
+        let mut has_left = false;
+        loop {
+            if core.session.is_online() && !std::mem::replace(&mut has_left, true) {
+                let (peak_memory_kb, cpu_ms) = usage_of_this_process();
+                core.session.beat(now, peak_memory_kb, cpu_ms);
+                core.session.leave();
+            } else if core.session.num_unacknowledged() == 0 {
+                break;
+            }
+            if let Err(ended) = core.pump(true) {
+                return (core, Err(ended));
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            if core.session.num_unacknowledged() > 0 {
+                core = self.wait(core, Some(left));
+            }
+        }
+        core.ended.get_or_insert(Ended::Dismissed);
+        (core, Ok(()))
     }
 
     /// Waits, without the lock, until bytes come or something is due.
@@ -307,37 +338,38 @@ impl Shared {
     fn help(&self) {
         let mut core = self.lock();
         while !core.is_closing {
-            if !core.is_working || core.ended.is_some() {
+            if let Some(ended) = core.must_end() {
+                let on_end = Arc::clone(&core.on_end);
+                drop(core);
+                on_end(&ended);
+                core = self.lock();
+            } else if core.num_attending > 0 || core.ended.is_some() {
                 core.is_helper_parked = true;
                 core = self.wake.wait(core).unwrap_or_else(PoisonError::into_inner);
-                continue;
-            }
-            let block = core.num_begun;
-            let waited = self.wake.wait_timeout(core, TICK);
-            core = waited.unwrap_or_else(PoisonError::into_inner).0;
-            while core.is_working && core.num_begun == block && !core.is_closing {
-                let is_due = core.outcomes_are_due();
-                if let Err(ended) = core.pump(is_due) {
-                    core = self.end(core, &ended);
-                    break;
-                }
-                core = self.wait(core, None);
-            }
-            if core.is_working
-                && core.outcomes_are_due()
-                && let Err(ended) = core.pump(true)
-            {
-                core = self.end(core, &ended);
+            } else {
+                core = self.look_after(core);
             }
         }
     }
 
-    /// The process must end while a block function runs.
-    fn end<'a>(&'a self, core: MutexGuard<'a, Core>, ended: &Ended) -> MutexGuard<'a, Core> {
-        let on_end = Arc::clone(&core.on_end);
-        drop(core);
-        on_end(ended);
-        self.lock()
+    /// Looks after the connection until there is another call. What goes wrong is kept in `ended`.
+    fn look_after<'a>(&'a self, mut core: MutexGuard<'a, Core>) -> MutexGuard<'a, Core> {
+        let call = core.num_calls;
+        let waited = self.wake.wait_timeout(core, TICK);
+        core = waited.unwrap_or_else(PoisonError::into_inner).0;
+        if core.num_attending == 0 && core.outcomes_are_due() {
+            core.hand_in();
+        }
+        while core.is_left_alone(call) {
+            let is_due = core.outcomes_are_due();
+            if core.pump(is_due).is_err() {
+                break;
+            }
+            core.is_helper_watching = true;
+            core = self.wait(core, None);
+            core.is_helper_watching = false;
+        }
+        core
     }
 }
 

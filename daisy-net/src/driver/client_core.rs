@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     NetError,
-    session::{ClientError, ClientEvent, ClientReason, ClientSession},
-    wire::{EndReason, RefusalReason},
+    session::{ClientError, ClientEvent, ClientReason, ClientSession, Fate},
+    wire::{EndReason, Grant, RefusalReason},
 };
 
 /// How long one attempt to connect may take.
@@ -31,10 +31,14 @@ pub enum Ended {
     Told(EndReason),
     /// The server does not want it.
     Refused(RefusalReason, String),
-    /// Nothing was heard of the server for too long, or there is none any more.
+    /// Nothing was heard of the server for too long while it was at work on blocks.
     Lost,
+    /// It had nothing to do, and its server is gone for good.
+    Gone,
     /// Nobody could be reached at first; what the last attempt came to.
     NoServer(String),
+    /// It came when its run was over: nobody listens where that was.
+    NoRun(String),
     /// The two sides do not understand each other.
     Session(ClientError),
     /// A thread could not be started.
@@ -47,7 +51,9 @@ impl Ended {
     pub const fn is_polite(&self) -> bool {
         matches!(
             self,
-            Self::Dismissed | Self::Refused(RefusalReason::Full | RefusalReason::Ended, _)
+            Self::Dismissed
+                | Self::NoRun(_)
+                | Self::Refused(RefusalReason::Full | RefusalReason::Ended, _)
         )
     }
 }
@@ -61,6 +67,8 @@ impl fmt::Display for Ended {
             Self::Lost => f.write_str(
                 "nothing was heard of the server for too long; its blocks are run by others",
             ),
+            Self::Gone => f.write_str("the server is gone, and had lent it nothing"),
+            Self::NoRun(error) => write!(f, "the run is over: {error}"),
             Self::NoServer(error) => write!(f, "the server cannot be reached: {error}"),
             Self::Session(error) => error.fmt(f),
             Self::Thread(error) => write!(f, "a thread could not be started: {error}"),
@@ -69,6 +77,20 @@ impl fmt::Display for Ended {
 }
 
 impl std::error::Error for Ended {}
+
+/// What a call for the next block has to do.
+pub(super) enum Step {
+    /// There is one.
+    Block(Grant),
+    /// Something has come: look again.
+    Again,
+    /// Wait until something comes.
+    Wait,
+    /// Nothing more comes, but some blocks are still at work, or everything was said already.
+    Over,
+    /// Nothing more comes: say goodbye.
+    Leave,
+}
 
 pub(super) struct Core {
     pub(super) session: ClientSession,
@@ -84,15 +106,24 @@ pub(super) struct Core {
     buffer: Vec<u8>,
     next_try: Moment,
     pause: Duration,
+    /// Since when the present connection is good.
+    welcome_at: Option<Moment>,
     last_error: String,
+    /// The last attempt to connect was refused, at all addresses.
+    is_refused: bool,
     /// Leases that were asked about, and what the server said.
     pub(super) answers: BTreeMap<u64, Option<bool>>,
     pub(super) ended: Option<Ended>,
-    /// A block function runs.
-    pub(super) is_working: bool,
-    /// How many block functions were begun.
-    pub(super) num_begun: u64,
+    /// The process was told to end.
+    has_told: bool,
+    /// How many calls look after the connection themselves.
+    pub(super) num_attending: u32,
+    /// How many calls did so far.
+    pub(super) num_calls: u64,
+    /// The helper waits until it is woken: a call looks after the connection.
     pub(super) is_helper_parked: bool,
+    /// The helper waits for bytes: nothing but those and what is due wakes it.
+    pub(super) is_helper_watching: bool,
     pub(super) is_draining: bool,
     pub(super) is_closing: bool,
 }
@@ -112,12 +143,16 @@ impl Core {
             buffer: vec![0; 65_536],
             next_try: Moment::ZERO,
             pause: PAUSES.0,
+            welcome_at: None,
             last_error: String::new(),
+            is_refused: false,
             answers: BTreeMap::new(),
             ended: None,
-            is_working: false,
-            num_begun: 0,
+            has_told: false,
+            num_attending: 0,
+            num_calls: 0,
             is_helper_parked: false,
+            is_helper_watching: false,
             is_draining: false,
             is_closing: false,
         }
@@ -135,9 +170,16 @@ impl Core {
         !self.out.is_empty()
     }
 
+    /// Whether outcomes have waited long enough, or for nothing: no more blocks are at hand.
     pub(super) fn outcomes_are_due(&self) -> bool {
         let due = self.session.next_deadline();
-        due.is_some_and(|(at, reason)| reason == ClientReason::Outcomes && at <= self.now())
+        let is_due = |at| at <= self.now() || self.session.num_waiting() == 0;
+        due.is_some_and(|(at, reason)| reason == ClientReason::Outcomes && is_due(at))
+    }
+
+    /// Whether nothing can be waited for: nobody listens where the server was.
+    pub(super) const fn is_refused(&self) -> bool {
+        self.is_refused
     }
 
     /// How long there is nothing to do unless bytes come; zero if there is something already.
@@ -149,9 +191,70 @@ impl Core {
     }
 
     pub(super) fn give_up_connecting(&mut self) -> Ended {
-        let ended = Ended::NoServer(std::mem::take(&mut self.last_error));
+        let error = std::mem::take(&mut self.last_error);
+        let ended = if self.is_refused { Ended::NoRun(error) } else { Ended::NoServer(error) };
         self.ended = Some(ended.clone());
         ended
+    }
+
+    /// What a call for the next block has to do.
+    ///
+    /// # Errors
+    /// [`Ended`], now and from now on.
+    #[inline]
+    pub(super) fn next_step(&mut self, wanted: Option<u32>) -> Result<Step, Ended> {
+        if let Some(ended) = &self.ended {
+            return if ended.is_polite() { Ok(Step::Over) } else { Err(ended.clone()) };
+        }
+        if !self.is_draining {
+            if self.session.num_waiting() > 0 {
+                let now = self.now();
+                self.may_go_on(now)?;
+            }
+            if let Some(grant) = self.session.begin_block() {
+                return Ok(Step::Block(grant));
+            }
+            if !self.session.is_dismissed() {
+                self.session.want(wanted);
+                self.pump(true)?;
+                let has_news = self.session.num_waiting() > 0 || self.session.is_dismissed();
+                return Ok(if has_news { Step::Again } else { Step::Wait });
+            }
+        }
+        // What is still at work is handed in before it leaves.
+        Ok(if self.session.num_begun() > 0 { Step::Over } else { Step::Leave })
+    }
+
+    /// Whether no call looks after the connection, none did since, and there is one to be looked after.
+    pub(super) fn is_left_alone(&self, call: u64) -> bool {
+        self.num_attending == 0
+            && self.num_calls == call
+            && !self.is_closing
+            && self.ended.is_none()
+    }
+
+    /// Why the process must end, said once: it is at work on blocks and its connection is over for good.
+    pub(super) fn must_end(&mut self) -> Option<Ended> {
+        if self.has_told || self.session.num_begun() == 0 {
+            return None;
+        }
+        let ended = self.ended.clone()?;
+        self.has_told = true;
+        Some(ended)
+    }
+
+    /// Sends outcomes, as far as the kernel takes them now. What goes wrong is kept in `ended`.
+    pub(super) fn hand_in(&mut self) {
+        if self.ended.is_none() {
+            let _is_sent = self.write(true);
+        }
+    }
+
+    /// Blocks that were begun and never given back have failed.
+    pub(super) fn fail_begun(&mut self) {
+        let now = self.now();
+        let text = "the worker went without giving the block back";
+        self.session.fail_begun(now, text);
     }
 
     /// Everything that can be done without waiting: what is due, writing, reading, connecting.
@@ -175,12 +278,15 @@ impl Core {
     /// Whether this worker may go on: it may have been stopped since it looked last.
     ///
     /// # Errors
-    /// [`Ended::Lost`], now and from now on.
+    /// [`Ended::Lost`] and [`Ended::Gone`], now and from now on.
     pub(super) fn may_go_on(&mut self, now: Moment) -> Result<(), Ended> {
-        match self.session.must_end_at() {
-            Some(end) if end <= now => Err(self.end(Ended::Lost)),
-            _ => Ok(()),
+        match self.session.look_after(now) {
+            Fate::GoOn => {}
+            Fate::Rejoin => self.close(),
+            Fate::Gone => return Err(self.end(Ended::Gone)),
+            Fate::MustEnd => return Err(self.end(Ended::Lost)),
         }
+        Ok(())
     }
 
     fn keep_time(&mut self) -> Result<(), Ended> {
@@ -216,16 +322,19 @@ impl Core {
                 }
             }
         }
-        let is_refused = num_refused == addresses.len();
+        self.is_refused = self.stream.is_none() && num_refused == addresses.len();
         self.addresses = addresses;
         self.pause = (self.pause * 2).min(PAUSES.1);
         self.next_try = self.now().after(self.pause);
         let Some(own_end) = self.stream.as_ref().map(|stream| stream.own_end()) else {
-            if is_refused {
+            if self.is_refused {
                 self.session.note_refused();
             }
             return Ok(());
         };
+        if own_end.is_local {
+            self.clock.sleep_with_machine();
+        }
         self.is_broken = false;
         let randomness = (self.randomness)().map_err(|error| Ended::Thread(error.to_string()))?;
         let now = self.now();
@@ -290,7 +399,7 @@ impl Core {
     fn take_events(&mut self) -> Result<(), Ended> {
         while let Some(event) = self.session.poll_event() {
             match event {
-                ClientEvent::Welcome => self.pause = PAUSES.0,
+                ClientEvent::Welcome => self.welcome_at = Some(self.now()),
                 ClientEvent::Granted | ClientEvent::Dismissed => {}
                 ClientEvent::Answer { lease, is_open } => {
                     if let Some(answer) = self.answers.get_mut(&lease) {
@@ -313,7 +422,12 @@ impl Core {
             let _is_gone = stream.shutdown();
             let now = self.now();
             self.session.disconnect(now);
-            self.next_try = now;
+            // A server that ends each connection soon is not asked again and again without a pause.
+            let was_good = self.welcome_at.take().is_some_and(|at| now >= at.after(PAUSES.1));
+            if was_good {
+                self.pause = PAUSES.0;
+                self.next_try = now;
+            }
         }
         self.out.clear();
     }

@@ -5,25 +5,38 @@ use std::time::{Duration, Instant};
 use daisy_sched::Moment;
 
 /// A clock that goes on while the machine is suspended, where the system has one: a worker on a laptop that
-/// was closed for an hour must not take it for a moment.
+/// was closed for an hour must not take it for a moment. With its server on the same machine it should: both slept.
 #[derive(Debug)]
 pub(super) struct Clock {
     start: Instant,
+    /// What it shows at the start.
+    offset: Duration,
     /// What the clock that goes on showed at the start; none where there is no such clock.
     booted: Option<Duration>,
 }
 
 impl Clock {
     pub(super) fn new() -> Self {
-        Self { start: Instant::now(), booted: since_boot() }
+        Self { start: Instant::now(), offset: Duration::ZERO, booted: since_boot() }
+    }
+
+    /// From now on it stands still while the machine is suspended.
+    pub(super) fn sleep_with_machine(&mut self) {
+        if self.booted.is_some() {
+            *self = Self { offset: self.elapsed(), start: Instant::now(), booted: None };
+        }
     }
 
     pub(super) fn now(&self) -> Moment {
+        Moment::from_micros(u64::try_from(self.elapsed().as_micros()).unwrap_or(u64::MAX))
+    }
+
+    fn elapsed(&self) -> Duration {
         let elapsed = match (self.booted, since_boot()) {
             (Some(start), Some(now)) => now.saturating_sub(start),
             _ => self.start.elapsed(),
         };
-        Moment::from_micros(u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX))
+        self.offset.saturating_add(elapsed)
     }
 }
 
@@ -48,5 +61,9 @@ mod tests {
         let clock = Clock::new();
         let (first, second) = (clock.now(), clock.now());
         assert!(first <= second && first.as_micros() < 60_000_000);
+        let mut clock = clock;
+        clock.sleep_with_machine();
+        let third = clock.now();
+        assert!(second <= third && third.as_micros() < 60_000_000);
     }
 }

@@ -110,6 +110,12 @@ impl ClientSession {
                 self.is_dismissed = true;
                 self.events.push_back(ClientEvent::Dismissed);
             }
+            ToWorker::End { reason: EndReason::GivenUp | EndReason::Unknown }
+                if self.begun.is_empty() =>
+            {
+                self.is_given_up = true;
+                self.events.push_back(ClientEvent::Stale);
+            }
             ToWorker::End { reason } => self.events.push_back(ClientEvent::End(reason)),
             ToWorker::Refused { reason, text } => {
                 self.events.push_back(ClientEvent::Refused(reason, text));
@@ -127,15 +133,19 @@ impl ClientSession {
         if welcome.layout.to_layout().is_none() {
             return Err(ClientError::Layout);
         }
-        if self.life.is_stale(now, &welcome) && self.begun.len() + self.queue.len() == 0 {
+        if self.life.is_stale(now, &welcome) && self.begun.is_empty() {
             self.events.push_back(ClientEvent::Stale);
             return Ok(());
         }
         let is_other = self.welcome.as_ref().is_some_and(|known| known.worker != welcome.worker);
-        if is_other && self.begun.len() + self.queue.len() > 0 {
+        if is_other && !self.begun.is_empty() {
             // It would work on blocks that are nobody's.
             self.events.push_back(ClientEvent::End(EndReason::Unknown));
+        } else if is_other {
+            self.queue.clear();
+            self.outbox.restart();
         }
+        self.is_given_up = false;
         let most = most_of(&welcome);
         if self.welcome.is_some() {
             // Blocks held and wanted together are at most so many: what is not here may have been lost.

@@ -69,6 +69,23 @@ impl Life {
         self.offline_since.is_none()
     }
 
+    /// Whether it is known that the server, or its system, does not live any more.
+    pub(super) const fn is_server_dead(&self) -> bool {
+        self.is_server_dead
+    }
+
+    /// For how long there has been no connection on which the server knows this worker.
+    pub(super) fn offline_ms(&self, now: Moment) -> u64 {
+        let since = self.offline_since.map_or(0, |since| now.since(since).as_millis());
+        u64::try_from(since).unwrap_or(u64::MAX)
+    }
+
+    /// It holds nothing, so that no silence can do harm: it counts from now.
+    pub(super) const fn start_over(&mut self, now: Moment) {
+        self.alive_at = now;
+        self.over_since = None;
+    }
+
     /// A connection is there and a hello leaves.
     pub(super) fn connected(&mut self, now: Moment) {
         self.hello_at = now;

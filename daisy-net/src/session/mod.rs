@@ -14,7 +14,8 @@
 //! has acknowledged them, and sent again after a reconnect.
 //!
 //! # When a worker must end
-//! A server lends a lost worker's blocks again once the worker must have ended itself. So a worker ends
+//! A server lends a lost worker's blocks again once the worker must have ended itself. So a worker that is at work
+//! on a block ends
 //! [`silence_ms`](crate::wire::Welcome::silence_ms) after the last sign of life it gave that the server
 //! has answered ([`ClientSession::must_end_at`]). Where the server is *known* to be dead there is nobody
 //! who could lend anything: then the worker may go on for
@@ -22,6 +23,9 @@
 //! known where connecting is refused since the connection broke, and the refusal can only be the server's
 //! own machine's: it is this machine, or it ended the connection in good order before
 //! ([`ClientSession::note_end`]), and nothing lies between ([`Welcome::seen_as`]).
+//!
+//! A worker that is at work on nothing can do no harm: it drops what waits here and joins again, under a new
+//! number if it was given up ([`ClientSession::look_after`]).
 
 mod incoming;
 mod life;
@@ -79,13 +83,27 @@ pub enum ClientEvent {
         /// Whether it is still this worker's.
         is_open: bool,
     },
-    /// The server has taken so long to say welcome that this worker may be given up already. It holds
+    /// The server has given this worker up, or has taken so long to say welcome that it may have. It is at work on
     /// nothing: the connection is to be closed, and another one made.
     Stale,
     /// It has to end at once.
     End(EndReason),
     /// The server does not want it.
     Refused(RefusalReason, String),
+}
+
+/// What a worker may do after it has looked at the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Go on.
+    GoOn,
+    /// Join again: the server may have given it up, and it is at work on nothing. The connection is to be closed, and
+    /// another one made.
+    Rejoin,
+    /// It is at work on nothing, and there is no server any more.
+    Gone,
+    /// End at once: others may be lent the blocks that it is at work on.
+    MustEnd,
 }
 
 /// Why a connection to a server cannot go on.
@@ -139,6 +157,8 @@ pub struct ClientSession {
     repeats: u32,
     /// Leases below this number may be here when they are granted again.
     known_below: u64,
+    /// The server has given this worker up: it joins as another one.
+    is_given_up: bool,
     events: VecDeque<ClientEvent>,
     is_dismissed: bool,
     own_end: OwnEnd,
@@ -153,6 +173,8 @@ fn most_of(welcome: &Welcome) -> u32 {
 impl ClientSession {
     /// Outcomes are sent at most so long after the first unsent one.
     pub const OUTCOMES_WAIT_US: u64 = 1_000;
+    /// For how long a worker that is at work on nothing looks for its server, at least.
+    pub const PATIENCE_MS: u64 = 60_000;
 
     /// A worker that is not connected.
     #[must_use]
@@ -168,6 +190,7 @@ impl ClientSession {
             wanted: 0,
             repeats: 0,
             known_below: 0,
+            is_given_up: false,
             events: VecDeque::new(),
             is_dismissed: false,
             own_end: OwnEnd::default(),
@@ -188,12 +211,12 @@ impl ClientSession {
         randomness: [u8; 32],
     ) -> Result<(), ClientError> {
         let mut channel = Channel::client(self.config.security.clone(), randomness);
-        let held = self.begun.len() + self.queue.len();
+        let known = self.welcome.as_ref().filter(|_| !self.is_given_up);
         let hello = Hello {
             task: self.config.task.clone(),
-            worker: self.welcome.as_ref().map(|known| known.worker).or(self.config.worker),
-            secret: self.welcome.as_ref().map(|known| known.secret),
-            held: u32::try_from(held).unwrap_or(u32::MAX),
+            worker: known.map(|known| known.worker).or(self.config.worker),
+            secret: known.map(|known| known.secret),
+            held: u32::try_from(self.begun.len()).unwrap_or(u32::MAX),
             heartbeat_ms: self.config.heartbeat_ms,
             pid: self.config.pid,
             host: self.config.host.clone(),
@@ -306,6 +329,14 @@ impl ClientSession {
         self.outbox.push(now, lease, verdict, micros);
     }
 
+    /// Everything that was begun and has no outcome has failed, for one and the same reason.
+    pub fn fail_begun(&mut self, now: Moment, text: &str) {
+        for lease in std::mem::take(&mut self.begun) {
+            let verdict = Verdict::Failed { panicked: false, text: text.to_owned() };
+            self.outbox.push(now, lease, verdict, 0);
+        }
+    }
+
     /// Gives back everything that was not begun.
     pub fn give_back(&mut self, now: Moment) {
         for grant in self.queue.drain(..) {
@@ -382,7 +413,26 @@ impl ClientSession {
         self.outbox.first_unsent().is_some()
     }
 
-    /// When this worker must have ended unless it hears of its server. None before it ever did.
+    /// What the time says: to be asked before a block is begun, and whenever something is due.
+    pub fn look_after(&mut self, now: Moment) -> Fate {
+        let Some(welcome) = &self.welcome else { return Fate::GoOn };
+        if self.life.must_end_at(welcome).is_none_or(|end| now < end) {
+            return Fate::GoOn;
+        }
+        if !self.begun.is_empty() {
+            return Fate::MustEnd;
+        }
+        let patience = welcome.reconnect_ms.max(Self::PATIENCE_MS);
+        if self.life.is_server_dead() || self.life.offline_ms(now) >= patience {
+            return Fate::Gone;
+        }
+        self.queue.clear();
+        self.life.start_over(now);
+        Fate::Rejoin
+    }
+
+    /// When this worker must have ended, if it is at work on a block, unless it hears of its server. None before it
+    /// ever did.
     #[must_use]
     pub fn must_end_at(&self) -> Option<Moment> {
         self.life.must_end_at(self.welcome.as_ref()?)

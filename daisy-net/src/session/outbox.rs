@@ -59,6 +59,11 @@ impl Outbox {
         self.first_unsent = (!self.items.is_empty()).then_some(now);
     }
 
+    /// Another worker begins here: it has no outcomes, and counts from 0.
+    pub(super) fn restart(&mut self) {
+        *self = Self::default();
+    }
+
     /// The server has all outcomes up to this number; numbers that were never sent mean nothing.
     pub(super) fn acknowledge(&mut self, through: u64) {
         let Some(ahead) = through.checked_sub(self.first) else { return };

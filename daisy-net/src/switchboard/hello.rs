@@ -51,7 +51,7 @@ impl Switchboard {
                 if self.lines_of.len() == 1 {
                     self.next_beat = now;
                 }
-                host.joined(worker, hello);
+                host.joined(worker, host.process_of(hello), hello);
                 let welcome = self.welcome(worker, task, (host, &desk.from));
                 // Blocks that were granted on a line that broke may never have arrived.
                 for lease in host.coordinator().leases_of(worker) {
@@ -98,21 +98,16 @@ impl Switchboard {
                     return Admission::Refused(RefusalReason::Full, text);
                 }
                 let worker = host.name_worker();
-                Self::join(now, worker, task, heartbeats, host)
+                Self::join(now, worker, task, hello, host)
             }
-            // A child of this run whose first welcome was lost with its connection.
-            (Some(id), None)
-                if host.is_local(WorkerId(id))
-                    && host.coordinator().task_of(WorkerId(id)) == Some(task) =>
-            {
-                self.readmit(now, WorkerId(id), heartbeats, host)
-            }
+            // Only the first that comes with the number of a start gets it. Others are in the same process, or had
+            // their first welcome lost: each is a worker of its own.
             (Some(id), None) if host.coordinator().is_starting(WorkerId(id)) => {
-                Self::join(now, WorkerId(id), task, heartbeats, host)
+                Self::join(now, WorkerId(id), task, hello, host)
             }
             _ => {
                 let worker = host.name_worker();
-                Self::join(now, worker, task, heartbeats, host)
+                Self::join(now, worker, task, hello, host)
             }
         }
     }
@@ -121,15 +116,22 @@ impl Switchboard {
         now: Moment,
         worker: WorkerId,
         task: TaskId,
-        heartbeats: bool,
+        hello: &Hello,
         host: &mut H,
     ) -> Admission {
-        let kind = if host.is_local(worker) {
-            WorkerKind::LocalProcess { heartbeats }
-        } else {
-            WorkerKind::Remote { heartbeats }
+        let heartbeats = hello.heartbeat_ms > 0;
+        let process = host.process_of(hello);
+        let kind = match process {
+            Some(_) => WorkerKind::LocalProcess { heartbeats },
+            None => WorkerKind::Remote { heartbeats },
         };
-        match host.handle(now, Input::Joined { worker, task, kind }) {
+        let joined = host.handle(now, Input::Joined { worker, task, kind }).and_then(|()| {
+            match process.filter(|&process| process != worker) {
+                Some(process) => host.handle(now, Input::Shares { worker, process }),
+                None => Ok(()),
+            }
+        });
+        match joined {
             Ok(()) => Admission::Welcome(worker),
             Err(error) => Admission::Refused(RefusalReason::UnknownWorker, error.to_string()),
         }

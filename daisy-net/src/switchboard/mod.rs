@@ -64,8 +64,9 @@ pub trait Host {
     /// What a worker of a task has to know.
     fn terms(&self, task: TaskId) -> Terms<'_>;
 
-    /// Whether this run started that worker as a child process.
-    fn is_local(&self, worker: WorkerId) -> bool;
+    /// The worker as which this run started the process that says hello; None if it is no child of this run, but
+    /// came through a launcher, from a child's child, or by itself.
+    fn process_of(&self, hello: &Hello) -> Option<WorkerId>;
 
     /// An outcome came. The host keeps its text and time and gives the coordinator the rest. False if the
     /// lease is not over by that, since the block is checked first: the outcome is acknowledged after
@@ -80,13 +81,13 @@ pub trait Host {
         outcome: &OutcomeItem<&str>,
     ) -> Result<bool, CoordinatorError>;
 
-    /// A worker is on the line, or back.
-    fn joined(&mut self, worker: WorkerId, hello: &Hello);
+    /// A worker is on the line, or back; `process` is what [`Host::process_of`] said of it.
+    fn joined(&mut self, worker: WorkerId, process: Option<WorkerId>, hello: &Hello);
 
     /// What a worker's process has used: its largest memory, and processor time; 0 where unknown.
     fn used(&mut self, worker: WorkerId, peak_memory_kb: u64, cpu_ms: u64);
 
-    /// A worker has said everything and goes. One that is no child process has ended by that.
+    /// A worker has said everything and goes. Its process may go on.
     fn left(&mut self, now: Moment, worker: WorkerId);
 }
 

@@ -1,15 +1,17 @@
 //! Workers and a server talk: who says what, what a broken connection costs, and what nonsense does.
 
+use std::collections::BTreeSet;
+
 use daisy_net::{
     channel::{Channel, ChannelError, Security},
-    session::{ClientError, ClientEvent, ClientReason, ClientSession, OwnEnd},
+    session::{ClientError, ClientEvent, ClientReason, ClientSession, Fate, OwnEnd},
     switchboard::{CloseReason, Switchboard},
     wire::{
         EndReason, Grant, LayoutFrame, RefusalReason, RoiFrame, ToServer, ToWorker, Verdict,
         Welcome,
     },
 };
-use daisy_sched::{Moment, PutBackReason, Settlement};
+use daisy_sched::{Moment, PutBackReason, Settlement, WorkerId, WorkerKind};
 
 use crate::desk::{KEY, Office};
 
@@ -164,15 +166,128 @@ fn a_worker_that_is_silent_is_given_up_and_told_so_if_it_hears() {
     let mut office = Office::new(3, 0);
     let worker = office.join();
     office.want(worker, 1);
+    office.clients[worker].begin_block().unwrap();
     office.events.clear();
     office.pass_ms(8_000);
     office.server_speaks();
+    assert_eq!(office.clients[worker].look_after(office.now), Fate::MustEnd);
     assert_eq!(office.events_of(worker), [ClientEvent::End(EndReason::GivenUp)]);
     assert_eq!(office.closed, [(worker, CloseReason::GivenUp)]);
     // It comes back with a block that is not its own any more.
     office.connect(worker);
     office.talk();
     assert_eq!(office.events_of(worker), [ClientEvent::End(EndReason::Unknown)]);
+}
+
+#[test]
+fn a_worker_that_is_at_work_on_nothing_joins_again_as_another() {
+    let mut office = Office::new(3, 0);
+    let worker = office.join();
+    // A block that waits is not begun.
+    office.want(worker, 1);
+    office.events.clear();
+    let before = office.worker_of(worker);
+    office.pass_ms(8_000);
+    office.server_speaks();
+    assert_eq!(office.events_of(worker), [ClientEvent::Stale], "it has to connect again");
+    assert_eq!(office.clients[worker].look_after(office.now), Fate::Rejoin);
+    office.connect(worker);
+    office.talk();
+    assert_eq!(office.events_of(worker), [ClientEvent::Welcome]);
+    assert_ne!(office.worker_of(worker), before);
+    for block in [0, 1, 2] {
+        office.want(worker, 1);
+        assert_eq!(office.run_block(worker), Some(block));
+        office.talk();
+    }
+    assert!(office.is_done);
+}
+
+#[test]
+fn silence_ends_nobody_who_is_at_work_on_nothing() {
+    let mut office = Office::new(3, 0);
+    let worker = office.join();
+    let client = &mut office.clients[worker];
+    let at = Moment::from_millis;
+    assert_eq!(client.look_after(at(5_999)), Fate::GoOn);
+    assert_eq!(client.look_after(at(6_000)), Fate::Rejoin);
+    client.disconnect(at(6_000));
+    assert_eq!(client.look_after(at(11_999)), Fate::GoOn);
+    assert_eq!(client.look_after(at(12_000)), Fate::Rejoin);
+    // It does not outlive its run for ever.
+    assert_eq!(client.look_after(at(66_000)), Fate::Gone);
+    // A server that is known to be dead is not looked for in a run without a journal.
+    let mut office = Office::new(3, 0);
+    let worker = office.join();
+    office.clients[worker].disconnect(at(1_000));
+    office.clients[worker].note_refused();
+    assert_eq!(office.clients[worker].look_after(at(1_000)), Fate::Gone);
+}
+
+#[test]
+fn outcomes_of_a_worker_that_was_given_up_are_not_said_by_another() {
+    let mut office = Office::new(3, 0);
+    let worker = office.join();
+    office.want(worker, 1);
+    let lease = office.clients[worker].begin_block().unwrap().lease;
+    office.clients[worker].settle(office.now, lease, Verdict::Completed, 1);
+    office.cut(worker);
+    office.pass_ms(8_000);
+    office.connect(worker);
+    office.talk();
+    assert_eq!(office.clients[worker].num_unacknowledged(), 0);
+    // The block whose worker vanished is tried again after a pause.
+    for _ in 0..2 {
+        office.want(worker, 3);
+        while office.run_block(worker).is_some() {
+            office.talk();
+        }
+        office.pass_ms(1_000);
+        office.talk();
+    }
+    assert!(office.is_done);
+    let completed = office.desk.settled.iter().filter(|(_, how)| *how == Settlement::Completed);
+    assert_eq!(completed.count(), 3);
+}
+
+#[test]
+fn each_client_by_one_context_is_a_worker_of_its_own() {
+    let mut office = Office::with_workers(8, 0, 1);
+    office.server_speaks();
+    let clients: Vec<usize> = (0..4).map(|_| office.join_as(WorkerId(0), 77)).collect();
+    let workers: BTreeSet<WorkerId> =
+        clients.iter().map(|&client| office.worker_of(client)).collect();
+    assert_eq!(workers.len(), 4);
+    assert!(office.closed.is_empty(), "none takes the place of another");
+    let kind = |office: &Office, client| office.desk.coordinator.kind_of(office.worker_of(client));
+    let local = Some(WorkerKind::LocalProcess { heartbeats: true });
+    assert!(clients.iter().all(|&client| kind(&office, client) == local));
+    let mut leases = BTreeSet::new();
+    for &client in &clients {
+        office.want(client, 1);
+        leases.insert(office.clients[client].begin_block().unwrap().cell);
+    }
+    assert_eq!(leases.len(), 4, "each has a block that no other has");
+    // One whose connection breaks is back with its secret, as the same.
+    let before = office.worker_of(clients[2]);
+    office.cut(clients[2]);
+    office.connect(clients[2]);
+    office.talk();
+    assert_eq!(office.worker_of(clients[2]), before);
+}
+
+#[test]
+fn whoever_comes_through_a_launcher_is_elsewhere() {
+    let mut office = Office::with_workers(8, 0, 1);
+    office.server_speaks();
+    // Child 77 is `srun`, and these are two of the processes that it started, by its context.
+    let (first, second) = (office.join_as(WorkerId(0), 1_001), office.join_as(WorkerId(0), 1_002));
+    let remote = Some(WorkerKind::Remote { heartbeats: true });
+    assert_eq!(office.worker_of(first), WorkerId(0), "it is the worker that was asked for");
+    assert_ne!(office.worker_of(second), WorkerId(0));
+    for client in [first, second] {
+        assert_eq!(office.desk.coordinator.kind_of(office.worker_of(client)), remote);
+    }
 }
 
 #[test]

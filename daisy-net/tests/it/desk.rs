@@ -23,6 +23,8 @@ pub(crate) struct Desk {
     pub(crate) coordinator: Coordinator,
     pub(crate) settled: Vec<(u64, Settlement)>,
     pub(crate) memory_kb: BTreeMap<WorkerId, u64>,
+    /// The processes that the run started, and as which workers.
+    pub(crate) children: BTreeMap<u32, WorkerId>,
 }
 
 impl Host for Desk {
@@ -48,8 +50,9 @@ impl Host for Desk {
         Terms { layout: tasks[task].layout(), timeout_ms: 0, max_ahead: 256 }
     }
 
-    fn is_local(&self, _: WorkerId) -> bool {
-        false
+    fn process_of(&self, hello: &Hello) -> Option<WorkerId> {
+        let process = self.children.get(&hello.pid).copied();
+        process.filter(|process| hello.worker == Some(process.0))
     }
 
     fn settle(
@@ -68,7 +71,7 @@ impl Host for Desk {
         Ok(self.coordinator.lease(lease).is_none())
     }
 
-    fn joined(&mut self, _: WorkerId, _: &Hello) {}
+    fn joined(&mut self, _: WorkerId, _: Option<WorkerId>, _: &Hello) {}
 
     fn used(&mut self, worker: WorkerId, peak_memory_kb: u64, _: u64) {
         self.memory_kb.insert(worker, peak_memory_kb);
@@ -98,12 +101,17 @@ pub(crate) struct Office {
 
 impl Office {
     pub(crate) fn new(num_blocks: i64, reconnect_ms: u64) -> Self {
+        Self::with_workers(num_blocks, reconnect_ms, 0)
+    }
+
+    /// An office whose run starts so many workers; the first is child process 77.
+    pub(crate) fn with_workers(num_blocks: i64, reconnect_ms: u64, num_workers: u32) -> Self {
         let mut tasks = TaskGraph::new();
         let (total, block) = (Roi::new([0], [num_blocks * 10]), Roi::new([0], [10]).unwrap());
         let layout = Layout::new(total.unwrap(), block.clone(), block, Fit::Valid).unwrap();
         tasks.add_task(TaskNode::new("double", layout, false).unwrap()).unwrap();
         let scheduler = Scheduler::new(tasks, SchedulerOptions::default()).unwrap();
-        let external = TaskConfig { num_workers: 0, ..TaskConfig::default() };
+        let external = TaskConfig { num_workers, ..TaskConfig::default() };
         let config = CoordinatorConfig { tasks: vec![external], ..CoordinatorConfig::default() };
         let coordinator = Coordinator::new(scheduler, config).unwrap();
         let board = Switchboard::new(SwitchboardConfig {
@@ -114,8 +122,9 @@ impl Office {
             reconnect_ms,
         });
         let (settled, memory_kb) = (Vec::new(), BTreeMap::new());
+        let children = BTreeMap::from([(77, WorkerId(0))]);
         Self {
-            desk: Desk { coordinator, settled, memory_kb },
+            desk: Desk { coordinator, settled, memory_kb, children },
             board,
             clients: Vec::new(),
             lines: BTreeMap::new(),
@@ -148,6 +157,27 @@ impl Office {
         };
         self.clients.push(ClientSession::new(config, self.now));
         self.clients.len() - 1
+    }
+
+    /// A client in process `pid` by the context of a worker that the run has started; it joins.
+    pub(crate) fn join_as(&mut self, worker: WorkerId, pid: u32) -> usize {
+        let config = ClientConfig {
+            task: "double".into(),
+            worker: Some(worker.0),
+            security: Security::Key(KEY),
+            heartbeat_ms: 2_000,
+            pid,
+            host: "here".into(),
+        };
+        self.clients.push(ClientSession::new(config, self.now));
+        let client = self.clients.len() - 1;
+        self.connect(client);
+        self.talk();
+        client
+    }
+
+    pub(crate) fn worker_of(&self, client: usize) -> WorkerId {
+        WorkerId(self.clients[client].welcome().unwrap().worker)
     }
 
     pub(crate) fn connect(&mut self, client: usize) {

@@ -30,6 +30,9 @@ pub struct CoordinatorConfig {
     /// [`TakenUp::acquire_block`](crate::TakenUp::acquire_block). In the order of their ids. One that
     /// cannot be taken up is refused: [`Adoption`](super::Adoption) says which can.
     pub adopted: Vec<Adopted>,
+    /// For how long a worker is expected after the process that was started for it ended well without having
+    /// joined: it may have handed a job to a queue. Meanwhile no other is started in its place.
+    pub expect_ms: u64,
     /// For how long the workers of adopted leases may stay away before their blocks are put back.
     pub reconnect_ms: u64,
     /// Sizes that choose between ways to the same result.
@@ -88,6 +91,7 @@ impl Default for CoordinatorConfig {
             heartbeat_ms: 2_000,
             check_timeout_ms: 60_000,
             adopted: Vec::new(),
+            expect_ms: 600_000,
             reconnect_ms: 60_000,
             tuning: CoordinatorTuning::default(),
         }

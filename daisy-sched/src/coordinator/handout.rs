@@ -103,6 +103,7 @@ impl Coordinator {
             if is_suspect && let Some(member) = self.workers.get_mut(worker.0) {
                 member.is_alone = true;
             }
+            self.reseat_mates(worker);
             if first.is_none() {
                 self.reseat(worker);
             }
@@ -132,12 +133,14 @@ impl Coordinator {
     ) -> Result<Option<(WorkerId, bool)>, CoordinatorError> {
         if let Some(worker) = first {
             let Some(member) = self.workers.get(worker.0) else { return Ok(None) };
-            if member.wanted == 0 || member.is_alone || member.is_retired {
+            let beside = self.beside(worker);
+            let is_alone = member.is_alone || beside.is_suspect;
+            if member.wanted == 0 || is_alone || member.is_retired {
                 return Ok(None);
             }
             let num_blocks = member.leases.len();
             let may_take = num_blocks == 0 || num_blocks < self.share(task, share)?;
-            return Ok(may_take.then_some((worker, num_blocks == 0)));
+            return Ok(may_take.then_some((worker, num_blocks == 0 && !beside.is_busy)));
         }
         if let Some(&worker) = self.tasks[task.index()].idle.first() {
             return Ok(Some((worker, true)));

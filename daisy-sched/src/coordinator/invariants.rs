@@ -98,7 +98,8 @@ impl Coordinator {
             assert_eq!(row.busy.contains(&worker), member.seat == Seat::Busy, "{worker} busy");
             if member.seat != Seat::None {
                 assert!(member.wanted > 0 && !member.is_alone, "{worker} waits");
-                assert_eq!(member.seat == Seat::Idle, member.leases.is_empty(), "{worker} waits");
+                let is_idle = member.leases.is_empty() && !self.beside(worker).is_busy;
+                assert_eq!(member.seat == Seat::Idle, is_idle, "{worker} waits");
             }
             let running = member.leases.iter().filter_map(|lease| self.leases.get(lease.0));
             let running = running.filter(|lease| lease.state == LeaseState::Running).count();

@@ -116,6 +116,27 @@ pub enum Input {
         /// How.
         ending: Ending,
     },
+    /// A worker that has just joined as a local process lives in the process that was started as another one, as do
+    /// others, perhaps: in threads of it, each with a client of its own.
+    Shares {
+        /// The worker.
+        worker: WorkerId,
+        /// The one as which the process was started.
+        process: WorkerId,
+    },
+    /// A worker has said goodbye, and its process goes on: it gets nothing more, what it has is put back, and its
+    /// silence says nothing. [`Input::Ended`] or [`Input::ProcessEnded`] follows when the process has ended.
+    Left {
+        /// The worker.
+        worker: WorkerId,
+    },
+    /// A process is known to have ended, and so have all workers that share it.
+    ProcessEnded {
+        /// The worker as which it was started.
+        process: WorkerId,
+        /// How.
+        ending: Ending,
+    },
     /// The connection to a worker closed. Its blocks stay its own until it is back, is known to have
     /// ended, or the silence limit passes; it has to say again what it wants. Refused of a thread, as are
     /// [`Input::Reconnected`] and [`Input::Heard`].
@@ -182,6 +203,9 @@ pub enum Ending {
     Died(Cause),
     /// It was taken away (pre-empted, job at its time limit) or left politely: nobody's fault.
     Left,
+    /// What was started as a worker ended well and never joined: it handed a job to a queue, say. The worker is
+    /// expected from elsewhere for [`CoordinatorConfig::expect_ms`](super::CoordinatorConfig::expect_ms).
+    HandedOn,
 }
 
 /// What a check function found.
@@ -401,6 +425,8 @@ pub enum Reason {
     Silence(WorkerId),
     /// This block may be tried again.
     Backoff(BlockKey),
+    /// Nobody came for this worker, which was expected from elsewhere.
+    Expected(WorkerId),
     /// Workers of this task may be started again.
     StartBackoff(TaskId),
     /// Workers of this task have nothing to do while blocks wait at others.

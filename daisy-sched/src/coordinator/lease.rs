@@ -286,6 +286,7 @@ impl Coordinator {
         }
         self.reseat(worker);
         if next.is_none() {
+            self.reseat_mates(worker);
             self.dismiss_if_over(worker);
         }
     }

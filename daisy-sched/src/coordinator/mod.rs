@@ -15,9 +15,11 @@ mod invariants;
 mod io;
 mod lease;
 mod numbered;
+mod process;
 mod recall;
 mod report;
 mod roster;
+mod staff;
 mod tasks;
 mod timers;
 mod waiting;
@@ -68,6 +70,8 @@ pub struct Coordinator {
     tasks: Vec<TaskRow>,
     leases: Numbered<OpenLease>,
     workers: Numbered<Worker>,
+    /// The workers of processes in which there are several.
+    processes: BTreeMap<WorkerId, BTreeSet<WorkerId>>,
     checks: Checks,
     /// Blocks in their back-off, and its end.
     parked: BTreeMap<BlockKey, Moment>,
@@ -119,6 +123,7 @@ impl Coordinator {
             open_tasks: ids.len(),
             leases: Numbered::new(config.epoch, config.tuning.place_bits),
             workers: Numbered::new(config.epoch, config.tuning.place_bits),
+            processes: BTreeMap::new(),
             checks: Checks::new(config.epoch, config.tuning.place_bits),
             parked: BTreeMap::new(),
             suspects: BTreeSet::new(),
@@ -171,7 +176,10 @@ impl Coordinator {
             Input::Timeout => self.expire(),
             Input::Joined { worker, task, kind } => self.join(worker, task, kind),
             Input::Started { worker, lease } => self.begun(worker, lease),
+            Input::Shares { worker, process } => self.share_process(worker, process),
+            Input::Left { worker } => self.leave(worker),
             Input::Ended { worker, ending } => self.ended(worker, ending),
+            Input::ProcessEnded { process, ending } => self.process_ended(process, ending),
             Input::Disconnected { worker } => self.disconnect(worker),
             Input::Reconnected { worker, heartbeats } => self.reconnect(worker, heartbeats),
             Input::Heard { worker } => self.hear(worker),

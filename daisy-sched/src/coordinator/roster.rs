@@ -6,7 +6,7 @@ use daisy_block::TaskId;
 
 use super::{
     Cause, Coordinator, CoordinatorError, Ending, FailureCause, KillReason, LeaseId, Output,
-    PutBackReason, Reason, TaskEnding, WorkerId, WorkerKind, lease::LeaseState,
+    PutBackReason, WorkerId, WorkerKind, lease::LeaseState,
 };
 use crate::Moment;
 
@@ -79,12 +79,22 @@ pub(super) struct Worker {
     pub(super) since: Moment,
     /// It was asked to give back what it has not begun.
     pub(super) has_recall: bool,
+    /// It has said goodbye, and its process goes on for as long as it likes.
+    pub(super) has_left: bool,
+    /// The process that it was started in has ended well before it joined: it is expected from elsewhere until then.
+    pub(super) expected_until: Option<Moment>,
+    /// The worker as which its process was started, if it is not the only one in it.
+    pub(super) process: Option<WorkerId>,
 }
 
 /// How a worker came to its end, as far as blame goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Death {
+pub(super) enum Death {
     Died(Cause),
+    /// Its process died, in which others had blocks, too.
+    DiedTogether(Cause),
+    /// Its process was killed for something that another one in it did.
+    Explained,
     /// Its connection closed and it never came back.
     Vanished,
     Left,
@@ -114,6 +124,9 @@ impl Worker {
             grace: None,
             since: Moment::ZERO,
             has_recall: false,
+            has_left: false,
+            expected_until: None,
+            process: None,
         }
     }
 
@@ -124,7 +137,8 @@ impl Worker {
 
     /// Whether it may get blocks.
     pub(super) const fn is_open(&self) -> bool {
-        matches!(self.phase, Phase::Present) && self.is_connected && !self.is_dismissed
+        let is_there = matches!(self.phase, Phase::Present) && self.is_connected;
+        is_there && !self.is_dismissed && !self.has_left
     }
 }
 
@@ -160,6 +174,7 @@ impl Coordinator {
         }
         member.kind = kind;
         member.phase = Phase::Present;
+        member.expected_until = None;
         member.is_dismissed = false;
         member.silent_from = self.now;
         let row = &mut self.tasks[task.index()];
@@ -227,7 +242,7 @@ impl Coordinator {
             // The silence that counts now ends before the moment at which its timer looks.
             member.is_guarded = false;
         }
-        member.has_recall = false;
+        (member.has_recall, member.has_left) = (false, false);
         if let WorkerKind::LocalProcess { heartbeats } | WorkerKind::Remote { heartbeats } =
             &mut member.kind
         {
@@ -309,9 +324,26 @@ impl Coordinator {
     ) -> Result<(), CoordinatorError> {
         let death = match ending {
             Ending::Died(cause) => Death::Died(cause),
-            Ending::Left => Death::Left,
+            Ending::HandedOn if self.expect(worker) => return Ok(()),
+            Ending::Left | Ending::HandedOn => Death::Left,
         };
         self.bury(worker, death)
+    }
+
+    /// A worker has said goodbye: it gets nothing more, and its silence says nothing.
+    pub(super) fn leave(&mut self, worker: WorkerId) -> Result<(), CoordinatorError> {
+        let member = self.present(worker)?;
+        member.has_left = true;
+        member.wanted = 0;
+        let (task, leases) = (member.task, member.leases.clone());
+        for id in leases {
+            let lease = self.leases.get(id.0);
+            if lease.is_some_and(|lease| lease.state != LeaseState::Overdue) {
+                self.put_back(id, PutBackReason::WorkerLeft)?;
+            }
+        }
+        self.reseat(worker);
+        self.move_on(task)
     }
 
     /// Nothing was heard of a worker for so long that a remote one must have ended itself; a child
@@ -319,7 +351,13 @@ impl Coordinator {
     pub(super) fn give_up(&mut self, worker: WorkerId) -> Result<(), CoordinatorError> {
         let Some(member) = self.workers.get(worker.0) else { return Ok(()) };
         if matches!(member.kind, WorkerKind::LocalProcess { .. }) {
-            self.kill(worker, KillReason::Silent);
+            // Without blocks it does no harm, and there may be others in its process; it may come back.
+            let is_harmless = member.leases.is_empty();
+            if is_harmless && (!member.is_connected || self.has_mates(worker)) {
+                self.heard(worker);
+            } else {
+                self.kill(worker, KillReason::Silent);
+            }
             return Ok(());
         }
         let is_silent = member.is_connected || member.grace.is_some();
@@ -329,11 +367,13 @@ impl Coordinator {
     }
 
     /// Takes a worker that has ended off the roster and settles its blocks.
-    fn bury(&mut self, worker: WorkerId, death: Death) -> Result<(), CoordinatorError> {
+    pub(super) fn bury(&mut self, worker: WorkerId, death: Death) -> Result<(), CoordinatorError> {
         self.unseat(worker);
         let member =
             self.workers.remove(worker.0).ok_or(CoordinatorError::UnknownWorker { worker })?;
-        let task = member.task;
+        let (task, mates) = (member.task, self.mates_in(member.process));
+        self.leave_process(worker, member.process);
+        mates.into_iter().for_each(|mate| self.reseat(mate));
         if member.phase == Phase::Named {
             return Ok(());
         }
@@ -370,6 +410,11 @@ impl Coordinator {
             }
             match death {
                 _ if is_explained => self.put_back(id, PutBackReason::WorkerKilled)?,
+                Death::Explained => self.put_back(id, PutBackReason::WorkerKilled)?,
+                Death::DiedTogether(cause) if member.is_alone && is_only_one => {
+                    self.blame(id, FailureCause::WorkerDied(cause))?;
+                }
+                Death::DiedTogether(_) => self.put_back(id, PutBackReason::Suspect)?,
                 Death::Left => self.put_back(id, PutBackReason::WorkerLeft)?,
                 Death::Silent => self.put_back(id, PutBackReason::WorkerSilent)?,
                 Death::Died(_) | Death::Vanished if !is_only_one => {
@@ -389,53 +434,6 @@ impl Coordinator {
             self.suspects.insert(lease.key);
         }
         self.fail(id, why)
-    }
-
-    /// A worker that this run started ended before it took a block.
-    fn note_early_end(&mut self, task: TaskId, death: Death) -> Result<(), CoordinatorError> {
-        let row = &mut self.tasks[task.index()];
-        let cause = match death {
-            Death::Died(cause) => Some(cause),
-            Death::Vanished => Some(Cause::default()),
-            Death::Left | Death::Silent => None,
-        };
-        row.early_ends += u32::from(cause.is_some());
-        let until = self.now.after_ms(self.config.backoff_of(row.early_ends.max(1)));
-        let has_timer = row.start_not_before.is_some();
-        row.start_not_before = Some(row.start_not_before.map_or(until, |known| known.max(until)));
-        if !has_timer {
-            self.timers.push(until, Reason::StartBackoff(task));
-        }
-        let row = &self.tasks[task.index()];
-        match cause {
-            Some(cause) if row.early_ends >= row.early_end_bound => {
-                self.stop_task(task, TaskEnding::WorkersFail(cause))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Starts the workers that a task lacks, if there is anything for them to do.
-    pub(super) fn staff(&mut self, task: TaskId) -> Result<(), CoordinatorError> {
-        let row = &self.tasks[task.index()];
-        let is_over = self.is_draining || row.stop.is_some() || row.ending.is_some();
-        if row.staff >= row.num_workers || is_over || !self.has_work(task) {
-            return Ok(());
-        }
-        let row = &self.tasks[task.index()];
-        if row.start_not_before.is_some_and(|until| until > self.now) {
-            return Ok(());
-        }
-        let counts = self.scheduler.counts(task)?;
-        let useful = u64::from(row.num_workers).min(counts.total - counts.finished());
-        while u64::from(self.tasks[task.index()].staff) < useful {
-            let worker = WorkerId(self.workers.insert(Worker::new(task, Phase::Starting)));
-            let row = &mut self.tasks[task.index()];
-            row.staff += 1;
-            row.members.insert(worker);
-            self.outputs.push_back(Output::StartWorker { worker, task });
-        }
-        Ok(())
     }
 
     /// A worker without blocks has nothing more to expect if its task is over for it.
@@ -473,7 +471,7 @@ impl Coordinator {
     }
 
     #[inline]
-    fn present(&mut self, worker: WorkerId) -> Result<&mut Worker, CoordinatorError> {
+    pub(super) fn present(&mut self, worker: WorkerId) -> Result<&mut Worker, CoordinatorError> {
         match self.workers.get_mut(worker.0) {
             Some(member) if matches!(member.phase, Phase::Present | Phase::Stopping(_)) => {
                 Ok(member)

@@ -69,6 +69,7 @@ impl Coordinator {
                     self.tasks[task.index()].start_not_before = None;
                     self.staff(task)?;
                 }
+                Reason::Expected(worker) => self.expect_no_more(worker)?,
                 Reason::Check => self.time_out_check()?,
                 Reason::Recall(task) => self.recall(task),
                 Reason::Backlog => {}
@@ -121,7 +122,10 @@ impl Coordinator {
             Reason::Silence(worker) => self.watch_silence(worker),
             Reason::Check => self.watch_checks(),
             Reason::Recall(task) => self.watch_queues(task),
-            Reason::Backoff(_) | Reason::StartBackoff(_) | Reason::Backlog => {}
+            Reason::Backoff(_)
+            | Reason::StartBackoff(_)
+            | Reason::Expected(_)
+            | Reason::Backlog => {}
         }
     }
 
@@ -145,7 +149,10 @@ impl Coordinator {
             }
             Reason::Check => self.checks.is_timed = false,
             Reason::Recall(task) => self.tasks[task.index()].recall_at = None,
-            Reason::Backoff(_) | Reason::StartBackoff(_) | Reason::Backlog => {}
+            Reason::Backoff(_)
+            | Reason::StartBackoff(_)
+            | Reason::Expected(_)
+            | Reason::Backlog => {}
         }
     }
 
@@ -164,7 +171,10 @@ impl Coordinator {
                 let is_killed_anyway =
                     matches!(member.kind, WorkerKind::LocalProcess { .. }) && !is_present;
                 let is_there = member.is_connected && is_present;
-                if is_killed_anyway || (is_there && !member.kind.promises_heartbeats()) {
+                if is_killed_anyway
+                    || member.has_left
+                    || (is_there && !member.kind.promises_heartbeats())
+                {
                     return None;
                 }
                 let limit_ms = self.config.silence_ms.saturating_add(self.config.heartbeat_ms);
@@ -176,6 +186,7 @@ impl Coordinator {
                 if is_stopped { None } else { self.parked.get(&key).copied() }
             }
             Reason::StartBackoff(task) => self.tasks[task.index()].start_not_before,
+            Reason::Expected(worker) => self.workers.get(worker.0)?.expected_until,
             Reason::Recall(task) => self.tasks[task.index()].recall_at,
             Reason::Check => self.oldest_check().map(|(_, check)| check.deadline),
             Reason::Backlog => None,

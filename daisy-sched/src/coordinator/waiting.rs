@@ -6,10 +6,11 @@ impl Coordinator {
     /// Puts a worker where it belongs among those that wait.
     #[inline]
     pub(super) fn reseat(&mut self, worker: WorkerId) {
+        let beside = self.beside(worker);
         let Some(member) = self.workers.get_mut(worker.0) else { return };
-        let may_wait =
-            member.wanted > 0 && member.is_open() && !member.is_alone && !member.is_retired;
-        let seat = match (may_wait, member.leases.is_empty()) {
+        let is_alone = member.is_alone || beside.is_suspect;
+        let may_wait = member.wanted > 0 && member.is_open() && !is_alone && !member.is_retired;
+        let seat = match (may_wait, member.leases.is_empty() && !beside.is_busy) {
             (false, _) => Seat::None,
             (true, true) => Seat::Idle,
             (true, false) => Seat::Busy,

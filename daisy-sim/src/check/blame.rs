@@ -38,7 +38,7 @@ pub(crate) struct Charge {
 
 impl Charge {
     /// Whether the block is to blame; true if it is not and nobody can know better: the network was away
-    /// for so long that its worker ended itself.
+    /// for so long that its worker ended itself, or joined again.
     pub(crate) fn judge(&self, now: Moment) -> Result<bool, String> {
         let Self { why, block, company, death, .. } = *self;
         let wrong = |what: &str| Err(format!("block {block} lost an attempt by {why:?}, {what}"));
@@ -65,6 +65,8 @@ impl Charge {
                     Ok(true)
                 }
                 Some(Death::Power) if why == FailureCause::WorkerVanished => Ok(false),
+                // It was not at work, and joins again as another one; whether it was is looked at elsewhere.
+                None if why == FailureCause::WorkerVanished => Ok(true),
                 None => wrong("but its worker lives"),
                 Some(Death::ByServer) => wrong("but the server killed its worker"),
                 Some(Death::Exit(_) | Death::Power) => wrong("but its worker ended in good order"),

@@ -1,6 +1,9 @@
 //! What the switchboard sees of a run: as `run/outside/host.rs` of the facade.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
 use daisy_block::TaskId;
 use daisy_net::{
@@ -15,10 +18,12 @@ use daisy_sched::{
 use crate::{bug::Bug, plan::Plan};
 
 /// A child process.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Child {
     pub(crate) pid: usize,
-    pub(crate) has_left: bool,
+    /// The workers that joined from within it and have not left, and whether any did.
+    pub(crate) clients: BTreeSet<WorkerId>,
+    pub(crate) had_clients: bool,
 }
 
 /// A run as the switchboard's host.
@@ -29,6 +34,15 @@ pub(crate) struct Desk {
     /// Workers that said hello in this turn, with their processes.
     pub(crate) joined: Vec<(WorkerId, usize)>,
     pub(crate) bug: Option<Bug>,
+}
+
+impl Desk {
+    /// The child process that a worker is in, or that launches it.
+    pub(crate) fn home_of(&self, worker: WorkerId) -> Option<(WorkerId, &Child)> {
+        let is_in = |(_, child): &(&WorkerId, &Child)| child.clients.contains(&worker);
+        let found = self.children.iter().find(is_in);
+        found.or_else(|| self.children.get_key_value(&worker)).map(|(&id, child)| (id, child))
+    }
 }
 
 impl Host for Desk {
@@ -61,8 +75,10 @@ impl Host for Desk {
         Terms { layout, timeout_ms: config.timeout_ms.unwrap_or(0), max_ahead }
     }
 
-    fn is_local(&self, worker: WorkerId) -> bool {
-        self.children.contains_key(&worker)
+    fn process_of(&self, hello: &Hello) -> Option<WorkerId> {
+        let process = WorkerId(hello.worker?);
+        let child = self.children.get(&process)?;
+        (child.pid == hello.pid as usize).then_some(process)
     }
 
     fn settle(
@@ -81,19 +97,25 @@ impl Host for Desk {
         Ok(self.coordinator.lease(lease).is_none())
     }
 
-    fn joined(&mut self, worker: WorkerId, hello: &Hello) {
+    fn joined(&mut self, worker: WorkerId, process: Option<WorkerId>, hello: &Hello) {
+        if let Some(child) = process.and_then(|process| self.children.get_mut(&process)) {
+            child.clients.insert(worker);
+            child.had_clients = true;
+        }
         self.joined.push((worker, hello.pid as usize));
     }
 
     fn used(&mut self, _: WorkerId, _: u64, _: u64) {}
 
     fn left(&mut self, now: Moment, worker: WorkerId) {
-        if let Some(child) = self.children.get_mut(&worker) {
-            child.has_left = true;
+        let mut children = self.children.values_mut();
+        let is_child = children.any(|child| child.clients.remove(&worker));
+        let input = if is_child && self.children.contains_key(&worker) {
+            Input::Left { worker }
         } else {
-            // It may have been given up meanwhile.
-            let ending = Ending::Left;
-            let _is_known = self.coordinator.handle(now, Input::Ended { worker, ending });
-        }
+            Input::Ended { worker, ending: Ending::Left }
+        };
+        // It may have been given up meanwhile.
+        let _is_known = self.coordinator.handle(now, input);
     }
 }

@@ -12,7 +12,7 @@ mod observe;
 mod start;
 mod turn;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use daisy_block::{BlockKey, TaskId};
 use daisy_journal::{Journal, MemoryDisk};
@@ -127,7 +127,9 @@ impl Server {
 
     /// A process was started for a worker.
     pub(crate) fn add_child(&mut self, worker: WorkerId, pid: usize) {
-        self.desk.children.insert(worker, Child { pid, has_left: false });
+        self.desk
+            .children
+            .insert(worker, Child { pid, clients: BTreeSet::new(), had_clients: false });
     }
 
     /// The journal's disk, to make it fail.

@@ -104,10 +104,15 @@ impl Server {
                     turn.effects.push(Effect::Close(conn, true));
                 }
             }
-            Arrived::Gone(worker, ending) => {
-                self.desk.children.remove(&worker);
-                // A worker that was given up is not known any more.
-                let _is_known = self.desk.coordinator.handle(now, Input::Ended { worker, ending });
+            Arrived::Gone(process, ending) => {
+                let child = self.desk.children.remove(&process);
+                let is_launcher = child.is_none_or(|child| !child.had_clients);
+                // A launcher's end is none of a worker that has joined from elsewhere.
+                if !is_launcher || self.desk.coordinator.is_starting(process) {
+                    // A worker that was given up is not known any more.
+                    let ended = Input::ProcessEnded { process, ending };
+                    let _is_known = self.desk.coordinator.handle(now, ended);
+                }
             }
             Arrived::Checked(check, finding) => self.tell(now, Input::Checked { check, finding }),
             Arrived::Synced => self.synced(turn),
@@ -157,12 +162,12 @@ impl Server {
 
     fn kill(&mut self, now: Moment, worker: WorkerId, reason: KillReason, turn: &mut Turn<'_>) {
         self.board.kill(worker, reason);
-        let Some(child) = self.desk.children.get(&worker) else { return };
-        let is_polite = reason == KillReason::Drained;
+        let Some((process, child)) = self.desk.home_of(worker) else { return };
+        let is_polite = reason == KillReason::Drained || !child.had_clients;
         turn.effects.push(Effect::Kill { pid: child.pid, is_polite });
         if self.has_bug(Bug::ReapTooEarly) {
             let ending = Ending::Died(Cause::default());
-            self.tell(now, Input::Ended { worker, ending });
+            self.tell(now, Input::ProcessEnded { process, ending });
         }
     }
 

@@ -1,7 +1,7 @@
 //! A worker's connection: `Core` of the driver, step by step.
 
 use daisy_net::{
-    session::{ClientEvent, ClientReason, OwnEnd},
+    session::{ClientEvent, ClientReason, Fate, OwnEnd},
     switchboard::LineKey,
     wire::{OutcomeItem, RefusalReason, ToServer, Verdict},
 };
@@ -46,14 +46,23 @@ impl World {
 
     fn keep_time(&mut self, pid: usize) -> Result<(), Halt> {
         let now = self.now;
+        self.may_go_on(pid)?;
         let session = &mut self.processes[pid].session;
-        if session.must_end_at().is_some_and(|end| end <= now) {
-            return Err(self.end(pid, Ended::Lost));
-        }
         if let Some((at, ClientReason::Heartbeat)) = session.next_deadline()
             && at <= now
         {
             session.beat(now, 0, 0);
+        }
+        Ok(())
+    }
+
+    /// Whether a worker may go on: it may have been stopped since it looked last.
+    pub(super) fn may_go_on(&mut self, pid: usize) -> Result<(), Halt> {
+        match self.processes[pid].session.look_after(self.now) {
+            Fate::GoOn => {}
+            Fate::Rejoin => self.close(pid),
+            Fate::Gone => return Err(self.end(pid, Ended::Gone)),
+            Fate::MustEnd => return Err(self.end(pid, Ended::Lost)),
         }
         Ok(())
     }
@@ -188,6 +197,7 @@ impl World {
     fn read(&mut self, pid: usize) -> Result<(), Halt> {
         while let Some(item) = self.processes[pid].inbox.pop_front() {
             let process = &mut self.processes[pid];
+            let number = process.session.welcome().map(|welcome| welcome.worker);
             let received = match item {
                 Item::Open => Ok(()),
                 Item::Eof => {
@@ -201,6 +211,13 @@ impl World {
                 }
                 Item::Bytes(bytes) => process.session.receive(self.now, &bytes),
             };
+            let process = &mut self.processes[pid];
+            let is_other = number.is_some()
+                && number != process.session.welcome().map(|welcome| welcome.worker);
+            if is_other {
+                // It has joined as another one, which has no outcomes.
+                process.outbox.clear();
+            }
             for lease in self.processes[pid].follow_outbox() {
                 self.checks.acknowledged(lease);
             }
@@ -219,7 +236,7 @@ impl World {
             let process = &mut self.processes[pid];
             match event {
                 ClientEvent::Welcome => {
-                    process.pause_us = PAUSES_US.0;
+                    process.welcome_at = Some(now);
                     process.has_reconnected |= process.is_welcome;
                     process.is_welcome = true;
                     process.is_fresh = true;
@@ -243,7 +260,11 @@ impl World {
         process.inbox.clear();
         if let Some(conn) = process.conn.take() {
             process.session.disconnect(now);
-            process.next_try = now;
+            let welcome_at = process.welcome_at.take();
+            if welcome_at.is_some_and(|at| now >= timing::after_us(at, PAUSES_US.1)) {
+                process.pause_us = PAUSES_US.0;
+                process.next_try = now;
+            }
             self.send(conn, Way::Up, Item::Eof);
         }
     }

@@ -201,10 +201,13 @@ impl World {
     /// The server learns that a child has ended.
     pub(super) fn reap(&mut self, life: u32, worker: WorkerId, death: Death) {
         let Some(server) = self.server.as_ref().filter(|_| life == self.life) else { return };
-        let has_left = server.desk.children.get(&worker).is_some_and(|child| child.has_left);
-        let is_polite = has_left || death == Death::Exit(timing::EXIT_LOST);
-        let died = Ending::Died(daisy_sched::Cause::default());
-        let ending = if is_polite { Ending::Left } else { died };
+        let Some(child) = server.desk.children.get(&worker) else { return };
+        let has_left = child.clients.is_empty() || death == Death::Exit(timing::EXIT_LOST);
+        let ending = match death {
+            _ if child.had_clients && has_left => Ending::Left,
+            Death::Exit(0) if !child.had_clients => Ending::HandedOn,
+            _ => Ending::Died(daisy_sched::Cause::default()),
+        };
         self.tell_server(life, Arrived::Gone(worker, ending));
     }
 

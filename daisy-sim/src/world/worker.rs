@@ -133,8 +133,8 @@ impl World {
             if process.is_draining || process.goodbye.is_some() {
                 return self.say_goodbye(pid);
             }
-            if process.session.must_end_at().is_some_and(|end| end <= self.now) {
-                return Err(self.end(pid, Ended::Lost));
+            if process.session.num_waiting() > 0 {
+                self.may_go_on(pid)?;
             }
             let process = &mut self.processes[pid];
             if let Some(grant) = process.session.begin_block() {
@@ -360,7 +360,7 @@ impl World {
         let process = &mut self.processes[pid];
         process.life = Life::Running;
         let is_late = process.session.must_end_at().is_some_and(|at| at <= now);
-        if is_late {
+        if is_late && process.job.is_some() {
             return self.die(pid, Death::Exit(timing::EXIT_LOST));
         }
         if let Some(job) = process.job.as_mut().filter(|job| !job.has_returned) {

@@ -35,15 +35,17 @@ const HEARTBEAT_MS: u32 = 2_000;
 /// # Ok::<(), daisy::ClientError>(())
 /// ```
 ///
-/// While a block is held, a thread of its own keeps the connection alive. It **ends the whole process**
-/// when the run must assume that this worker is lost (nothing was heard of the server for too long),
-/// or when it is told to: from then on others may work on the same data. One case is left that nobody
+/// A thread of its own keeps the connection alive for as long as the client exists. While a block is held, it **ends
+/// the whole process** when the run must assume that this worker is lost (nothing was heard of the server for too
+/// long), or when it is told to: from then on others may work on the same data. One case is left that nobody
 /// can see from inside: a process, or its machine, that was stopped and is woken much later goes on for
 /// an instant before that thread runs. Where that matters, ask
 /// [`still_ours`](BlockGuard::still_ours) before writing, or store the
 /// [lease number](BlockGuard::lease) with the data and refuse older ones.
 ///
-/// A client is used by one thread; have one for each.
+/// A client is used by one thread. Have one for each, in one process or in several: all that are made with one
+/// context are workers of their own. An outcome leaves within a millisecond, whatever is done next; a client that is
+/// dropped hands in everything and says goodbye. It does not survive a fork: in the child it does nothing.
 pub struct Client {
     inner: driver::Client,
     task: TaskId,
@@ -94,6 +96,7 @@ impl Client {
             config,
             addresses: context.addresses.clone(),
             connect_timeout: CONNECT,
+            refused_timeout: context.reconnect_ms.map_or(CONNECT, Duration::from_millis),
             on_end: Box::new(worker::end_process),
             randomness,
         })
@@ -149,13 +152,21 @@ impl Client {
         Ok(Some((self.block(&grant)?, Loan::new(grant.lease, grant.attempt))))
     }
 
-    /// What became of a block on loan, after how long: nothing, or why the attempt failed.
+    /// What became of a block on loan, after how long: nothing, or why the attempt failed. Unless more blocks are at
+    /// hand, it leaves at once.
     pub fn release(&self, loan: Loan, outcome: Result<(), String>, time: Duration) {
         let verdict = match outcome {
             Ok(()) => Verdict::Completed,
             Err(text) => Verdict::Failed { panicked: false, text },
         };
         self.inner.settle(loan.lease, verdict, time);
+        self.inner.flush();
+    }
+
+    /// Hands in everything and says goodbye, within seconds: nothing more comes. A block that was not given back has
+    /// failed. Dropping the client does the same.
+    pub fn leave(&self) {
+        self.inner.leave();
     }
 
     /// Whether the run still counts on this worker for a block on loan: asks the server. False too if it does not
@@ -295,6 +306,14 @@ impl fmt::Debug for BlockGuard<'_> {
             .field("attempt", &self.grant.attempt)
             .field("lease", &self.grant.lease)
             .finish_non_exhaustive()
+    }
+}
+
+impl ClientError {
+    /// Whether the worker came when its run was over: there is nothing to do, and nothing is wrong.
+    #[must_use]
+    pub const fn is_run_over(&self) -> bool {
+        matches!(self, Self::Ended(Ended::NoRun(_)))
     }
 }
 

@@ -25,6 +25,10 @@ pub struct Context {
     pub(crate) task: String,
     pub(crate) worker: Option<u64>,
     pub(crate) security: Security,
+    /// For how long a server that is gone may come back; None where nothing is said of it.
+    pub(crate) reconnect_ms: Option<u64>,
+    /// It is for one process, the leader of a group of its own, and for nothing that this starts.
+    pub(crate) is_for_leader: bool,
 }
 
 /// Why a text is no context.
@@ -92,6 +96,12 @@ impl fmt::Display for Context {
         if let Some(worker) = self.worker {
             write!(f, "worker={worker}:")?;
         }
+        if let Some(millis) = self.reconnect_ms {
+            write!(f, "reconnect={millis}:")?;
+        }
+        if self.is_for_leader {
+            f.write_str("leader=1:")?;
+        }
         match &self.security {
             Security::Clear => f.write_str("key=none"),
             Security::Key(key) => write!(f, "key={}", hex(key)),
@@ -104,6 +114,7 @@ impl FromStr for Context {
 
     fn from_str(text: &str) -> Result<Self, ContextError> {
         let (mut addresses, mut task, mut worker, mut security) = (Vec::new(), None, None, None);
+        let (mut reconnect_ms, mut is_for_leader) = (None, false);
         for part in text.trim().split(':').filter(|part| !part.is_empty()) {
             // The part of a key is not repeated in an error.
             let shown = if part.starts_with("key=") { "key=..." } else { part };
@@ -114,6 +125,8 @@ impl FromStr for Context {
                 "address" => addresses.push(value.parse().map_err(|_| wrong())?),
                 "task" => task = Some(value),
                 "worker" => worker = Some(value.parse().map_err(|_| wrong())?),
+                "leader" => is_for_leader = value == "1",
+                "reconnect" => reconnect_ms = Some(value.parse().map_err(|_| wrong())?),
                 "key" => security = Some(security_of(&value).ok_or_else(wrong)?),
                 // Later versions may say more.
                 _ => {}
@@ -124,7 +137,7 @@ impl FromStr for Context {
         }
         let task = task.ok_or(ContextError::Missing { field: "task" })?;
         let security = security.ok_or(ContextError::Missing { field: "key" })?;
-        Ok(Self { addresses, task, worker, security })
+        Ok(Self { addresses, task, worker, security, reconnect_ms, is_for_leader })
     }
 }
 
@@ -217,6 +230,8 @@ mod tests {
                 task: task.to_owned(),
                 worker: Some(1 << 41),
                 security: Security::Key([0xA7; 32]),
+                reconnect_ms: Some(0),
+                is_for_leader: true,
             };
             let text = context.to_string();
             assert!(text.is_ascii() && !text.contains(char::is_whitespace));

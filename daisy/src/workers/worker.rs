@@ -12,6 +12,7 @@ use std::{
 
 use daisy_block::Block;
 use daisy_net::driver::Ended;
+use nix::unistd::{getpgrp, getpid};
 use signal_hook::{consts::SIGTERM, iterator::Signals, low_level};
 
 use super::{BlockGuard, Client, ClientError, Context};
@@ -22,7 +23,7 @@ use crate::{BlockError, BlockOutcome, Error, Loan, Task, run::call_block, task::
 pub const EXIT_LOST: i32 = 75;
 
 /// In a worker process: works for one of these tasks until there is nothing more to do, and **ends the
-/// process**. Anywhere else: returns at once.
+/// process**. Anywhere else, also in a program that a block's function has started: returns at once.
 ///
 /// One line near the start of `main`, after the tasks were made and before the run is, makes a program
 /// its own worker ([`TaskBuilder::in_processes`](crate::TaskBuilder::in_processes)). The tasks must be
@@ -52,6 +53,9 @@ pub fn serve(tasks: &[Task]) -> Result<(), Error> {
         return Ok(());
     }
     let context = Context::from_env().map_err(Error::Context)?;
+    if context.is_for_leader && getpgrp() != getpid() {
+        return Ok(());
+    }
     let unknown = || Error::WorkerTask { task: context.task().to_owned() };
     let pipeline = crate::run::Pipeline::new(tasks);
     let found = pipeline.tasks().find(|(_, task)| task.name() == context.task());
@@ -136,7 +140,10 @@ pub(super) fn end_process(ended: &Ended) {
 
 fn exit_code(error: &ClientError) -> i32 {
     match error {
-        ClientError::Ended(Ended::Lost | Ended::Told(_) | Ended::NoServer(_)) => EXIT_LOST,
+        error if error.is_run_over() => 0,
+        ClientError::Ended(Ended::Lost | Ended::Gone | Ended::Told(_) | Ended::NoServer(_)) => {
+            EXIT_LOST
+        }
         _ => 1,
     }
 }
@@ -147,7 +154,7 @@ fn say(text: &str) {
 }
 
 /// The name of this machine; empty where the system does not tell.
-pub(super) fn host_name() -> String {
+pub(crate) fn host_name() -> String {
     let name = fs::read_to_string("/proc/sys/kernel/hostname").ok();
     name.or_else(|| env::var("HOSTNAME").ok()).unwrap_or_default().trim().to_owned()
 }

@@ -11,6 +11,8 @@ mod arrays;
 mod support;
 
 mod checks;
+#[cfg(unix)]
+mod clients;
 mod failures;
 #[cfg(feature = "planted-faults")]
 mod internal;

@@ -79,6 +79,7 @@ fn config(scheduler: &Scheduler, named: &[BlockKey], values: &mut Values<'_>) ->
     if values.rarely() {
         adopted.pop();
     }
+    let reconnect_ms = limit_ms(values);
     let num_configs = if values.rarely() { values.pick(9) } else { num_tasks };
     CoordinatorConfig {
         epoch,
@@ -93,7 +94,8 @@ fn config(scheduler: &Scheduler, named: &[BlockKey], values: &mut Values<'_>) ->
         heartbeat_ms: limit_ms(values),
         check_timeout_ms: limit_ms(values),
         adopted,
-        reconnect_ms: limit_ms(values),
+        expect_ms: reconnect_ms,
+        reconnect_ms,
         tuning: CoordinatorTuning {
             busy_workers_per_turn: values.natural_32() as usize,
             // A ring of places that large takes as much memory.
@@ -237,8 +239,17 @@ impl Session {
                 Input::Settle { worker, lease, outcome: values.one_of(&all) }
             }
             16 => {
-                let ending = values.one_of(&[Ending::Died(cause), Ending::Left]);
-                Input::Ended { worker: self.worker(values), ending }
+                let ending = values.one_of(&[Ending::Died(cause), Ending::Left, Ending::HandedOn]);
+                let worker = self.worker(values);
+                if values.yes() {
+                    Input::ProcessEnded { process: worker, ending }
+                } else {
+                    Input::Ended { worker, ending }
+                }
+            }
+            17 if values.rarely() => Input::Left { worker: self.worker(values) },
+            17 if values.rarely() => {
+                Input::Shares { worker: self.worker(values), process: self.worker(values) }
             }
             17 => Input::Disconnected { worker: self.worker(values) },
             18 => Input::Reconnected { worker: self.worker(values), heartbeats: values.yes() },

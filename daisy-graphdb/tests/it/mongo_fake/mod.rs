@@ -51,7 +51,8 @@ impl Fake {
 
     /// How it is reached.
     pub(crate) fn uri(&self) -> String {
-        format!("mongodb://{}", self.address)
+        // On a busy machine the driver's monitor gives up a server that is at work.
+        format!("mongodb://{}/?connectTimeoutMS=120000", self.address)
     }
 }
 

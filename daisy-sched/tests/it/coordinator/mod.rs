@@ -4,5 +4,6 @@ mod comebacks;
 mod large;
 mod model;
 mod play;
+mod processes;
 mod transcripts;
 mod world;

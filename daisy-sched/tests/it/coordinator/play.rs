@@ -82,6 +82,20 @@ impl Play {
         worker
     }
 
+    /// The first worker that is started for a task.
+    pub(super) fn start(&mut self, task: TaskId, kind: WorkerKind) -> WorkerId {
+        let started = self.drain();
+        assert_eq!(started, [format!("start w0 for {task}")]);
+        let worker = WorkerId(0);
+        assert_eq!(self.tell(Input::Joined { worker, task, kind }), NOTHING);
+        worker
+    }
+
+    /// How often an attempt at a block of task `A` has failed.
+    pub(super) fn attempts(&self, cell: u64) -> u32 {
+        self.coordinator.scheduler().attempts(key(cell))
+    }
+
     pub(super) fn want(&mut self, worker: WorkerId, blocks: u32) -> Vec<String> {
         self.tell(Input::Want { worker, blocks })
     }

@@ -1,11 +1,21 @@
 //! Worker processes that this run started: started, killed and reaped here and nowhere else.
 //!
 //! Each is the leader of a process group of its own, writes to a file of its own (never to a pipe of
-//! the server, whose death would break it), and is reaped under the hub's lock, where it is killed too:
-//! so a signal never reaches a process that only has the same number.
+//! the server, whose death would break it), and is reaped under the hub's lock, where it is killed too, and only
+//! when nothing is left of its group: so a signal never reaches a process or a group that only has the same number.
+//!
+//! ```text
+//!            asked to end (SIGTERM)              after the grace (SIGKILL)
+//!  running ------------------------> asked -------------------------------.
+//!     |  '------------- killed (the leader by SIGKILL, the others asked) --+--> leader ended --> reaped
+//!     '---------------------------- ends by itself -----------------------'    (others asked, killed after the grace)
+//! ```
+//!
+//! A process *is* a worker if a client in it has joined under its number. Others are launchers (`srun`, `ssh`), whose
+//! workers are elsewhere: those get the grace always, so that they can end what they launched.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File, OpenOptions},
     io::{self, Read, Seek, SeekFrom},
     os::unix::process::{CommandExt, ExitStatusExt},
@@ -16,14 +26,19 @@ use std::{
 };
 
 use daisy_block::TaskId;
+use daisy_net::wire::Hello;
 use daisy_sched::{KillReason, WorkerId};
 use nix::{
-    sys::signal::{Signal, killpg},
+    sys::signal::{Signal, kill, killpg},
     unistd::Pid,
 };
 
-use super::{output::Heard, plain::plain};
-use crate::{Context, Task, task::WorkerCommand, workers::worker::EXIT_LOST};
+use super::{group, output::Heard, plain::plain};
+use crate::{
+    Context, Task,
+    task::WorkerCommand,
+    workers::worker::{EXIT_LOST, host_name},
+};
 
 /// After SIGTERM a worker has so long to end.
 const TERM_GRACE: Duration = Duration::from_millis(500);
@@ -40,29 +55,49 @@ pub(in crate::run) struct Children {
     ear: Option<Sender<Heard>>,
     /// No process is to be killed before.
     next_kill: Option<Instant>,
+    /// The name of this machine.
+    host: String,
 }
 
 struct Running {
     child: Child,
     task: TaskId,
     log: PathBuf,
-    has_left: bool,
+    /// The workers that joined from within it and have not left, and whether any did.
+    clients: BTreeSet<WorkerId>,
+    had_clients: bool,
+    /// What is left of it then is killed.
     kill_at: Option<Instant>,
+    /// The leader has ended; others of its group have not.
+    has_ended: bool,
 }
 
 /// A process that has ended.
 pub(in crate::run) struct Gone {
     pub(in crate::run) worker: WorkerId,
     pub(in crate::run) task: TaskId,
-    /// It ended as it should: it said goodbye, or lost its run.
-    pub(in crate::run) is_polite: bool,
+    pub(in crate::run) end: GoneAs,
     /// How it ended and what it said last.
     pub(in crate::run) text: String,
 }
 
+/// What the end of a process means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::run) enum GoneAs {
+    /// Its workers had said goodbye, or lost their run.
+    Left,
+    /// Some of its workers had not.
+    Died,
+    /// No worker joined from within it, and it says that all is well.
+    Launched,
+    /// No worker joined from within it.
+    Failed,
+}
+
 impl Children {
-    pub(super) const fn new(context: Context, logs: PathBuf) -> Self {
-        Self { context, logs, running: BTreeMap::new(), ear: None, next_kill: None }
+    pub(super) fn new(context: Context, logs: PathBuf) -> Self {
+        let (running, host) = (BTreeMap::new(), host_name());
+        Self { context, logs, running, ear: None, next_kill: None, host }
     }
 
     pub(super) const fn context(&self) -> &Context {
@@ -89,7 +124,9 @@ impl Children {
         fs::create_dir_all(&folder)?;
         let log = folder.join(format!("worker_{}.log", worker.0));
         let out = OpenOptions::new().create(true).append(true).open(&log)?;
-        let context = Context { worker: Some(worker.0), ..self.context.for_task(task.name()) };
+        let is_for_leader = matches!(command, WorkerCommand::Itself);
+        let context = self.context.for_task(task.name());
+        let context = Context { worker: Some(worker.0), is_for_leader, ..context };
         let mut command = match command {
             WorkerCommand::Itself => {
                 let mut command = Command::new(std::env::current_exe()?);
@@ -114,7 +151,9 @@ impl Children {
             .process_group(0)
             .spawn()?;
         self.tell(|| Heard::Started { worker, task: id, log: log.clone(), from });
-        let running = Running { child, task: id, log, has_left: false, kill_at: None };
+        let (clients, had_clients) = (BTreeSet::new(), false);
+        let (kill_at, has_ended) = (None, false);
+        let running = Running { child, task: id, log, clients, had_clients, kill_at, has_ended };
         self.running.insert(worker, running);
         Ok(())
     }
@@ -126,31 +165,60 @@ impl Children {
         }
     }
 
+    /// The process that a hello comes from, if it is one of these.
+    pub(super) fn process_of(&self, hello: &Hello) -> Option<WorkerId> {
+        let process = self.home_of(WorkerId(hello.worker?)).or(hello.worker.map(WorkerId))?;
+        let running = self.running.get(&process)?;
+        (running.child.id() == hello.pid && self.host == hello.host).then_some(process)
+    }
+
+    /// The process that a worker joined from, if it is one of these.
+    fn home_of(&self, worker: WorkerId) -> Option<WorkerId> {
+        let is_in = |running: &Running| running.clients.contains(&worker);
+        if self.running.get(&worker).is_some_and(is_in) {
+            return Some(worker);
+        }
+        let mut all = self.running.iter();
+        all.find(|(_, running)| is_in(running)).map(|(&process, _)| process)
+    }
+
+    /// Whether a worker is in one of these processes.
     pub(super) fn has(&self, worker: WorkerId) -> bool {
-        self.running.contains_key(&worker)
+        self.home_of(worker).is_some()
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.running.is_empty()
     }
 
-    /// A worker has said goodbye; its end is no death.
-    pub(super) fn note_left(&mut self, worker: WorkerId) {
-        if let Some(running) = self.running.get_mut(&worker) {
-            running.has_left = true;
+    /// A worker has joined from within a process.
+    pub(super) fn note_joined(&mut self, process: WorkerId, worker: WorkerId) {
+        if let Some(running) = self.running.get_mut(&process) {
+            running.clients.insert(worker);
+            running.had_clients = true;
         }
     }
 
-    /// Ends a worker's process: politely if the run is drained, else at once.
-    pub(super) fn kill(&mut self, worker: WorkerId, reason: KillReason) {
-        let Some(running) = self.running.get_mut(&worker) else { return };
-        if reason == KillReason::Drained {
-            running.signal(Signal::SIGTERM);
-            let at = *running.kill_at.get_or_insert_with(|| Instant::now() + TERM_GRACE);
-            self.next_kill = Some(self.next_kill.map_or(at, |next| next.min(at)));
-        } else {
-            running.signal(Signal::SIGKILL);
+    /// A worker has said goodbye; the end of its process is no death of it. False if its process is not here, or is
+    /// not its own alone.
+    pub(super) fn note_left(&mut self, worker: WorkerId) -> bool {
+        let Some(process) = self.home_of(worker) else { return false };
+        if let Some(running) = self.running.get_mut(&process) {
+            running.clients.remove(&worker);
         }
+        process == worker
+    }
+
+    /// Ends the process of a worker: politely if the run is drained or it only launches others, else at once.
+    pub(super) fn kill(&mut self, worker: WorkerId, reason: KillReason) {
+        let process = self.home_of(worker).unwrap_or(worker);
+        let Some(running) = self.running.get_mut(&process) else { return };
+        running.signal(Signal::SIGTERM);
+        if reason != KillReason::Drained && running.had_clients {
+            running.kill_leader();
+        }
+        let at = *running.kill_at.get_or_insert_with(|| Instant::now() + TERM_GRACE);
+        self.next_kill = Some(self.next_kill.map_or(at, |next| next.min(at)));
     }
 
     /// Ends all processes: politely at first.
@@ -179,24 +247,29 @@ impl Children {
         self.next_kill = self.running.values().filter_map(|running| running.kill_at).min();
     }
 
-    /// Takes away the processes that have ended.
+    /// Takes away the processes that have ended, and what they started with them: nothing else knows of that.
     pub(in crate::run) fn reap(&mut self) -> Vec<Gone> {
         let mut gone = Vec::new();
+        let mut next_kill = self.next_kill;
         self.running.retain(|&worker, running| {
-            let status = match running.child.try_wait() {
-                Ok(None) => return true,
-                Ok(Some(status)) => Some(status),
-                Err(_) => None,
-            };
-            // What it started ends with it: nothing else knows of it.
+            if !running.has_ended && !group::has_ended(&mut running.child) {
+                return true;
+            }
+            let is_killed = running.has_ended && running.kill_at.is_none();
+            if !is_killed && group::has_others(running.child.id()) {
+                if !std::mem::replace(&mut running.has_ended, true) {
+                    running.signal(Signal::SIGTERM);
+                    let at = *running.kill_at.get_or_insert_with(|| Instant::now() + TERM_GRACE);
+                    next_kill = Some(next_kill.map_or(at, |next| next.min(at)));
+                }
+                return true;
+            }
             running.signal(Signal::SIGKILL);
-            let code = status.and_then(|status| status.code());
-            let is_polite = running.has_left || code == Some(EXIT_LOST);
-            let text =
-                if is_polite { String::new() } else { obituary(worker, status, &running.log) };
-            gone.push(Gone { worker, task: running.task, is_polite, text });
+            let status = running.child.try_wait().ok().flatten();
+            gone.push(running.gone(worker, status));
             false
         });
+        self.next_kill = next_kill;
         gone.iter().for_each(|gone| self.tell(|| Heard::Gone(gone.worker)));
         gone
     }
@@ -208,6 +281,29 @@ impl Running {
         if let Ok(pid) = i32::try_from(self.child.id()) {
             let _is_there = killpg(Pid::from_raw(pid), signal);
         }
+    }
+
+    /// Ends the process itself; it is not reaped yet, so that its number is its own.
+    fn kill_leader(&self) {
+        if let Ok(pid) = i32::try_from(self.child.id()) {
+            let _is_there = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+    }
+
+    fn gone(&self, worker: WorkerId, status: Option<ExitStatus>) -> Gone {
+        let code = status.and_then(|status| status.code());
+        let has_left = self.clients.is_empty() || code == Some(EXIT_LOST);
+        let end = match (self.had_clients, code) {
+            (true, _) if has_left => GoneAs::Left,
+            (true, _) => GoneAs::Died,
+            (false, Some(0)) => GoneAs::Launched,
+            (false, _) => GoneAs::Failed,
+        };
+        let text = match end {
+            GoneAs::Left | GoneAs::Launched => String::new(),
+            GoneAs::Died | GoneAs::Failed => obituary(worker, status, &self.log),
+        };
+        Gone { worker, task: self.task, end, text }
     }
 }
 

@@ -49,8 +49,8 @@ impl Host for Desk<'_> {
         }
     }
 
-    fn is_local(&self, worker: WorkerId) -> bool {
-        self.children.has(worker)
+    fn process_of(&self, hello: &Hello) -> Option<WorkerId> {
+        self.children.process_of(hello)
     }
 
     #[inline]
@@ -84,7 +84,10 @@ impl Host for Desk<'_> {
         Ok(!is_checked || self.machine.coordinator.lease(lease).is_none())
     }
 
-    fn joined(&mut self, worker: WorkerId, _: &Hello) {
+    fn joined(&mut self, worker: WorkerId, process: Option<WorkerId>, _: &Hello) {
+        if let Some(process) = process {
+            self.children.note_joined(process, worker);
+        }
         if let Some(task) = self.machine.coordinator.task_of(worker) {
             self.machine.ledger.note_joined(task, worker);
         }
@@ -97,12 +100,13 @@ impl Host for Desk<'_> {
     }
 
     fn left(&mut self, now: Moment, worker: WorkerId) {
-        if self.children.has(worker) {
-            self.children.note_left(worker);
+        // Whoever stands for a process counts as one of its task's workers until that has ended.
+        let input = if self.children.note_left(worker) {
+            Input::Left { worker }
         } else {
-            // It may have been given up meanwhile.
-            let ending = Ending::Left;
-            let _is_known = self.machine.take_in(now, Input::Ended { worker, ending });
-        }
+            Input::Ended { worker, ending: Ending::Left }
+        };
+        // It may have been given up meanwhile.
+        let _is_known = self.machine.take_in(now, input);
     }
 }

@@ -8,6 +8,7 @@
 //! ```
 
 mod children;
+mod group;
 mod host;
 mod network;
 mod options;

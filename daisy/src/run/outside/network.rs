@@ -17,7 +17,7 @@ use daisy_net::{
 use daisy_sched::{Ending, Input};
 use signal_hook::{consts::SIGCHLD, iterator::Signals};
 
-use super::{Desk, Outside, output, server::refused};
+use super::{Desk, Outside, children::GoneAs, output, server::refused};
 use crate::{
     BlockError, Error,
     run::{
@@ -205,15 +205,22 @@ impl Network {
         let State { machine, outside: Some(outside), .. } = &mut *state else { return };
         outside.children.look_after(Instant::now());
         for gone in outside.children.reap() {
-            let ending = if gone.is_polite {
-                Ending::Left
-            } else {
-                machine.ledger.task(gone.task).worker_error = Some(gone.text.clone());
-                Ending::Died(machine.keep(BlockError::WorkerDied(gone.text)))
+            let (now, process) = (machine.now(), gone.worker);
+            // A launcher's end is none of a worker that has joined from elsewhere.
+            let is_launcher = matches!(gone.end, GoneAs::Launched | GoneAs::Failed);
+            if is_launcher && !machine.coordinator.is_starting(process) {
+                continue;
+            }
+            let ending = match gone.end {
+                GoneAs::Left => Ending::Left,
+                GoneAs::Launched => Ending::HandedOn,
+                GoneAs::Died | GoneAs::Failed => {
+                    machine.ledger.task(gone.task).worker_error = Some(gone.text.clone());
+                    Ending::Died(machine.keep(BlockError::WorkerDied(gone.text)))
+                }
             };
-            let (now, worker) = (machine.now(), gone.worker);
             // A worker that was given up is not known any more.
-            let _is_known = machine.take_in(now, Input::Ended { worker, ending });
+            let _is_known = machine.take_in(now, Input::ProcessEnded { process, ending });
         }
     }
 
@@ -397,7 +404,8 @@ mod tests {
         };
         let addresses = network.lines().local_addresses();
         let (task, worker, security) = (String::new(), None, Security::Clear);
-        let context = Context { addresses, task, worker, security };
+        let (reconnect_ms, is_for_leader) = (None, false);
+        let context = Context { addresses, task, worker, security, reconnect_ms, is_for_leader };
         let children = Children::new(context, folder.to_path_buf());
         let outside = Outside::new(Switchboard::new(config), children, network.lines().waker());
         let machine = Machine::new(&pipeline, prepared, None, false);

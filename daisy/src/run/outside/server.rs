@@ -100,7 +100,10 @@ impl Server {
             file.name(known.clone())?;
         }
         let (task, worker, security) = (String::new(), None, known.security);
-        let context = Context { addresses: advertise, task, worker, security };
+        let reconnect_ms = Some(reconnect_ms(&options));
+        let addresses = advertise;
+        let is_for_leader = false;
+        let context = Context { addresses, task, worker, security, reconnect_ms, is_for_leader };
         let mut network = Network::new(lines);
         network.limit = limit;
         let server =
@@ -128,7 +131,7 @@ impl Server {
     pub fn run(self, tasks: &[Task]) -> Result<RunReport, Error> {
         let Self { options, network, context, secrets, run_file } = self;
         let own = &options.outside;
-        let reconnect_ms = if own.journal.is_some() { own.reconnect_ms } else { 0 };
+        let reconnect_ms = reconnect_ms(&options);
         let config = SwitchboardConfig {
             security: context.security.clone(),
             secrets,
@@ -153,6 +156,11 @@ impl Server {
         let mut file = options.open(path).map_err(error)?;
         writeln!(file, "{}", self.context("")).map_err(error)
     }
+}
+
+/// For how long workers look for a server that is gone: only with a journal it can come back.
+fn reconnect_ms(options: &RunOptions) -> u64 {
+    if options.outside.journal.is_some() { options.outside.reconnect_ms } else { 0 }
 }
 
 /// A run that was never started before.

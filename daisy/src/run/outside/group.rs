@@ -1,0 +1,44 @@
+//! Groups of processes: what the leader of one has started and left behind.
+
+use std::process::Child;
+
+/// Whether a child has ended. It stays a zombie where the system allows to ask so: its number, and that of its group, is
+/// nobody else's until it is waited for.
+#[cfg(target_os = "linux")]
+pub(super) fn has_ended(child: &mut Child) -> bool {
+    use nix::{
+        sys::wait::{Id, WaitPidFlag, WaitStatus, waitid},
+        unistd::Pid,
+    };
+    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    let Ok(pid) = i32::try_from(child.id()) else { return true };
+    !matches!(waitid(Id::Pid(Pid::from_raw(pid)), flags), Ok(WaitStatus::StillAlive))
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn has_ended(child: &mut Child) -> bool {
+    !matches!(child.try_wait(), Ok(None))
+}
+
+/// Whether a group has members that live, beside its leader. False where the system does not say.
+#[cfg(target_os = "linux")]
+pub(super) fn has_others(leader: u32) -> bool {
+    let Ok(processes) = std::fs::read_dir("/proc") else { return false };
+    let is_member = |stat: &str| {
+        // The name, in parentheses, may have any characters.
+        let mut fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+        let is_alive = !matches!(fields.next(), Some("Z" | "X" | "x") | None);
+        is_alive && fields.nth(1).is_some_and(|group| group.parse() == Ok(leader))
+    };
+    processes.flatten().any(|process| {
+        let name = process.file_name();
+        let is_process = name.to_str().is_some_and(|name| name.parse::<u32>().is_ok());
+        let stat = is_process.then(|| std::fs::read_to_string(process.path().join("stat")));
+        stat.is_some_and(|stat| stat.is_ok_and(|stat| is_member(&stat)))
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) const fn has_others(_: u32) -> bool {
+    false
+}
