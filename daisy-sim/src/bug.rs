@@ -23,11 +23,19 @@ pub enum Bug {
     ReapTooEarly,
     /// A worker takes each refused connection for the death of its server.
     TrustRefusals,
+    /// A worker gives no signs of life while it is not at work on a block.
+    SilentWhenIdle,
+    /// A worker sends an outcome when it asks for the next block, not before.
+    OutcomeWithNext,
+    /// The end of a launcher counts as the end of the worker that it launched.
+    LauncherIsWorker,
+    /// Whoever comes by the context of a child counts as that child.
+    AnybodyIsChild,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 14] = [
         Self::AckBeforeWrite,
         Self::AckBeforeSync,
         Self::ShortSilence,
@@ -38,5 +46,9 @@ impl Bug {
         Self::BlameConnection,
         Self::ReapTooEarly,
         Self::TrustRefusals,
+        Self::SilentWhenIdle,
+        Self::OutcomeWithNext,
+        Self::LauncherIsWorker,
+        Self::AnybodyIsChild,
     ];
 }

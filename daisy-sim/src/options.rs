@@ -61,11 +61,19 @@ pub enum Kind {
     Compaction,
     /// The server is stopped, or starved, and goes on later.
     ServerStop,
+    /// Workers load for long before they ask for their first block.
+    Load,
+    /// Workers do something else for a while after a block, before they ask for the next one.
+    Pause,
+    /// Further clients come by the context of a worker that was started: forks of it, or its neighbours in one job.
+    Clones,
+    /// What is started launches the worker elsewhere, and ends when it likes.
+    Launcher,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 29] = [
         Self::Cut,
         Self::HalfOpen,
         Self::Partition,
@@ -91,6 +99,10 @@ impl Kind {
         Self::Needs,
         Self::Compaction,
         Self::ServerStop,
+        Self::Load,
+        Self::Pause,
+        Self::Clones,
+        Self::Launcher,
     ];
 
     const fn bit(self) -> u32 {
@@ -167,7 +179,10 @@ impl Options {
         let mut dice = Dice::new(seed, 0);
         let density = dice.between(1, 4);
         let mut kinds = Kinds::default();
-        for kind in Kind::ALL {
+        // What came later has dice of its own, so that older seeds still stand for what they did.
+        let mut later = Dice::new(seed, 3);
+        for (place, kind) in Kind::ALL.into_iter().enumerate() {
+            let dice = if place < 25 { &mut dice } else { &mut later };
             if dice.below(6) < density {
                 kinds = kinds.with(kind);
             }

@@ -16,6 +16,7 @@ use daisy_net::{
 use daisy_sched::{LeaseId, Moment, WorkerId};
 
 use crate::{
+    bug::Bug,
     net::Item,
     timing::{FIRST_CONNECT_MS, HEARTBEAT_MS, PAUSES_US},
 };
@@ -111,6 +112,14 @@ pub(crate) struct Process {
     /// Since when the present connection is good.
     pub(crate) welcome_at: Option<Moment>,
     pub(crate) job: Option<Job>,
+    /// Its main thread does something else until then: only the helper looks after the connection.
+    pub(crate) elsewhere_until: Option<Moment>,
+    /// The outcome that it gave before it went elsewhere, and when.
+    pub(crate) given: Option<(LeaseId, Moment)>,
+    /// It only launches another one.
+    pub(crate) is_launcher: bool,
+    /// The one that it launched.
+    pub(crate) launched: Option<usize>,
     /// Until then the first welcome must have come.
     pub(crate) first_deadline: Moment,
     pub(crate) is_welcome: bool,
@@ -146,6 +155,10 @@ impl Process {
             pause_us: PAUSES_US.0,
             welcome_at: None,
             job: None,
+            elsewhere_until: None,
+            given: None,
+            is_launcher: false,
+            launched: None,
             first_deadline: now.after_ms(FIRST_CONNECT_MS),
             is_welcome: false,
             is_draining: false,
@@ -162,6 +175,12 @@ impl Process {
 
     pub(crate) fn is_dead(&self) -> bool {
         self.life == Life::Dead
+    }
+
+    /// Whether nobody looks after its connection while its main thread is elsewhere: the bug, or there is none any more.
+    pub(crate) fn is_deaf(&self, bug: Option<Bug>) -> bool {
+        let is_elsewhere = self.is_welcome && self.elsewhere_until.is_some();
+        is_elsewhere && (self.ended.is_some() || bug == Some(Bug::SilentWhenIdle))
     }
 
     /// How a worker promises signs of life: not by what the run says, but by a constant of its own.

@@ -37,11 +37,16 @@ pub(crate) const EXIT_LOST: i32 = 75;
 /// blocked in the other direction only.
 pub(crate) const RETRANSMIT_MS: u64 = 300;
 
+/// After so long an outcome that was given is known to a server that is there, whatever its worker does.
+pub(crate) const OUTCOME_MS: u64 = 3_000;
+/// For so long after a fault it may be the reason for what happens.
+pub(crate) const DISTURBED_MS: u64 = 100_000;
+
 /// For how long a server that starts again waits for workers whose blocks it cannot adopt, or does not know of.
 pub(crate) const STRANGERS_MS: u64 = RECONNECT_MS;
 /// For so long a worker may outlive its run: the reconnect time, what its last attempt to connect takes,
-/// and the time for a goodbye.
-pub(crate) const OUTLIVE_MS: u64 = RECONNECT_MS + SILENCE_MS + GOODBYE_MS + 10_000;
+/// the time for a goodbye, and for which it is elsewhere.
+pub(crate) const OUTLIVE_MS: u64 = RECONNECT_MS + SILENCE_MS + GOODBYE_MS + 10_000 + 30_000;
 /// Once faults have stopped the run must be over after so long.
 pub(crate) const PATIENCE_MS: u64 = 3_600_000;
 /// More events than any fair world has.

@@ -293,12 +293,7 @@ impl Core {
         let now = self.now();
         // Something else may be due as well, and longer.
         self.may_go_on(now)?;
-        if let Some((at, ClientReason::Heartbeat)) = self.session.next_deadline()
-            && at <= now
-        {
-            let (peak_memory_kb, cpu_ms) = usage_of_this_process();
-            self.session.beat(now, peak_memory_kb, cpu_ms);
-        }
+        self.session.handle_timeout(now, usage_of_this_process);
         Ok(())
     }
 

@@ -127,6 +127,8 @@ pub enum ClientError {
 pub enum ClientReason {
     /// Outcomes have waited long enough to be sent.
     Outcomes,
+    /// Blocks wait here, and nobody takes them.
+    GiveBack,
     /// A sign of life is due.
     Heartbeat,
     /// Nothing was heard of the server for so long that the worker must end.
@@ -148,6 +150,8 @@ pub struct ClientSession {
     queue: VecDeque<Grant>,
     /// Blocks that were begun and have no outcome yet.
     begun: Vec<u64>,
+    /// Since when blocks wait here while none is at work.
+    at_rest_since: Option<Moment>,
     outbox: Outbox,
     ahead: LookAhead,
     /// Blocks that were asked for on this connection and have not come.
@@ -173,6 +177,8 @@ fn most_of(welcome: &Welcome) -> u32 {
 impl ClientSession {
     /// Outcomes are sent at most so long after the first unsent one.
     pub const OUTCOMES_WAIT_US: u64 = 1_000;
+    /// Blocks that wait for so long while none is at work are given back: who was to take them does something else.
+    pub const REST_MS: u64 = 100;
     /// For how long a worker that is at work on nothing looks for its server, at least.
     pub const PATIENCE_MS: u64 = 60_000;
 
@@ -185,6 +191,7 @@ impl ClientSession {
             welcome: None,
             queue: VecDeque::new(),
             begun: Vec::new(),
+            at_rest_since: None,
             outbox: Outbox::default(),
             ahead: LookAhead::new(LookAhead::MAX_BLOCKS),
             wanted: 0,
@@ -263,6 +270,7 @@ impl ClientSession {
             self.life.heard(now);
         }
         let result = channel.receive(bytes, |kind, payload| self.frame(now, kind, payload));
+        self.note_rest(now);
         self.state =
             if self.life.is_online() { State::Online(channel) } else { State::Greeting(channel) };
         result
@@ -317,6 +325,7 @@ impl ClientSession {
     pub fn begin_block(&mut self) -> Option<Grant> {
         let grant = self.queue.pop_front()?;
         self.begun.push(grant.lease);
+        self.at_rest_since = None;
         Some(grant)
     }
 
@@ -327,6 +336,16 @@ impl ClientSession {
         self.begun.swap_remove(place);
         self.ahead.note(core::time::Duration::from_micros(micros));
         self.outbox.push(now, lease, verdict, micros);
+        self.note_rest(now);
+    }
+
+    #[inline]
+    fn note_rest(&mut self, now: Moment) {
+        if self.begun.is_empty() && !self.queue.is_empty() {
+            self.at_rest_since.get_or_insert(now);
+        } else {
+            self.at_rest_since = None;
+        }
     }
 
     /// Everything that was begun and has no outcome has failed, for one and the same reason.
@@ -337,8 +356,21 @@ impl ClientSession {
         }
     }
 
+    /// Does what [`ClientSession::next_deadline`] says, but for what an end takes: gives a sign of life, or blocks back.
+    pub fn handle_timeout(&mut self, now: Moment, usage: impl FnOnce() -> (u64, u64)) {
+        match self.next_deadline() {
+            Some((at, ClientReason::GiveBack)) if at <= now => self.give_back(now),
+            Some((at, ClientReason::Heartbeat)) if at <= now => {
+                let (peak_memory_kb, cpu_ms) = usage();
+                self.beat(now, peak_memory_kb, cpu_ms);
+            }
+            _ => {}
+        }
+    }
+
     /// Gives back everything that was not begun.
     pub fn give_back(&mut self, now: Moment) {
+        self.at_rest_since = None;
         for grant in self.queue.drain(..) {
             self.outbox.push(now, grant.lease, Verdict::Returned, 0);
         }
@@ -427,6 +459,7 @@ impl ClientSession {
             return Fate::Gone;
         }
         self.queue.clear();
+        self.at_rest_since = None;
         self.life.start_over(now);
         Fate::Rejoin
     }
@@ -455,6 +488,8 @@ impl ClientSession {
             (at, ClientReason::Heartbeat)
         });
         let end = self.must_end_at().map(|at| (at, ClientReason::MustEnd));
-        outcomes.into_iter().chain(beat).chain(end).min()
+        let rest = self.at_rest_since.map(|since| since.after_ms(Self::REST_MS));
+        let rest = rest.map(|at| (at, ClientReason::GiveBack));
+        outcomes.into_iter().chain(beat).chain(end).chain(rest).min()
     }
 }

@@ -225,6 +225,30 @@ fn silence_ends_nobody_who_is_at_work_on_nothing() {
 }
 
 #[test]
+fn blocks_that_wait_with_a_worker_that_does_something_else_are_given_back() {
+    let mut office = Office::new(3, 0);
+    let worker = office.join();
+    office.want(worker, 3);
+    assert_eq!(office.run_block(worker), Some(0));
+    office.talk();
+    let client = &mut office.clients[worker];
+    assert_eq!((client.num_waiting(), client.num_begun()), (2, 0));
+    let at = office.now.after_ms(ClientSession::REST_MS);
+    assert_eq!(client.next_deadline(), Some((at, ClientReason::GiveBack)));
+    client.handle_timeout(at, || (0, 0));
+    assert_eq!((client.num_waiting(), client.num_unacknowledged()), (0, 2));
+    office.talk();
+    // Another one has something to do, and none has lost an attempt.
+    let other = office.join();
+    for block in [1, 2] {
+        office.want(other, 1);
+        assert_eq!(office.run_block(other), Some(block));
+        office.talk();
+    }
+    assert!(office.is_done);
+}
+
+#[test]
 fn outcomes_of_a_worker_that_was_given_up_are_not_said_by_another() {
     let mut office = Office::new(3, 0);
     let worker = office.join();

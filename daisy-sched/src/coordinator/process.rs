@@ -104,7 +104,10 @@ impl Coordinator {
     ) -> Result<(), CoordinatorError> {
         let all = self.mates_in(Some(process));
         if all.len() <= 1 {
-            return self.ended(all.first().copied().unwrap_or(process), ending);
+            let worker = all.first().copied().unwrap_or(process);
+            // Who has joined from elsewhere by its number is not in it.
+            let is_elsewhere = matches!(self.kind_of(worker), Some(WorkerKind::Remote { .. }));
+            return if is_elsewhere { Ok(()) } else { self.ended(worker, ending) };
         }
         let members = || all.iter().filter_map(|worker| self.workers.get(worker.0));
         let mut leases = members().flat_map(|member| &member.leases);

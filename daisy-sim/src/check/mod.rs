@@ -11,7 +11,11 @@ mod counts;
 mod ledger;
 mod order;
 
-use std::{collections::BTreeMap, fmt, rc::Rc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    rc::Rc,
+};
 
 use daisy_sched::{LeaseId, Moment, WorkerId};
 
@@ -23,7 +27,7 @@ pub(crate) use self::{
     ledger::Ledger,
     order::Order,
 };
-use crate::plan::Plan;
+use crate::{plan::Plan, timing};
 
 /// A promise of the product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -118,6 +122,11 @@ pub(crate) struct Checks {
     pub(crate) deaths: BTreeMap<usize, Death>,
     /// Attempts that blocks lost because the network was away for too long.
     pub(crate) innocent: u64,
+    /// Until when a fault may be the reason for what happens to a process, and to all.
+    disturbed: BTreeMap<usize, Moment>,
+    all_disturbed: Moment,
+    /// Workers that were told to end.
+    pub(crate) killed: BTreeSet<WorkerId>,
     pub(crate) failure: Option<Failure>,
 }
 
@@ -134,7 +143,36 @@ impl Checks {
             pids: BTreeMap::new(),
             deaths: BTreeMap::new(),
             innocent: 0,
+            disturbed: BTreeMap::new(),
+            all_disturbed: Moment::ZERO,
+            killed: BTreeSet::new(),
             failure: None,
+        }
+    }
+
+    /// A fault hits a process, or all of them.
+    pub(crate) fn disturb(&mut self, pid: Option<usize>) {
+        let until = self.now.after_ms(timing::DISTURBED_MS);
+        match pid {
+            Some(pid) => drop(self.disturbed.insert(pid, until)),
+            None => self.all_disturbed = until,
+        }
+    }
+
+    pub(crate) fn is_disturbed(&self, pid: usize) -> bool {
+        let until = self.disturbed.get(&pid).copied().unwrap_or_default().max(self.all_disturbed);
+        self.now < until
+    }
+
+    /// The server takes a worker for lost.
+    pub(crate) fn lost(&mut self, worker: WorkerId) {
+        // Strangers that say hello have no process.
+        let pid = self.pids.get(&worker).filter(|&&pid| pid != u32::MAX as usize);
+        let Some(&pid) = pid else { return };
+        let is_known = self.deaths.contains_key(&pid) || self.killed.contains(&worker);
+        if !is_known && !self.is_disturbed(pid) {
+            let text = format!("p{pid} is taken for lost, but lives, and nothing was wrong");
+            self.hold(Promise::Blame, Err(text));
         }
     }
 

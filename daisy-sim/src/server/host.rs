@@ -41,7 +41,9 @@ impl Desk {
     pub(crate) fn home_of(&self, worker: WorkerId) -> Option<(WorkerId, &Child)> {
         let is_in = |(_, child): &(&WorkerId, &Child)| child.clients.contains(&worker);
         let found = self.children.iter().find(is_in);
-        found.or_else(|| self.children.get_key_value(&worker)).map(|(&id, child)| (id, child))
+        let launcher = self.children.get_key_value(&worker);
+        let launcher = launcher.filter(|(_, child)| !child.had_clients);
+        found.or(launcher).map(|(&id, child)| (id, child))
     }
 }
 
@@ -78,7 +80,8 @@ impl Host for Desk {
     fn process_of(&self, hello: &Hello) -> Option<WorkerId> {
         let process = WorkerId(hello.worker?);
         let child = self.children.get(&process)?;
-        (child.pid == hello.pid as usize).then_some(process)
+        let is_right = child.pid == hello.pid as usize || self.bug == Some(Bug::AnybodyIsChild);
+        is_right.then_some(process)
     }
 
     fn settle(

@@ -107,6 +107,10 @@ impl Server {
             Arrived::Gone(process, ending) => {
                 let child = self.desk.children.remove(&process);
                 let is_launcher = child.is_none_or(|child| !child.had_clients);
+                if is_launcher && self.has_bug(Bug::LauncherIsWorker) {
+                    let ended = Input::Ended { worker: process, ending };
+                    let _is_known = self.desk.coordinator.handle(now, ended);
+                }
                 // A launcher's end is none of a worker that has joined from elsewhere.
                 if !is_launcher || self.desk.coordinator.is_starting(process) {
                     // A worker that was given up is not known any more.
@@ -153,7 +157,10 @@ impl Server {
                         }
                     }
                 }
-                Output::GivenUp { worker } => self.board.give_up(worker),
+                Output::GivenUp { worker } => {
+                    turn.checks.lost(worker);
+                    self.board.give_up(worker);
+                }
                 Output::Settled { worker, lease, .. } => self.board.settled(worker, lease),
                 _ => {}
             }
@@ -161,6 +168,10 @@ impl Server {
     }
 
     fn kill(&mut self, now: Moment, worker: WorkerId, reason: KillReason, turn: &mut Turn<'_>) {
+        if reason == KillReason::Silent {
+            turn.checks.lost(worker);
+        }
+        turn.checks.killed.insert(worker);
         self.board.kill(worker, reason);
         let Some((process, child)) = self.desk.home_of(worker) else { return };
         let is_polite = reason == KillReason::Drained || !child.had_clients;

@@ -1,7 +1,7 @@
 //! A worker's connection: `Core` of the driver, step by step.
 
 use daisy_net::{
-    session::{ClientEvent, ClientReason, Fate, OwnEnd},
+    session::{ClientEvent, Fate, OwnEnd},
     switchboard::LineKey,
     wire::{OutcomeItem, RefusalReason, ToServer, Verdict},
 };
@@ -47,12 +47,10 @@ impl World {
     fn keep_time(&mut self, pid: usize) -> Result<(), Halt> {
         let now = self.now;
         self.may_go_on(pid)?;
-        let session = &mut self.processes[pid].session;
-        if let Some((at, ClientReason::Heartbeat)) = session.next_deadline()
-            && at <= now
-        {
-            session.beat(now, 0, 0);
-        }
+        let process = &mut self.processes[pid];
+        process.session.handle_timeout(now, || (0, 0));
+        // What was given back has an outcome, too.
+        process.follow_outbox();
         Ok(())
     }
 
@@ -217,6 +215,7 @@ impl World {
             if is_other {
                 // It has joined as another one, which has no outcomes.
                 process.outbox.clear();
+                process.has_dropped = false;
             }
             for lease in self.processes[pid].follow_outbox() {
                 self.checks.acknowledged(lease);

@@ -47,6 +47,12 @@ impl World {
         let there: Vec<usize> = there.collect();
         let now = self.now;
         self.trace.tell(now, || format!("fault: {kind:?}"));
+        if matches!(
+            kind,
+            Kind::ServerCrash | Kind::PowerLoss | Kind::CrashInTurn | Kind::ServerStop
+        ) {
+            self.checks.disturb(None);
+        }
         match kind {
             Kind::ServerCrash => return self.crash(false),
             Kind::PowerLoss => return self.crash(true),
@@ -78,6 +84,7 @@ impl World {
 
     /// Something happens to one process.
     fn hit(&mut self, kind: Kind, pid: usize) {
+        self.checks.disturb(Some(pid));
         let conn = self.processes[pid].conn;
         let is_remote = !self.processes[pid].is_local;
         match (kind, conn) {

@@ -18,6 +18,9 @@ impl World {
         }
         self.net.is_host_up = true;
         self.net.is_waiting = false;
+        if self.life > 0 {
+            self.checks.disturb(None);
+        }
         if self.lost_power && !self.has_waited {
             // Blocks may be lent that the disk knew nothing of.
             return self.wait_for_strangers();

@@ -8,7 +8,8 @@ use daisy_sched::{LeaseId, Moment, WorkerId};
 
 use super::{Event, World, client::Halt};
 use crate::{
-    check::Death,
+    bug::Bug,
+    check::{Death, Promise},
     net::{Item, Link, Way},
     options::Kind,
     plan::Nature,
@@ -20,6 +21,29 @@ use crate::{
 impl World {
     /// A worker process begins: a child of the server, or one that comes by itself from elsewhere.
     pub(super) fn spawn(&mut self, task: usize, worker: Option<WorkerId>) -> usize {
+        let pid = self.begin(task, worker, worker.is_some());
+        if worker.is_some() {
+            if self.options.has(Kind::Launcher) && self.dice.one_in(2) {
+                self.processes[pid].is_launcher = true;
+                let launched = self.begin(task, worker, false);
+                let death = match self.dice.below(4) {
+                    0 => Death::Exit(0),
+                    1 => Death::Exit(1),
+                    _ => Death::Killed,
+                };
+                let wait = self.dice.between(1_000, 40_000_000);
+                self.schedule_us(wait, Event::Kill(pid, death));
+                self.processes[pid].launched = Some(launched);
+            }
+            if self.options.has(Kind::Clones) && self.dice.one_in(2) {
+                self.begin(task, worker, false);
+            }
+        }
+        pid
+    }
+
+    /// A process begins, by the context of a worker if one is given; `is_child` if the server waits for its end.
+    fn begin(&mut self, task: usize, worker: Option<WorkerId>, is_child: bool) -> usize {
         let pid = self.processes.len();
         let config = ClientConfig {
             task: format!("task {task}"),
@@ -30,8 +54,8 @@ impl World {
             host: "host".to_owned(),
         };
         let mut process = Process::new(self.now, task, config);
-        process.parent = worker.map(|worker| (self.life, worker));
-        process.is_local = worker.is_some();
+        process.parent = worker.filter(|_| is_child).map(|worker| (self.life, worker));
+        process.is_local = is_child;
         process.is_relayed = !process.is_local && self.dice.one_in(4);
         process.is_liar =
             self.options.has(Kind::Liar) && !self.options.is_encrypted && self.dice.one_in(3);
@@ -65,6 +89,9 @@ impl World {
     /// A worker looks around: whatever its threads can do now is done.
     pub(super) fn step(&mut self, pid: usize) {
         if self.processes[pid].life != Life::Running {
+            return;
+        }
+        if self.processes[pid].is_launcher {
             return;
         }
         if let Some(job) = self.processes[pid].job
@@ -103,10 +130,16 @@ impl World {
             Some((until, _)) => Some(until),
             None => {
                 let own = [
+                    process.elsewhere_until,
                     process.goodbye.map(|(deadline, _)| deadline),
                     (!process.is_welcome).then_some(process.first_deadline),
                 ];
-                self.next_pump(pid).into_iter().chain(own.into_iter().flatten()).min()
+                let mut next = self.next_pump(pid).filter(|_| !process.is_deaf(self.options.bug));
+                if self.options.bug == Some(Bug::OutcomeWithNext) {
+                    // What is due and not sent is no reason to look all the time.
+                    next = next.map(|at| at.max(self.now.after_ms(100)));
+                }
+                next.into_iter().chain(own.into_iter().flatten()).min()
             }
         };
         if let Some(at) = returns.into_iter().chain(looks).min().filter(|at| *at < Moment::MAX) {
@@ -123,6 +156,12 @@ impl World {
         }
         if !self.processes[pid].is_welcome {
             return self.greet(pid);
+        }
+        if let Some(until) = self.processes[pid].elsewhere_until {
+            if self.now < until {
+                return self.help_elsewhere(pid);
+            }
+            self.processes[pid].elsewhere_until = None;
         }
         loop {
             let process = &mut self.processes[pid];
@@ -157,6 +196,9 @@ impl World {
     fn greet(&mut self, pid: usize) -> Result<(), Halt> {
         self.pump(pid, false)?;
         if self.processes[pid].is_welcome {
+            if self.options.has(Kind::Load) && self.dice.one_in(2) {
+                self.go_elsewhere(pid, 30_000_000);
+            }
             return self.run_threads(pid);
         }
         if self.now >= self.processes[pid].first_deadline {
@@ -206,6 +248,48 @@ impl World {
         let due = self.processes[pid].session.next_deadline();
         let is_due = due.is_some_and(|(at, why)| why == ClientReason::Outcomes && at <= self.now);
         self.pump(pid, is_due)
+    }
+
+    /// The main thread does something else for a while.
+    fn go_elsewhere(&mut self, pid: usize, most_us: u64) {
+        let micros = self.dice.between(1_000, most_us);
+        let until = timing::after_us(self.now, micros);
+        self.processes[pid].elsewhere_until = Some(until);
+        self.wake(pid, until);
+    }
+
+    /// The helper's turn while the main thread is elsewhere, and at work on nothing.
+    fn help_elsewhere(&mut self, pid: usize) -> Result<(), Halt> {
+        let process = &self.processes[pid];
+        if process.is_deaf(self.options.bug) {
+            return Ok(());
+        }
+        let due = process.session.next_deadline();
+        let is_due = due.is_some_and(|(at, why)| why == ClientReason::Outcomes && at <= self.now);
+        let is_due = is_due && self.options.bug != Some(Bug::OutcomeWithNext);
+        let result = match self.pump(pid, is_due) {
+            // The main thread learns of it when it is back.
+            Err(Halt::Ended(_)) => Ok(()),
+            result => result,
+        };
+        self.check_given(pid);
+        result
+    }
+
+    /// An outcome that was given reaches a server that is there.
+    fn check_given(&mut self, pid: usize) {
+        let process = &self.processes[pid];
+        let Some((lease, at)) = process.given else { return };
+        if self.now < at.after_ms(timing::OUTCOME_MS) || !process.session.is_online() {
+            return;
+        }
+        let is_open =
+            self.checks.loans.get(&lease).is_some_and(|loan| !loan.is_over && !loan.is_checked);
+        if is_open && !self.checks.is_disturbed(pid) {
+            let text = format!("the outcome of {lease}, given at {at}, is not known to the server");
+            self.checks.hold(Promise::Ends, Err(text));
+        }
+        self.processes[pid].given = None;
     }
 
     // ---- blocks ----
@@ -270,6 +354,10 @@ impl World {
         process.job = None;
         process.session.settle(now, job.lease.0, verdict, micros);
         process.outbox.push_back(is_success.then_some(job.lease));
+        if self.options.has(Kind::Pause) && self.dice.one_in(3) {
+            self.processes[pid].given = Some((job.lease, now));
+            self.go_elsewhere(pid, 20_000_000);
+        }
     }
 
     // ---- lives ----
@@ -284,6 +372,9 @@ impl World {
                 return;
             }
             Life::Running => {}
+        }
+        if self.processes[pid].is_launcher {
+            return self.die(pid, Death::ByServer);
         }
         if let Some((until, _)) = self.processes[pid].connecting {
             return self.schedule(until, Event::Terminate(pid));
@@ -307,6 +398,13 @@ impl World {
     pub(super) fn die(&mut self, pid: usize, death: Death) {
         if self.processes[pid].is_dead() {
             return;
+        }
+        if let Some(launched) = self.processes[pid].launched.take()
+            && death == Death::ByServer
+        {
+            // Whatever it is, it passes the signal on, sooner or later, or the job is found to be over by another way.
+            let wait = self.dice.between(1_000, 5_000_000);
+            self.schedule_us(wait, Event::Terminate(launched));
         }
         let now = self.now;
         self.trace.tell(now, || format!("p{pid} is dead: {death:?}"));

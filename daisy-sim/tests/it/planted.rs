@@ -27,7 +27,7 @@ fn an_acknowledgement_before_the_sync_is_found() {
 
 #[test]
 fn blocks_of_lost_workers_that_are_lent_too_early_are_found() {
-    let found = promise(Bug::ShortSilence, 12, 300);
+    let found = promise(Bug::ShortSilence, 32, 300);
     assert!(matches!(found, Promise::AtWork | Promise::Blame), "{found:?}");
 }
 
@@ -48,7 +48,7 @@ fn an_epoch_that_is_used_again_is_found() {
 
 #[test]
 fn recalled_blocks_that_are_lent_without_being_given_back_are_found() {
-    let found = promise(Bug::RecallUnconfirmed, 334, 1_500);
+    let found = promise(Bug::RecallUnconfirmed, 324, 1_500);
     assert!(matches!(found, Promise::Once | Promise::AtWork), "{found:?}");
 }
 
@@ -60,18 +60,40 @@ fn blame_for_a_closed_connection_is_found() {
 
 #[test]
 fn children_that_count_as_ended_before_they_are_reaped_are_found() {
-    assert_eq!(promise(Bug::ReapTooEarly, 8, 20), Promise::AtWork);
+    assert_eq!(promise(Bug::ReapTooEarly, 24, 60), Promise::AtWork);
 }
 
 #[test]
 fn a_worker_that_trusts_refusals_is_found() {
-    let found = promise(Bug::TrustRefusals, 134, 1_000);
+    let found = promise(Bug::TrustRefusals, 495, 1_500);
+    assert!(matches!(found, Promise::AtWork | Promise::Blame), "{found:?}");
+}
+
+#[test]
+fn a_worker_that_is_silent_when_it_is_idle_is_found() {
+    assert_eq!(promise(Bug::SilentWhenIdle, 21, 60), Promise::Blame);
+}
+
+#[test]
+fn an_outcome_that_waits_for_the_next_request_is_found() {
+    assert_eq!(promise(Bug::OutcomeWithNext, 8, 60), Promise::Ends);
+}
+
+#[test]
+fn a_launcher_that_is_taken_for_its_worker_is_found() {
+    let found = promise(Bug::LauncherIsWorker, 0, 300);
+    assert!(matches!(found, Promise::AtWork | Promise::Blame), "{found:?}");
+}
+
+#[test]
+fn a_worker_from_elsewhere_that_is_taken_for_a_child_is_found() {
+    let found = promise(Bug::AnybodyIsChild, 0, 60);
     assert!(matches!(found, Promise::AtWork | Promise::Blame), "{found:?}");
 }
 
 #[test]
 fn a_failing_world_is_made_smaller_and_still_fails() {
-    let (options, promise) = find(Bug::ReapTooEarly, 8, 20).unwrap();
+    let (options, promise) = find(Bug::ReapTooEarly, 24, 60).unwrap();
     let small = shrink(&options, promise);
     let report = play(&small, Telling::Tail);
     assert_eq!(report.failure.unwrap().promise, promise);

@@ -131,6 +131,19 @@ fn a_launcher_that_ends_well_stands_for_a_worker_for_a_while() {
 }
 
 #[test]
+fn the_end_of_a_process_is_none_of_who_came_by_its_number_from_elsewhere() {
+    let mut play = Play::new(&[2], vec![TaskConfig::default()]);
+    // A fork of the process was quicker.
+    let process = play.start(A, REMOTE);
+    assert_eq!(play.want(process, 1), ["grant l0 #0/0 to w0"]);
+    let inside = play.join(A, PROCESS);
+    play.tell(Input::Shares { worker: inside, process });
+    assert_eq!(play.tell(Input::Ended { worker: inside, ending: Ending::Left }), NOTHING);
+    assert_eq!(play.tell(Input::ProcessEnded { process, ending: Ending::Left }), NOTHING);
+    assert_eq!(play.complete(process, 0), ["l0 #0/0 completed"]);
+}
+
+#[test]
 fn a_launcher_that_fails_is_an_early_end() {
     let config = TaskConfig { max_early_ends: Some(2), ..TaskConfig::default() };
     let config = CoordinatorConfig { tasks: vec![config], ..CoordinatorConfig::default() };

@@ -211,10 +211,17 @@ impl Children {
 
     /// Ends the process of a worker: politely if the run is drained or it only launches others, else at once.
     pub(super) fn kill(&mut self, worker: WorkerId, reason: KillReason) {
-        let process = self.home_of(worker).unwrap_or(worker);
+        let is_launcher = || self.running.get(&worker).is_some_and(|running| !running.had_clients);
+        let process = self.home_of(worker).or_else(|| is_launcher().then_some(worker));
+        if let Some(process) = process {
+            self.end(process, reason == KillReason::Drained);
+        }
+    }
+
+    fn end(&mut self, process: WorkerId, is_polite: bool) {
         let Some(running) = self.running.get_mut(&process) else { return };
         running.signal(Signal::SIGTERM);
-        if reason != KillReason::Drained && running.had_clients {
+        if !is_polite && running.had_clients {
             running.kill_leader();
         }
         let at = *running.kill_at.get_or_insert_with(|| Instant::now() + TERM_GRACE);
@@ -224,7 +231,7 @@ impl Children {
     /// Ends all processes: politely at first.
     pub(super) fn kill_all(&mut self) {
         let workers: Vec<WorkerId> = self.running.keys().copied().collect();
-        workers.into_iter().for_each(|worker| self.kill(worker, KillReason::Drained));
+        workers.into_iter().for_each(|process| self.end(process, true));
     }
 
     /// When those are to be killed that were asked to end and do not: [`look_after`](Self::look_after)
