@@ -4,10 +4,10 @@ use std::io;
 
 use mio::{
     event::Source,
-    net::{TcpListener, UnixListener},
+    net::{TcpListener, TcpStream, UnixListener},
 };
 
-use nix::sys::socket::{Backlog, listen};
+use nix::sys::socket::{Backlog, listen, setsockopt, sockopt::KeepAlive};
 
 use super::{
     address::Address,
@@ -40,6 +40,20 @@ fn lengthen_queue(listener: &TcpListener) {
     if let Ok(backlog) = Backlog::new(QUEUE) {
         // Without it they only wait longer.
         let _is_longer = listen(listener, backlog);
+    }
+}
+
+/// Has the system look whether the peer is still there: one that promised no signs of life would hold its blocks for
+/// ever when its machine is gone.
+fn keep_alive(socket: &TcpStream) {
+    // Where the system has no such option, only those that promised are noticed.
+    let _is_set = setsockopt(socket, KeepAlive, &true);
+    #[cfg(target_os = "linux")]
+    {
+        use nix::sys::socket::sockopt::{TcpKeepCount, TcpKeepIdle, TcpKeepInterval};
+        let _is_set = setsockopt(socket, TcpKeepIdle, &60);
+        let _is_set = setsockopt(socket, TcpKeepInterval, &15);
+        let _is_set = setsockopt(socket, TcpKeepCount, &4);
     }
 }
 
@@ -88,6 +102,7 @@ impl Listener {
                 // A record is one write: waiting for more to send only costs time. A peer that is gone already
                 // is found by reading.
                 let _ = socket.set_nodelay(true);
+                keep_alive(&socket);
                 let peer =
                     Peer { text: name_of(from), is_local: from.ip().to_canonical().is_loopback() };
                 Ok((Socket::Tcp(socket), peer))

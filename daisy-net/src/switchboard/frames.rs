@@ -3,7 +3,7 @@
 use daisy_sched::{Input, LeaseId, Moment, WorkerId};
 
 use super::{CloseReason, Host, Switchboard, line::Desk};
-use crate::wire::{OutcomesReader, ToServer, ToWorker, kind};
+use crate::wire::{OutcomesReader, RefusalReason, ToServer, ToWorker, kind};
 
 /// A whole frame, not yet looked into.
 #[derive(Clone, Copy)]
@@ -13,6 +13,8 @@ pub(super) struct Frame<'a> {
 }
 
 impl Switchboard {
+    /// Takes in a frame. Of what is against the protocol its sender hears before the line ends; if that is a worker,
+    /// it is trusted no more.
     #[inline]
     pub(super) fn frame<H: Host>(
         &mut self,
@@ -21,8 +23,31 @@ impl Switchboard {
         host: &mut H,
         frame: Frame<'_>,
     ) -> Result<(), CloseReason> {
+        if desk.farewell.is_some() {
+            return Ok(());
+        }
+        self.take_frame(now, desk, host, frame).or_else(|reason| {
+            let text = reason.to_string();
+            desk.say(&ToWorker::Refused { reason: RefusalReason::Malformed, text });
+            desk.farewell = Some(reason);
+            if let Some(worker) = desk.worker {
+                // It may have been given up already.
+                let _is_known = host.handle(now, Input::Revoke { worker });
+            }
+            Ok(())
+        })
+    }
+
+    #[inline]
+    fn take_frame<H: Host>(
+        &mut self,
+        now: Moment,
+        desk: &mut Desk,
+        host: &mut H,
+        frame: Frame<'_>,
+    ) -> Result<(), CloseReason> {
         match desk.worker {
-            _ if desk.farewell.is_some() => Ok(()),
+            Some(_) if !desk.is_welcome => Err(CloseReason::OutOfOrder),
             Some(worker) if frame.kind == kind::OUTCOMES => {
                 outcomes(now, desk, host, (worker, frame.payload))?;
                 if let Some(through) = desk.settled_through() {
@@ -50,7 +75,13 @@ impl Switchboard {
         };
         let worker = desk.worker.ok_or(CloseReason::OutOfOrder)?;
         match message {
-            ToServer::Want { blocks } => host.handle(now, Input::Want { worker, blocks })?,
+            ToServer::Want { blocks } => {
+                let load = host.coordinator().load_of(worker).saturating_add(u64::from(blocks));
+                if load > Self::MAX_LOAD {
+                    return Err(CloseReason::Greedy);
+                }
+                host.handle(now, Input::Want { worker, blocks })?;
+            }
             ToServer::Heartbeat { clock, peak_memory_kb, cpu_ms } => {
                 desk.clock = clock;
                 desk.owes_beat = true;
@@ -82,6 +113,9 @@ fn outcomes<H: Host>(
     (worker, payload): (WorkerId, &[u8]),
 ) -> Result<(), CloseReason> {
     let outcomes = OutcomesReader::new(payload)?;
+    if !desk.may_go_on_with(outcomes.first()) {
+        return Err(CloseReason::Gap);
+    }
     for (number, outcome) in (outcomes.first()..).zip(outcomes) {
         let outcome = outcome?;
         let is_over = host.settle(now, worker, &outcome)?;

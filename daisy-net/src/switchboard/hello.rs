@@ -47,6 +47,7 @@ impl Switchboard {
         match self.admit(now, task, host, hello) {
             Admission::Welcome(worker) => {
                 desk.worker = Some(worker);
+                desk.is_back = hello.secret.is_some() && hello.worker == Some(worker.0);
                 self.lines_of.insert(worker, key);
                 if self.lines_of.len() == 1 {
                     self.next_beat = now;
@@ -79,6 +80,7 @@ impl Switchboard {
         hello: &Hello,
     ) -> Admission {
         let heartbeats = hello.heartbeat_ms > 0;
+        let is_over = host.coordinator().has_ended(task);
         match (hello.worker, hello.secret) {
             (Some(id), Some(secret)) => {
                 if !self.config.secrets.is_right(id, &secret) {
@@ -99,6 +101,10 @@ impl Switchboard {
                 }
                 let worker = host.name_worker();
                 Self::join(now, worker, task, hello, host)
+            }
+            (_, None) if is_over => {
+                let text = format!("the task '{}' is over", hello.task);
+                Admission::Refused(RefusalReason::Ended, text)
             }
             // Only the first that comes with the number of a start gets it. Others are in the same process, or had
             // their first welcome lost: each is a worker of its own.

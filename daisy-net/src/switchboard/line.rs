@@ -42,6 +42,10 @@ pub enum CloseReason {
     OutOfOrder,
     /// What a worker said makes no sense to the coordinator: somebody else's lease, for example.
     Nonsense,
+    /// A worker asked for more blocks than any may hold.
+    Greedy,
+    /// The outcomes of a worker are not numbered without gaps.
+    Gap,
     /// Nobody said in time who he is.
     NoHello,
     /// Too many connections on which nobody has said who he is.
@@ -61,7 +65,16 @@ impl CloseReason {
     /// order could be taken for the server's death.
     #[must_use]
     pub const fn is_said(self) -> bool {
-        matches!(self, Self::Refused(_) | Self::GivenUp)
+        matches!(self, Self::Refused(_) | Self::GivenUp) || self.is_breach()
+    }
+
+    /// Whether whoever knew the key said something against the protocol. It is told so.
+    #[must_use]
+    pub const fn is_breach(self) -> bool {
+        matches!(
+            self,
+            Self::Message(_) | Self::OutOfOrder | Self::Nonsense | Self::Greedy | Self::Gap
+        )
     }
 }
 
@@ -70,7 +83,11 @@ impl fmt::Display for CloseReason {
         match self {
             Self::Channel(error) => error.fmt(f),
             Self::Message(error) => error.fmt(f),
-            Self::OutOfOrder => f.write_str("a message came before the hello, or a second hello"),
+            Self::OutOfOrder => {
+                f.write_str("a message came before the hello or its answer, or a second hello")
+            }
+            Self::Greedy => f.write_str("more blocks were asked for than a worker may hold"),
+            Self::Gap => f.write_str("the numbers of outcomes have a gap"),
             Self::Nonsense => {
                 f.write_str("a message made no sense, about somebody else's lease say")
             }
@@ -125,8 +142,12 @@ pub(super) struct Desk {
     pub(super) has_left: bool,
     /// Outcomes that came and are being checked: their numbers and leases, by number.
     checking: VecDeque<(u64, LeaseId)>,
-    /// The number of the outcome that came last, plus one.
-    num_outcomes: u64,
+    /// The number of the outcome that came last, plus one; None before the first on this line.
+    num_outcomes: Option<u64>,
+    /// The worker had outcomes on lines before: its first number here may be any.
+    pub(super) is_back: bool,
+    /// Its welcome has left: before, nothing is to be heard of it.
+    pub(super) is_welcome: bool,
     /// Outcomes up to this number are to be acknowledged.
     pub(super) ack: Option<u64>,
     /// The worker's clock in its last heartbeat.
@@ -149,7 +170,9 @@ impl Line {
             farewell: None,
             has_left: false,
             checking: VecDeque::new(),
-            num_outcomes: 0,
+            num_outcomes: None,
+            is_back: false,
+            is_welcome: false,
             ack: None,
             clock: 0,
             owes_beat: false,
@@ -211,7 +234,16 @@ impl Desk {
         if !is_over && self.checking.iter().all(|&(_, checked)| checked != lease) {
             self.checking.push_back((number, lease));
         }
-        self.num_outcomes = self.num_outcomes.max(number + 1);
+        self.num_outcomes = Some(number + 1);
+    }
+
+    /// Whether outcomes may go on with this number.
+    #[inline]
+    pub(super) fn may_go_on_with(&self, first: u64) -> bool {
+        match self.num_outcomes {
+            Some(next) => first == next,
+            None => first == 0 || self.is_back,
+        }
     }
 
     /// A check has come to its end; false if it was not of an outcome of this line.
@@ -222,8 +254,8 @@ impl Desk {
 
     /// The number up to which all outcomes stand.
     pub(super) fn settled_through(&self) -> Option<u64> {
-        let open = self.checking.front().map_or(self.num_outcomes, |&(number, _)| number);
-        open.checked_sub(1)
+        let open = self.checking.front().map(|&(number, _)| number).or(self.num_outcomes);
+        open.and_then(|open| open.checked_sub(1))
     }
 
     /// Memory for the blocks of this turn.
@@ -243,6 +275,7 @@ impl Desk {
     /// Appends everything to be sent to `out`, in its order.
     fn put_into(&mut self, spare: &mut Spare, out: &mut Vec<u8>) {
         out.append(&mut std::mem::take(&mut self.frames));
+        self.is_welcome |= self.worker.is_some();
         if let Some(through) = self.ack.take() {
             // A number always can be encoded.
             let _is_encoded = ToWorker::Ack { through }.encode_into(out);

@@ -113,6 +113,7 @@ pub struct Switchboard {
     lines: Vec<Option<Box<Line>>>,
     /// Lines on which nobody has said who he is, oldest first.
     strangers: VecDeque<LineKey>,
+    max_strangers: usize,
     lines_of: BTreeMap<WorkerId, LineKey>,
     /// Lines with something to be flushed.
     dirty: Vec<LineKey>,
@@ -131,6 +132,8 @@ impl Switchboard {
     pub const MAX_STRANGERS: usize = 1_024;
     /// For how long a line may be open before somebody has said who he is.
     pub const HELLO_MS: u64 = 10_000;
+    /// The most blocks that a worker may hold and want together.
+    pub const MAX_LOAD: u64 = 2 * Coordinator::MAX_WANTED as u64;
 
     /// No lines yet.
     #[must_use]
@@ -139,6 +142,7 @@ impl Switchboard {
             config,
             lines: Vec::new(),
             strangers: VecDeque::new(),
+            max_strangers: Self::MAX_STRANGERS,
             lines_of: BTreeMap::new(),
             dirty: Vec::new(),
             unreleased: VecDeque::new(),
@@ -148,6 +152,14 @@ impl Switchboard {
             scratch: Vec::new(),
             spare: Spare::default(),
         }
+    }
+
+    /// No more lines than so many, at least one, are kept on which nobody has said who he is: where few files can be
+    /// open, the others are for workers. By default, and at most, [`Switchboard::MAX_STRANGERS`].
+    #[must_use]
+    pub fn with_max_strangers(mut self, most: usize) -> Self {
+        self.max_strangers = most.clamp(1, Self::MAX_STRANGERS);
+        self
     }
 
     /// How it works.
@@ -176,7 +188,7 @@ impl Switchboard {
             *place = Some(Box::new(Line::new(key, from, channel, now)));
         }
         self.strangers.push_back(key);
-        if self.strangers.len() > Self::MAX_STRANGERS
+        if self.strangers.len() > self.max_strangers
             && let Some(oldest) = self.strangers.pop_front()
         {
             self.end_line(oldest, CloseReason::Crowded);

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use daisy_net::{
     channel::{Channel, ChannelError, Security},
     session::{ClientError, ClientEvent, ClientReason, ClientSession, Fate, OwnEnd},
-    switchboard::{CloseReason, Switchboard},
+    switchboard::{CloseReason, LineKey, Switchboard},
     wire::{
-        EndReason, Grant, LayoutFrame, RefusalReason, RoiFrame, ToServer, ToWorker, Verdict,
-        Welcome,
+        EndReason, Grant, Hello, LayoutFrame, OutcomeItem, RefusalReason, RoiFrame, ToServer,
+        ToWorker, Verdict, Welcome,
     },
 };
 use daisy_sched::{Moment, PutBackReason, Settlement, WorkerId, WorkerKind};
@@ -337,6 +337,78 @@ fn an_unknown_task_is_refused_with_its_name() {
     assert!(text.contains("'triple'"));
 }
 
+/// An outcome of that number.
+fn outcome(first: u64, lease: u64) -> ToServer {
+    let item = OutcomeItem { lease, verdict: Verdict::Completed, micros: u64::MAX };
+    ToServer::Outcomes { first, items: vec![item] }
+}
+
+#[test]
+fn each_breach_ends_its_line_with_its_reason() {
+    let breaches: [(&[ToServer], CloseReason); 4] = [
+        (
+            &[ToServer::Want { blocks: 4_096 }, ToServer::Want { blocks: u32::MAX }],
+            CloseReason::Greedy,
+        ),
+        (&[outcome(1, 0)], CloseReason::Gap),
+        (&[outcome(0, 1 << 50)], CloseReason::Nonsense),
+        (&[ToServer::Hello(Hello::default())], CloseReason::OutOfOrder),
+    ];
+    for (messages, reason) in breaches {
+        let mut office = Office::new(100, 0);
+        let good = office.join();
+        office.want(good, 1);
+        let bad = office.add_client("double", Security::Key(KEY));
+        office.connect(bad);
+        assert_eq!(office.forge(bad, messages), Some(RefusalReason::Malformed), "{reason}");
+        assert_eq!(office.closed, [(bad, reason)]);
+        office.closed.clear();
+        assert_eq!(office.run_block(good), Some(0));
+        office.talk();
+        assert!(office.closed.iter().all(|&(client, _)| client == bad), "the other goes on");
+    }
+}
+
+#[test]
+fn nothing_is_heard_before_the_welcome_has_left() {
+    let mut office = Office::new(3, 0);
+    let line = LineKey(99 << 32 | 99);
+    office.board.open(office.now, line, String::new(), [1; 32]);
+    let mut channel = Channel::client(Security::Key(KEY), [2; 32]);
+    let hello = Hello { task: "double".into(), ..Hello::default() };
+    ToServer::Hello(hello).encode_into(channel.put()).unwrap();
+    let mut bytes = Vec::new();
+    channel.flush(&mut bytes).unwrap();
+    office.board.receive(office.now, line, &bytes, &mut office.desk);
+    let mut answer = Vec::new();
+    office.board.flush(|_, bytes, _| answer.append(bytes));
+    channel.receive(&answer, |_, _| Ok::<(), ChannelError>(())).unwrap();
+    bytes.clear();
+    channel.flush(&mut bytes).unwrap();
+    ToServer::Want { blocks: 1 }.encode_into(channel.put()).unwrap();
+    channel.flush(&mut bytes).unwrap();
+    office.board.receive(office.now, line, &bytes, &mut office.desk);
+    let mut closed = Vec::new();
+    office.board.flush(|_, bytes, closing| {
+        bytes.clear();
+        closed.extend(closing);
+    });
+    assert_eq!(closed, [CloseReason::OutOfOrder]);
+}
+
+#[test]
+fn whoever_comes_to_a_task_that_is_over_is_told_so() {
+    let mut office = Office::new(1, 0);
+    let worker = office.join();
+    office.want(worker, 1);
+    assert_eq!(office.run_block(worker), Some(0));
+    office.talk();
+    let late = office.join();
+    let [ClientEvent::Refused(RefusalReason::Ended, _)] = &office.events_of(late)[..] else {
+        panic!("not refused");
+    };
+}
+
 #[test]
 fn nonsense_ends_the_line_of_whoever_says_it_and_nothing_else() {
     let mut office = Office::new(9, 0);
@@ -353,17 +425,8 @@ fn nonsense_ends_the_line_of_whoever_says_it_and_nothing_else() {
     office.clients[bad].settle(office.now, own, Verdict::Completed, 1);
     office.talk();
     assert_eq!(office.board.num_workers(), 3);
-    office.forge(
-        forger,
-        &ToServer::Outcomes {
-            first: 0,
-            items: vec![daisy_net::wire::OutcomeItem {
-                lease: theirs,
-                verdict: Verdict::Completed,
-                micros: 0,
-            }],
-        },
-    );
+    let refusal = office.forge(forger, &[outcome(0, theirs)]);
+    assert_eq!(refusal, Some(RefusalReason::Malformed), "it is told why");
     assert_eq!(office.closed, [(forger, CloseReason::Nonsense)]);
     assert_eq!(office.counts().split(',').next(), Some("1 completed"));
     office.clients[good].settle(office.now, theirs, Verdict::Completed, 1);
@@ -372,11 +435,28 @@ fn nonsense_ends_the_line_of_whoever_says_it_and_nothing_else() {
 }
 
 #[test]
+fn where_few_files_can_be_open_strangers_have_a_small_share() {
+    let mut office = Office::new(3, 0);
+    office.board = Switchboard::new(office.board.config().clone()).with_max_strangers(3);
+    let worker = office.join();
+    let lines: Vec<LineKey> = (100..105).map(|place| LineKey(1 << 40 | place)).collect();
+    for &line in &lines {
+        office.board.open(office.now, line, String::new(), [3; 32]);
+    }
+    let mut closed = Vec::new();
+    office.board.flush(|line, _, closing| closed.push((line, closing)));
+    let crowded = |line: &LineKey| (*line, Some(CloseReason::Crowded));
+    assert_eq!(closed, lines[..2].iter().map(crowded).collect::<Vec<_>>(), "the oldest");
+    office.want(worker, 1);
+    assert_eq!(office.run_block(worker), Some(0));
+}
+
+#[test]
 fn strangers_are_bounded_in_number_and_time() {
     let mut office = Office::new(3, 0);
     let worker = office.join();
     for place in 0..Switchboard::MAX_STRANGERS as u64 + 5 {
-        let line = daisy_net::switchboard::LineKey(1 << 40 | (100 + place));
+        let line = LineKey(1 << 40 | (100 + place));
         office.board.open(office.now, line, String::new(), [3; 32]);
     }
     let mut closed = Vec::new();

@@ -9,7 +9,7 @@ use daisy_net::{
     channel::{Channel, ChannelError, Security},
     session::{ClientConfig, ClientEvent, ClientSession, OwnEnd},
     switchboard::{CloseReason, Host, LineKey, Secrets, Switchboard, SwitchboardConfig, Terms},
-    wire::{Hello, OutcomeItem, ToServer, Verdict},
+    wire::{Hello, OutcomeItem, RefusalReason, ToServer, ToWorker, Verdict},
 };
 use daisy_sched::{
     Cause, Coordinator, CoordinatorConfig, CoordinatorError, Ending, Input, LeaseId, Moment,
@@ -302,8 +302,8 @@ impl Office {
         mine.into_iter().map(|(_, event)| event).collect()
     }
 
-    /// Says something in a client's name that it would never say.
-    pub(crate) fn forge(&mut self, client: usize, message: &ToServer) {
+    /// Says something in a client's name that it would never say; why the server refuses it then.
+    pub(crate) fn forge(&mut self, client: usize, messages: &[ToServer]) -> Option<RefusalReason> {
         // A client of its own on a line of its own, whose hello is good.
         let line = self.line(client);
         self.board.closed(self.now, line, &mut self.desk);
@@ -313,18 +313,30 @@ impl Office {
         let mut channel = Channel::client(Security::Key(KEY), [78; 32]);
         let hello = Hello { task: "double".into(), ..Hello::default() };
         ToServer::Hello(hello).encode_into(channel.put()).unwrap();
-        message.encode_into(channel.put()).unwrap();
-        let mut bytes = Vec::new();
-        channel.flush(&mut bytes).unwrap();
-        self.board.receive(self.now, line, &bytes, &mut self.desk);
-        let mut answer = Vec::new();
-        self.board.flush(|_, bytes, _| answer.append(bytes));
-        channel.receive(&answer, |_, _| Ok::<(), ChannelError>(())).unwrap();
-        bytes.clear();
-        channel.flush(&mut bytes).unwrap();
-        self.board.receive(self.now, line, &bytes, &mut self.desk);
-        self.route();
-        self.board.flush(|_, _, closing| self.closed.extend(closing.map(|why| (client, why))));
+        let mut refusal = None;
+        // The opening, the hello and its answer; then what it never should say.
+        for turn in 0..3 {
+            if turn == 2 {
+                messages.iter().for_each(|message| message.encode_into(channel.put()).unwrap());
+            }
+            let mut bytes = Vec::new();
+            channel.flush(&mut bytes).unwrap();
+            self.board.receive(self.now, line, &bytes, &mut self.desk);
+            self.route();
+            let mut answer = Vec::new();
+            self.board.flush(|_, bytes, closing| {
+                answer.append(bytes);
+                self.closed.extend(closing.map(|why| (client, why)));
+            });
+            let heard = channel.receive(&answer, |kind, payload| {
+                if let Ok(ToWorker::Refused { reason, .. }) = ToWorker::decode(kind, payload) {
+                    refusal = Some(reason);
+                }
+                Ok::<(), ChannelError>(())
+            });
+            heard.unwrap();
+        }
+        refusal
     }
 
     pub(crate) fn line(&self, client: usize) -> LineKey {

@@ -301,6 +301,28 @@ impl Coordinator {
         })
     }
 
+    /// How many blocks a worker has and wants; 0 if it is not known.
+    #[must_use]
+    #[inline]
+    pub fn load_of(&self, worker: WorkerId) -> u64 {
+        let member = self.workers.get(worker.0);
+        member.map_or(0, |member| member.leases.len() as u64 + u64::from(member.wanted))
+    }
+
+    /// Whether the outcome of an open lease is still to come: it is not being checked, and not overdue.
+    #[must_use]
+    #[inline]
+    pub fn awaits(&self, lease: LeaseId) -> bool {
+        let state = self.leases.get(lease.0).map(|open| open.state);
+        matches!(state, Some(lease::LeaseState::Queued | lease::LeaseState::Running))
+    }
+
+    /// Whether nothing more happens in a task.
+    #[must_use]
+    pub fn has_ended(&self, task: TaskId) -> bool {
+        self.tasks.get(task.index()).is_some_and(|row| row.ending.is_some())
+    }
+
     /// Whether a worker was asked for and has not joined yet.
     #[must_use]
     pub fn is_starting(&self, worker: WorkerId) -> bool {

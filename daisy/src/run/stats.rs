@@ -33,7 +33,8 @@ impl BlockTimes {
     #[inline]
     pub(crate) fn record(&mut self, key: BlockKey, time: Duration) {
         self.count += 1;
-        self.total += time;
+        // What workers say may be anything.
+        self.total = self.total.saturating_add(time);
         let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         if let Some(bucket) = self.buckets.get_mut(bucket_of(nanos)) {
             *bucket += 1;
@@ -55,7 +56,7 @@ impl BlockTimes {
     /// Adds what another thread recorded.
     pub(crate) fn merge(&mut self, other: &Self) {
         self.count += other.count;
-        self.total += other.total;
+        self.total = self.total.saturating_add(other.total);
         for (mine, theirs) in self.buckets.iter_mut().zip(&other.buckets) {
             *mine += theirs;
         }

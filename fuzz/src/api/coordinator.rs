@@ -404,9 +404,12 @@ impl Session {
         debug(&(
             call!(Coordinator::is_starting(coordinator, worker)),
             call!(Coordinator::is_staffed(coordinator, task)),
+            call!(Coordinator::has_ended(coordinator, task)),
+            call!(Coordinator::awaits(coordinator, LeaseId(worker.0))),
         ));
         let is_there = call!(Coordinator::task_of(coordinator, worker)).is_some();
         let kind = call!(Coordinator::kind_of(coordinator, worker));
+        debug(&call!(Coordinator::load_of(coordinator, worker)));
         assert_eq!(kind.is_some(), is_there);
         debug(&kind.map(|kind| call!(WorkerKind::promises_heartbeats(kind))));
         for lease in call!(Coordinator::leases_of(coordinator, worker)).take(9) {

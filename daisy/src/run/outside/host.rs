@@ -62,6 +62,8 @@ impl Host for Desk<'_> {
     ) -> Result<bool, CoordinatorError> {
         let lease = LeaseId(item.lease);
         let open = self.machine.coordinator.lease(lease).filter(|(_, holder)| *holder == worker);
+        // Of a block whose outcome is known already, no other one is kept.
+        let open = open.filter(|_| self.machine.coordinator.awaits(lease));
         let outcome = match (item.verdict, open) {
             (Verdict::Completed, _) => Outcome::Completed,
             (Verdict::Returned, _) => Outcome::Returned,
@@ -79,8 +81,8 @@ impl Host for Desk<'_> {
             times.record(key, Duration::from_micros(item.micros));
         }
         self.handle(now, Input::Settle { worker, lease, outcome })?;
-        let is_checked =
-            open.is_some_and(|(key, _)| self.pipeline.task(key.task).0.checks.after.is_some());
+        let task = self.machine.coordinator.task_of(worker);
+        let is_checked = task.is_some_and(|task| self.pipeline.task(task).0.checks.after.is_some());
         Ok(!is_checked || self.machine.coordinator.lease(lease).is_none())
     }
 

@@ -51,6 +51,8 @@ pub(crate) struct Network {
     output: Option<JoinHandle<()>>,
     /// What went wrong with the file limit; said once there are many workers.
     pub(super) limit: Option<String>,
+    /// How many connections of nobody are kept.
+    pub(super) max_strangers: usize,
 }
 
 impl Network {
@@ -64,6 +66,7 @@ impl Network {
             ended_children: None,
             output: None,
             limit: None,
+            max_strangers: Switchboard::MAX_STRANGERS,
         }
     }
 

@@ -11,7 +11,7 @@ use std::{
 use daisy_net::{
     NetError,
     channel::Security,
-    driver::{Address, Lines, raise_file_limit},
+    driver::{Address, FileLimit, Lines, raise_file_limit},
     switchboard::{Secrets, Switchboard, SwitchboardConfig},
 };
 
@@ -86,7 +86,9 @@ impl Server {
         {
             return Err(Error::ClearText { address: open.to_string() });
         }
-        let limit = raise_file_limit(MANY_LINES).err().map(|error| error.to_string());
+        let raised = raise_file_limit(MANY_LINES);
+        let max_strangers = max_strangers(&raised);
+        let limit = raised.err().map(|error| error.to_string());
         let lines = Lines::bind(&known.listen).map_err(Error::Network)?;
         let bound = lines.local_addresses();
         let told = &options.outside.advertise;
@@ -106,6 +108,7 @@ impl Server {
         let context = Context { addresses, task, worker, security, reconnect_ms, is_for_leader };
         let mut network = Network::new(lines);
         network.limit = limit;
+        network.max_strangers = max_strangers;
         let server =
             Self { options, network, context, secrets: Secrets::new(known.secret), run_file };
         server.write_contexts()?;
@@ -142,7 +145,8 @@ impl Server {
         let waker = network.lines().waker();
         let logs = own.logs.clone().unwrap_or_else(|| PathBuf::from(LOGS));
         let children = Children::new(context, logs);
-        let outside = Outside::new(Switchboard::new(config), children, waker);
+        let board = Switchboard::new(config).with_max_strangers(network.max_strangers);
+        let outside = Outside::new(board, children, waker);
         let pipeline = Arc::new(Pipeline::new(tasks));
         execute(pipeline, options, Some((network, outside)), run_file)
     }
@@ -156,6 +160,17 @@ impl Server {
         let mut file = options.open(path).map_err(error)?;
         writeln!(file, "{}", self.context("")).map_err(error)
     }
+}
+
+/// How many connections of nobody are kept: a quarter of the files that can be open, so that workers have the others.
+fn max_strangers(raised: &Result<FileLimit, NetError>) -> usize {
+    let files = match raised {
+        Ok(limit) => limit.soft,
+        Err(NetError::FileLimit { hard, .. }) => *hard,
+        // The least that systems have by default.
+        Err(_) => 256,
+    };
+    usize::try_from(files / 4).unwrap_or(usize::MAX)
 }
 
 /// For how long workers look for a server that is gone: only with a journal it can come back.
