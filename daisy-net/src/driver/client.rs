@@ -73,7 +73,7 @@ impl Client {
     /// # Errors
     /// [`Ended`]: nobody is there in time, or the server does not want this worker.
     pub fn connect(options: ClientOptions) -> Result<Self, Ended> {
-        let deadline = Instant::now() + options.connect_timeout;
+        let deadline = Instant::now().checked_add(options.connect_timeout);
         let core = Core::new(options);
         let shared = Arc::new(Shared { core: Mutex::new(core), wake: Condvar::new() });
         let mut core = shared.lock();
@@ -82,11 +82,11 @@ impl Client {
             if let Some(welcome) = core.session.welcome() {
                 break welcome.clone();
             }
-            let now = Instant::now();
-            if now >= deadline {
+            let left = deadline.map(|end| end.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
                 return Err(core.give_up_connecting());
             }
-            core = shared.wait(core, Some(deadline - now));
+            core = shared.wait(core, left);
         };
         drop(core);
         let own = Arc::clone(&shared);
@@ -173,7 +173,7 @@ impl Client {
     #[must_use]
     pub fn is_open(&self, lease: u64) -> bool {
         let silence = Duration::from_millis(self.welcome.silence_ms.max(1_000));
-        let deadline = Instant::now() + silence;
+        let deadline = Instant::now().checked_add(silence);
         let mut core = self.shared.lock();
         if !core.session.ask(lease) {
             return false;
@@ -187,11 +187,11 @@ impl Client {
             if let Some(Some(is_open)) = core.answers.get(&lease) {
                 break *is_open;
             }
-            let now = Instant::now();
-            if now >= deadline || !core.session.is_online() {
+            let left = deadline.map(|end| end.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) || !core.session.is_online() {
                 break false;
             }
-            core = self.shared.wait(core, Some(deadline - now));
+            core = self.shared.wait(core, left);
         };
         core.answers.remove(&lease);
         is_open
