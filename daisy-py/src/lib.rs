@@ -19,11 +19,16 @@ mod states;
 mod task;
 mod watcher;
 
-use pyo3::pymodule;
+use pyo3::{
+    prelude::*,
+    types::{IntoPyDict, PyCFunction},
+};
 
 /// The part of the package `daisy` that is written in Rust.
 #[pymodule]
 mod _daisy {
+    use super::*;
+
     #[pymodule_export]
     use super::block::{Block, restored_block};
     #[pymodule_export]
@@ -44,4 +49,13 @@ mod _daisy {
     use super::states::{TaskState, TaskStates};
     #[pymodule_export]
     use super::task::total_write_roi;
+
+    /// What Python forks has no thread that hears signals for a run.
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        let py = module.py();
+        let forked = PyCFunction::new_closure(py, None, None, |_, _| daisy::forked())?;
+        let hooks = [("after_in_child", forked)].into_py_dict(py)?;
+        py.import("os")?.call_method("register_at_fork", (), Some(&hooks)).map(|_| ())
+    }
 }

@@ -147,7 +147,7 @@ fn say(text: &str) {
 }
 
 /// The name of this machine; empty where the system does not tell.
-pub(super) fn host_name() -> String {
+pub(crate) fn host_name() -> String {
     let name = fs::read_to_string("/proc/sys/kernel/hostname").ok();
     name.or_else(|| env::var("HOSTNAME").ok()).unwrap_or_default().trim().to_owned()
 }

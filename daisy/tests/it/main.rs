@@ -8,10 +8,16 @@
 
 #[cfg(feature = "arrays")]
 mod arrays;
+/// One way to be left out for the tests of all crates.
+#[cfg(unix)]
+#[path = "../../../tests/skipped.rs"]
+mod skipped;
 mod support;
 
 mod checks;
 mod failures;
+#[cfg(all(unix, feature = "workers"))]
+mod files;
 #[cfg(feature = "planted-faults")]
 mod internal;
 #[cfg(unix)]
@@ -23,6 +29,8 @@ mod options;
 mod output;
 #[cfg(unix)]
 mod outside;
+#[cfg(all(unix, feature = "workers"))]
+mod ports;
 #[cfg(unix)]
 mod resume;
 mod runs;

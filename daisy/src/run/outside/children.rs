@@ -17,19 +17,26 @@ use std::{
 
 use daisy_block::TaskId;
 use daisy_sched::{KillReason, WorkerId};
+#[cfg(target_os = "linux")]
+use nix::{
+    errno::Errno,
+    sys::wait::{Id, WaitPidFlag, WaitStatus, waitid},
+};
 use nix::{
     sys::signal::{Signal, killpg},
     unistd::Pid,
 };
 
-use super::{output::Heard, plain::plain};
-use crate::{Context, Task, task::WorkerCommand, workers::worker::EXIT_LOST};
+use super::output::Heard;
+use crate::{Context, Task, run::plain::plain, task::WorkerCommand, workers::worker::EXIT_LOST};
 
 /// After SIGTERM a worker has so long to end.
 const TERM_GRACE: Duration = Duration::from_millis(500);
 /// How much of the end of a worker's output goes into the report.
 const TAIL_BYTES: u64 = 2_048;
 const TAIL_LINES: usize = 12;
+/// How much of a task's name names its folder: file systems know 255 bytes, some fewer.
+const NAME_BYTES: usize = 100;
 
 /// All worker processes of a run.
 pub(in crate::run) struct Children {
@@ -92,8 +99,12 @@ impl Children {
         let context = Context { worker: Some(worker.0), ..self.context.for_task(task.name()) };
         let mut command = match command {
             WorkerCommand::Itself => {
-                let mut command = Command::new(std::env::current_exe()?);
-                command.args(std::env::args_os().skip(1));
+                let mut command = Command::new(this_program()?);
+                let mut words = std::env::args_os();
+                words.next().into_iter().for_each(|name| {
+                    command.arg0(name);
+                });
+                command.args(words);
                 command
             }
             WorkerCommand::Program(words) => {
@@ -159,6 +170,11 @@ impl Children {
         workers.into_iter().for_each(|worker| self.kill(worker, KillReason::Drained));
     }
 
+    /// Ends all processes without asking: this one is about to leave.
+    pub(in crate::run) fn end_all(&mut self) {
+        self.running.values().for_each(|running| running.signal(Signal::SIGKILL));
+    }
+
     /// When those are to be killed that were asked to end and do not: [`look_after`](Self::look_after)
     /// is wanted then.
     pub(super) const fn next_kill(&self) -> Option<Instant> {
@@ -183,13 +199,16 @@ impl Children {
     pub(in crate::run) fn reap(&mut self) -> Vec<Gone> {
         let mut gone = Vec::new();
         self.running.retain(|&worker, running| {
+            // What it started ends with it: nothing else knows of it. While it is not reaped, no other
+            // group has its number.
+            if running.has_ended() {
+                running.signal(Signal::SIGKILL);
+            }
             let status = match running.child.try_wait() {
                 Ok(None) => return true,
                 Ok(Some(status)) => Some(status),
                 Err(_) => None,
             };
-            // What it started ends with it: nothing else knows of it.
-            running.signal(Signal::SIGKILL);
             let code = status.and_then(|status| status.code());
             let is_polite = running.has_left || code == Some(EXIT_LOST);
             let text =
@@ -203,12 +222,35 @@ impl Children {
 }
 
 impl Running {
+    /// Whether it has ended and is still there to be reaped.
+    #[cfg(target_os = "linux")]
+    fn has_ended(&self) -> bool {
+        let Ok(pid) = i32::try_from(self.child.id()) else { return false };
+        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        match waitid(Id::Pid(Pid::from_raw(pid)), flags) {
+            Ok(status) => status != WaitStatus::StillAlive,
+            // It was ended by a signal that has no name.
+            Err(error) => error == Errno::EINVAL,
+        }
+    }
+
+    /// Where the system does not tell before, its group is not signalled.
+    #[cfg(not(target_os = "linux"))]
+    fn has_ended(&self) -> bool {
+        false
+    }
+
     /// Signals the whole group. An error means that there is nobody left.
     fn signal(&self, signal: Signal) {
         if let Ok(pid) = i32::try_from(self.child.id()) {
             let _is_there = killpg(Pid::from_raw(pid), signal);
         }
     }
+}
+
+/// The program that runs here, also where another one has its name by now.
+fn this_program() -> io::Result<PathBuf> {
+    if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() }
 }
 
 /// How a worker ended and what it said last.
@@ -246,11 +288,20 @@ fn tail(path: &Path) -> io::Result<String> {
     Ok(lines.get(first..).unwrap_or_default().join("\n").trim().to_owned())
 }
 
-/// A task's name as the name of a folder.
+/// A task's name as the name of a folder; of one that is cut, a number made of all of it is left.
 fn file_name(name: &str) -> String {
     let keep = |c: char| if c.is_alphanumeric() || "-_. ".contains(c) { c } else { '_' };
-    let name: String = name.chars().map(keep).take(100).collect();
-    if name.trim_matches('.').is_empty() { "_".to_owned() } else { name }
+    let mut kept: String = name.chars().map(keep).collect();
+    if kept.len() > NAME_BYTES {
+        let end = (0..=NAME_BYTES).rev().find(|&end| kept.is_char_boundary(end));
+        kept.truncate(end.unwrap_or(0));
+        // FNV-1a.
+        let hash = name.bytes().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
+        });
+        kept.push_str(&format!("-{hash:016x}"));
+    }
+    if kept.trim_matches('.').is_empty() { "_".to_owned() } else { kept }
 }
 
 #[cfg(test)]
@@ -262,6 +313,17 @@ mod tests {
         assert_eq!(file_name("smooth 1.5"), "smooth 1.5");
         assert_eq!(file_name("../etc/x"), ".._etc_x");
         assert_eq!(file_name(".."), "_");
-        assert_eq!(file_name(&"ä".repeat(500)).chars().count(), 100);
+        assert_eq!(file_name(&"a".repeat(100)), "a".repeat(100));
+    }
+
+    #[test]
+    fn long_names_of_tasks_are_cut_by_bytes_and_differ() {
+        let names = [("名", 86, 99), ("名", 87, 99), ("a", 101, 100), ("ä", 500, 100)];
+        let cut = names.map(|(char, count, kept)| {
+            let name = file_name(&char.repeat(count));
+            assert_eq!(name.len(), kept + 17, "{name}");
+            name
+        });
+        assert_ne!(cut[0], cut[1]);
     }
 }

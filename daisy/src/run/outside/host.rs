@@ -85,9 +85,7 @@ impl Host for Desk<'_> {
     }
 
     fn joined(&mut self, worker: WorkerId, _: &Hello) {
-        if let Some(task) = self.machine.coordinator.task_of(worker) {
-            self.machine.ledger.note_joined(task, worker);
-        }
+        self.machine.note_joined(worker);
     }
 
     fn used(&mut self, worker: WorkerId, peak_memory_kb: u64, cpu_ms: u64) {

@@ -37,6 +37,12 @@ impl OutsideOptions {
             reconnect_ms: 60_000,
         }
     }
+
+    /// For how long workers may be away at most: whoever is cut off must have ended itself before its
+    /// block is lent again.
+    pub(super) fn away_ms(&self) -> u64 {
+        self.reconnect_ms.max(self.silence_ms.saturating_add(self.heartbeat_ms))
+    }
 }
 
 /// Workers outside this process, and journals; with the feature `workers`, on Unix.
@@ -44,8 +50,9 @@ impl RunOptions {
     /// Where the run listens for workers: `127.0.0.1:0`, `[::]:4711`, `host:port` or `unix:/path`; may
     /// be called several times. By default on this machine only, at a port of the kernel's choice.
     ///
-    /// To let other machines reach the run, listen on an address of the network, `0.0.0.0:0` say, and
-    /// [`advertise`](Self::advertise) the name by which they know this one.
+    /// To let other machines reach the run, listen on an address of the network, `0.0.0.0:0` say. Workers are
+    /// then told the name of this machine; where they know it by another one, or its name does not lead back
+    /// to it, which is an error, [`advertise`](Self::advertise) one.
     pub fn listen(mut self, address: impl Into<String>) -> Self {
         self.outside.listen.push(address.into());
         self
