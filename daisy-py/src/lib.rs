@@ -8,6 +8,7 @@ mod client;
 mod convert;
 mod dataset;
 mod error;
+mod fork;
 mod graph;
 mod graph_store;
 mod nudge;
@@ -19,10 +20,7 @@ mod states;
 mod task;
 mod watcher;
 
-use pyo3::{
-    prelude::*,
-    types::{IntoPyDict, PyCFunction},
-};
+use pyo3::prelude::*;
 
 /// The part of the package `daisy` that is written in Rust.
 #[pymodule]
@@ -50,12 +48,8 @@ mod _daisy {
     #[pymodule_export]
     use super::task::total_write_roi;
 
-    /// What Python forks has no thread that hears signals for a run.
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        let py = module.py();
-        let forked = PyCFunction::new_closure(py, None, None, |_, _| daisy::forked())?;
-        let hooks = [("after_in_child", forked)].into_py_dict(py)?;
-        py.import("os")?.call_method("register_at_fork", (), Some(&hooks)).map(|_| ())
+        fork::watch(module.py())
     }
 }
