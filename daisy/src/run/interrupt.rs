@@ -51,12 +51,15 @@ pub(super) fn listen(stopper: &Arc<Stopper>, notifier: &Notifier) -> Result<Inte
     let watch = move || {
         let mut is_first = true;
         for signal in &mut signals {
+            let is_interrupt = signal == SIGINT;
             if !is_first {
                 stopper.end_children();
-                let is_interrupt = signal == SIGINT;
                 low_level::exit(if is_interrupt { EXIT_INTERRUPTED } else { EXIT_TERMINATED });
             }
             is_first = false;
+            if !is_interrupt {
+                stopper.note_terminated();
+            }
             let (blocks, longest) = stopper.stop();
             notifier.tell(Notice::Interrupted { blocks, longest });
         }

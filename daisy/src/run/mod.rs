@@ -156,7 +156,8 @@ fn end(hub: &Hub, hooks: Hooks, has_all_orphans: bool) -> Result<RunReport, Erro
     machine.drop_journal();
     let sender = machine.take_sender();
     let dropped = sender.as_ref().map_or(0, relay::Sender::dropped);
-    let report = report::build(&hub.pipeline, machine, dropped, has_all_orphans);
+    let mut report = report::build(&hub.pipeline, machine, dropped, has_all_orphans);
+    report.is_terminated = hooks.stopper.is_terminated();
     let (panic, counts) = (machine.panic().cloned(), machine.standing().counts());
     let fault = machine.take_fault();
     drop(held);

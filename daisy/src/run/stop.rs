@@ -99,6 +99,8 @@ pub(super) struct Stopper {
 #[derive(Default)]
 struct State {
     is_stopped: bool,
+    /// By a signal other than Ctrl-C.
+    is_terminated: bool,
     hub: Weak<Hub>,
     /// Of a thread of the run, before there was a hub.
     panic: Option<Box<dyn Any + Send>>,
@@ -114,6 +116,18 @@ impl Stopper {
         drop(state);
         self.wake.notify_all();
         hub.map(|hub| hub.interrupt()).unwrap_or_default()
+    }
+
+    /// Notes that what stops the run now is no Ctrl-C.
+    #[cfg(unix)]
+    pub(super) fn note_terminated(&self) {
+        let mut state = self.lock();
+        state.is_terminated |= !state.is_stopped;
+    }
+
+    /// Whether it was.
+    pub(super) fn is_terminated(&self) -> bool {
+        self.lock().is_terminated
     }
 
     /// The run has its hub: what it was told before is told there.

@@ -78,7 +78,7 @@ fn a_server_that_is_to_end_ends_its_workers_and_reports() {
     let (mut stage, _) = at_work();
     stage.signal("interrupt", stage.server_pid(), Signal::SIGTERM);
     stage.until_no_workers();
-    assert_eq!(stage.wait_server(), 130, "{}", stage.words());
+    assert_eq!(stage.wait_server(), 143, "{}", stage.words());
     assert_eq!(stage.report()["outcome"], "interrupted");
     assert!(stage.journal().open.is_empty());
 }
