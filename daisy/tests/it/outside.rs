@@ -12,11 +12,11 @@ use std::{
 };
 
 use daisy::{
-    BlockError, Client, ClientError, Context, Error, NetError, Roi, RunOptions, Server, Task,
-    TaskBuilder, worker,
+    BlockError, Client, ClientError, Context, Error, NetError, Notice, Roi, RunOptions, RunOutcome,
+    Server, StopHandle, Task, TaskBuilder, worker,
 };
 
-use crate::support::{Calls, line, quick};
+use crate::support::{Calls, Hears, line, quick, run_in_time};
 
 /// The folder in which workers leave what they did.
 const FOLDER: &str = "DAISY_TEST_FOLDER";
@@ -548,4 +548,33 @@ fn a_start_after_a_loss_of_power_waits_until_nobody_can_be_at_work() {
     assert!(done == 4 && took >= Duration::from_millis(1_500), "{done} {took:?}");
     let text = fs::read_to_string(journal.with_extension("run")).unwrap();
     assert!(text.contains("state=ended\n") && !text.contains("another"), "{text}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_run_that_waits_until_nobody_can_be_at_work_can_be_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = folder.path().join("journal");
+    let task = line("far", 2).num_workers(0).build().unwrap();
+    let run = |stop: &StopHandle, hears: Box<dyn FnMut(&Notice) + Send>| {
+        let options = quick().journal(&journal).stop_handle(stop).observer(Hears(hears));
+        let options = options.reconnect_for(Duration::from_secs(3_600));
+        run_in_time(options, std::slice::from_ref(&task)).unwrap()
+    };
+    let stopped = StopHandle::new();
+    stopped.stop();
+    run(&stopped, Box::new(|_| ()));
+    break_off(&journal, Some("of-another-day"));
+    for _ in 0..2 {
+        let (stop, waits) = (StopHandle::new(), Arc::new(Mutex::new(0)));
+        let (enough, own) = (stop.clone(), Arc::clone(&waits));
+        let hears = move |notice: &Notice| {
+            assert!(matches!(notice, Notice::WaitsAfterRestart { .. }), "{notice}");
+            *own.lock().unwrap() += 1;
+            enough.stop();
+        };
+        // Nobody waited to the end, so that the next start has to.
+        assert_eq!(run(&stop, Box::new(hears)).outcome, RunOutcome::Interrupted);
+        assert_eq!(*waits.lock().unwrap(), 1);
+    }
 }

@@ -7,9 +7,12 @@ use std::{
     time::Duration,
 };
 
-use daisy::{Error, Notice, Observer, RunOptions, Server, StopHandle};
+use daisy::{Error, Notice, RunOptions, Server, StopHandle};
 
-use crate::{outside::break_off, support::line};
+use crate::{
+    outside::break_off,
+    support::{Hears, line},
+};
 
 /// Makes a run of no block that is started again, and takes its port.
 fn taken(journal: &Path) -> (String, TcpListener) {
@@ -38,19 +41,6 @@ fn after_an_orderly_end_another_port_is_taken_at_once() {
     let options = RunOptions::new().journal(&journal).listen(&old);
     let error = Server::bind(options).err().unwrap();
     assert!(matches!(error, Error::Network(_)), "{error}");
-}
-
-/// What a run says of its address, and what is done about it.
-struct Hears<F>(F);
-
-impl<F: FnMut(&Notice) + Send> Observer for Hears<F> {
-    fn wants_notices(&self) -> bool {
-        true
-    }
-
-    fn noticed(&mut self, notice: &Notice) {
-        (self.0)(notice);
-    }
 }
 
 /// A run whose last start was cut off, and which looks for its address for an hour; the address is taken.
