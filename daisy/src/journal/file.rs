@@ -12,7 +12,7 @@ use std::{
 };
 
 use daisy_journal::Disk;
-use nix::fcntl::OFlag;
+use nix::{errno::Errno, fcntl::OFlag};
 
 use crate::Error;
 
@@ -253,9 +253,14 @@ pub(crate) fn no_regular_file() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, text)
 }
 
-/// Makes the names in the folder of a file durable.
+/// Makes the names in the folder of a file durable, where the file system has that.
 pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(folder_of(path))?.sync_all()
+    let synced = File::open(folder_of(path))?.sync_all();
+    let lacks_it = |error: &io::Error| {
+        let code = error.raw_os_error().map(Errno::from_raw);
+        matches!(code, Some(Errno::EINVAL | Errno::ENOTSUP | Errno::ENOSYS))
+    };
+    synced.or_else(|error| if lacks_it(&error) { Ok(()) } else { Err(error) })
 }
 
 fn folder_of(path: &Path) -> &Path {

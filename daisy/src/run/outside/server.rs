@@ -77,7 +77,10 @@ impl Server {
     /// Listens where `options` say.
     ///
     /// With a journal, key and addresses are those of the run's earlier starts, so that workers that
-    /// outlived it find it again.
+    /// outlived it find it again. An address that another program has taken meanwhile, and that the options
+    /// do not insist on, is waited for if the last start was cut off, for as long as its workers look for it
+    /// ([`reconnect_for`](RunOptions::reconnect_for)); then another one is taken. Signals and
+    /// [`StopHandle`](crate::StopHandle)s are heard from here on.
     ///
     /// # Errors
     /// [`Error`]: an address that cannot be had; a journal that another run uses; encryption switched
