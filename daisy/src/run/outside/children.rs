@@ -201,14 +201,20 @@ impl Children {
         self.running.retain(|&worker, running| {
             // What it started ends with it: nothing else knows of it. While it is not reaped, no other
             // group has its number.
-            if running.has_ended() {
-                running.signal(Signal::SIGKILL);
+            #[cfg(target_os = "linux")]
+            match running.is_to_be_reaped() {
+                None => return true,
+                Some(true) => running.signal(Signal::SIGKILL),
+                Some(false) => {}
             }
             let status = match running.child.try_wait() {
                 Ok(None) => return true,
                 Ok(Some(status)) => Some(status),
                 Err(_) => None,
             };
+            // Where nothing tells before.
+            #[cfg(not(target_os = "linux"))]
+            running.signal(Signal::SIGKILL);
             let code = status.and_then(|status| status.code());
             let is_polite = running.has_left || code == Some(EXIT_LOST);
             let text =
@@ -222,22 +228,17 @@ impl Children {
 }
 
 impl Running {
-    /// Whether it has ended and is still there to be reaped.
+    /// Once it has ended: whether it is still there to be reaped.
     #[cfg(target_os = "linux")]
-    fn has_ended(&self) -> bool {
-        let Ok(pid) = i32::try_from(self.child.id()) else { return false };
+    fn is_to_be_reaped(&self) -> Option<bool> {
+        let Ok(pid) = i32::try_from(self.child.id()) else { return Some(false) };
         let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
         match waitid(Id::Pid(Pid::from_raw(pid)), flags) {
-            Ok(status) => status != WaitStatus::StillAlive,
-            // It was ended by a signal that has no name.
-            Err(error) => error == Errno::EINVAL,
+            Ok(WaitStatus::StillAlive) => None,
+            // The second one: it was ended by a signal that has no name.
+            Ok(_) | Err(Errno::EINVAL) => Some(true),
+            Err(_) => Some(false),
         }
-    }
-
-    /// Where the system does not tell before, its group is not signalled.
-    #[cfg(not(target_os = "linux"))]
-    fn has_ended(&self) -> bool {
-        false
     }
 
     /// Signals the whole group. An error means that there is nobody left.
@@ -306,7 +307,31 @@ fn file_name(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use daisy_net::channel::Security;
+
     use super::*;
+
+    #[test]
+    fn what_a_worker_started_ends_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (task, worker, security) = (String::new(), None, Security::Clear);
+        let context = Context { addresses: Vec::new(), task, worker, security };
+        let mut children = Children::new(context, folder.path().to_path_buf());
+        let block = daisy_geometry::Roi::new([0], [10]).unwrap();
+        let task = Task::builder("task", block.clone(), block.clone(), block).num_workers(0);
+        let task = task.build().unwrap();
+        let words = ["sh", "-c", "sleep 600 & echo $!"].map(Into::into);
+        let command = WorkerCommand::Program(words.to_vec().into());
+        children.start(WorkerId(1), TaskId::new(0), &task, &command).unwrap();
+        while children.reap().is_empty() {
+            std::thread::yield_now();
+        }
+        let pid = fs::read_to_string(folder.path().join("task/worker_1.log")).unwrap();
+        let state = || fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+        while !state().is_empty() && !state().contains(") Z") {
+            std::thread::yield_now();
+        }
+    }
 
     #[test]
     fn names_of_tasks_never_leave_the_folder() {

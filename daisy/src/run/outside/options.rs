@@ -75,7 +75,7 @@ impl RunOptions {
     }
 
     /// Writes the context for workers of any task to this file (the task's name is left empty), readable
-    /// by its owner only.
+    /// by its owner only. It is removed at the end of the run.
     pub fn connection_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.outside.connection_file = Some(path.into());
         self
@@ -91,7 +91,8 @@ impl RunOptions {
     ///
     /// Finished blocks are skipped; blocks that failed for good, and what waited for them, are tried
     /// afresh. Workers that outlived a crash of this process hand in what they did. Beside it lies
-    /// `<path>.run`, with the run's key and addresses, which only its owner can read.
+    /// `<path>.run`, with the run's key and addresses, which only its owner can read. A journal is a regular file, and
+    /// has one run at a time, by whichever link it is named; it is not made shorter while it has several names.
     ///
     /// If this machine was restarted while the run was at work, the journal may lack the blocks that were
     /// lent last. The next start then lends nothing until the workers that may have them must have ended
