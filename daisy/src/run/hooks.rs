@@ -24,6 +24,7 @@ impl Hooks {
     /// Those that the options of a run ask for; it has its observers from here on.
     pub(crate) fn new(options: &mut RunOptions) -> Result<Self, Error> {
         let stopper = Arc::new(Stopper::default());
+        options.stopper = Some(Arc::clone(&stopper));
         let (sender, relay) = Relay::start(mem::take(&mut options.observers), &stopper)?.unzip();
         let notifier = Notifier::new(relay.as_ref());
         #[cfg(unix)]

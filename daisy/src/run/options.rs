@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use daisy_block::Order;
 use daisy_geometry::Roi;
 
-use super::{Error, Hooks, Pipeline, execute};
+use super::{Error, Hooks, Pipeline, execute, stop::Stopper};
 use crate::{Observer, RunReport, StopHandle, Task};
 
 /// How a run is made; [`RunOptions::run`] makes it.
@@ -41,6 +41,12 @@ pub struct RunOptions {
     pub(crate) check_timeout: Duration,
     pub(crate) handle_interrupt: bool,
     pub(crate) stop: Option<StopHandle>,
+    /// Of the run, once it is being made.
+    #[cfg_attr(
+        not(all(unix, feature = "workers")),
+        allow(dead_code, reason = "nothing waits before the first block in this build")
+    )]
+    pub(super) stopper: Option<Arc<Stopper>>,
     pub(crate) observers: Vec<Box<dyn Observer>>,
     #[cfg(all(unix, feature = "workers"))]
     pub(crate) outside: super::outside::OutsideOptions,
@@ -69,6 +75,7 @@ impl RunOptions {
             check_timeout: Duration::from_secs(60),
             handle_interrupt: false,
             stop: None,
+            stopper: None,
             observers: Vec::new(),
             #[cfg(all(unix, feature = "workers"))]
             outside: super::outside::OutsideOptions::new(),

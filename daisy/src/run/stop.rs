@@ -118,6 +118,12 @@ impl Stopper {
         hub.map(|hub| hub.interrupt()).unwrap_or_default()
     }
 
+    /// Whether the run was stopped.
+    #[cfg(all(unix, feature = "workers"))]
+    pub(super) fn is_stopped(&self) -> bool {
+        self.lock().is_stopped
+    }
+
     /// Notes that what stops the run now is no Ctrl-C.
     #[cfg(unix)]
     pub(super) fn note_terminated(&self) {

@@ -46,9 +46,10 @@ pub(in crate::run) fn prepare(
         compact_above_bytes: COMPACT_ABOVE_BYTES,
     };
     let limit = options.check_timeout.min(Duration::from_millis(outside.silence_ms / 2));
+    let stopper = options.stopper.clone().unwrap_or_default();
     let look_again = |earlier: &mut SchedulerBuilder, out: &[BlockKey]| {
         let _taken = take_over_done(&done, earlier, &out.iter().copied().collect());
-        recheck::take_over_found(pipeline, earlier, out, limit);
+        recheck::take_over_found(pipeline, earlier, out, (limit, &stopper));
     };
     let (journal, taken_up) = RunJournal::open(files, earlier, &keeping, look_again)?;
     let TakenUp { mut scheduler, epoch, adopted, mut strange, num_foreign, failed, mut notices } =
