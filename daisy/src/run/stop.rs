@@ -187,6 +187,7 @@ impl Stopper {
     }
 
     /// Ends the worker processes of the run at once, as well as that can be done.
+    #[cfg_attr(not(unix), allow(dead_code, reason = "no signal is heard there"))]
     pub(super) fn end_children(&self) {
         let Some(hub) = self.lock().hub.upgrade() else { return };
         let end = Instant::now() + PATIENCE;

@@ -3,7 +3,7 @@
 use std::{
     fs::{self, OpenOptions},
     os::unix::{
-        fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, symlink},
+        fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown, symlink},
         net::UnixListener,
     },
     path::{Path, PathBuf},
@@ -108,6 +108,24 @@ fn links_and_modes_are_as_before_after_a_journal_was_made_shorter() {
     fs::hard_link(&path, &other).unwrap();
     run(&path).unwrap();
     assert_eq!(fs::metadata(&path).unwrap().ino(), fs::metadata(&other).unwrap().ino());
+}
+
+#[test]
+fn files_of_a_run_stay_their_owners() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("j");
+    let bind = || Server::bind(RunOptions::new().journal(&path)).unwrap();
+    drop(bind());
+    run(&path).unwrap();
+    if chown(&path, Some(12_345), Some(54_321)).is_err() {
+        return crate::skipped::skipped("only root gives files away");
+    }
+    drop(bind());
+    run(&path).unwrap();
+    for path in [run_file(&path), path.clone()] {
+        let file = fs::metadata(&path).unwrap();
+        assert_eq!((file.uid(), file.gid()), (12_345, 54_321), "{}", path.display());
+    }
 }
 
 #[test]

@@ -4,18 +4,19 @@ use std::{
     ffi::OsString,
     fs::{self, File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    os::unix::fs::{MetadataExt, OpenOptionsExt, fchown},
     path::{Path, PathBuf},
 };
 
 use crate::journal::{no_regular_file, resolved, sync_folder};
 
-/// Puts a new file in the place of one that may be there.
-pub(super) fn write(path: &Path, text: &str) -> io::Result<File> {
+/// Puts a new file in the place of one that may be there; its owner is that of the file `like`, if there is
+/// one.
+pub(super) fn write(path: &Path, text: &str, like: Option<&Path>) -> io::Result<File> {
     let mut name = OsString::from(path.as_os_str());
     name.push(".new");
     let new = PathBuf::from(name);
-    let written = create(&new, text).and_then(|file| {
+    let written = create(&new, text, like).and_then(|file| {
         fs::rename(&new, path)?;
         sync_folder(path)?;
         Ok(file)
@@ -26,12 +27,18 @@ pub(super) fn write(path: &Path, text: &str) -> io::Result<File> {
     written
 }
 
-fn create(path: &Path, text: &str) -> io::Result<File> {
+fn create(path: &Path, text: &str, like: Option<&Path>) -> io::Result<File> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    if let Some(wanted) = like.map(fs::metadata).transpose()?
+        && wanted.uid() != file.metadata()?.uid()
+    {
+        // Root goes on with the run of a user, who goes on with it later.
+        let _is_given = fchown(&file, Some(wanted.uid()), Some(wanted.gid()));
+    }
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
     Ok(file)
@@ -50,7 +57,7 @@ impl KeyFile {
         if fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
             return Err(no_regular_file());
         }
-        let file = write(&path, text)?;
+        let file = write(&path, text, None)?;
         Ok(Self { path, file })
     }
 }

@@ -29,6 +29,7 @@ use crate::{
 /// See the module's text.
 pub(crate) struct RunFile {
     path: PathBuf,
+    journal: PathBuf,
     /// What an earlier start of the run wrote there.
     pub(super) known: Option<Known>,
     /// So much time has passed in this start that no worker of an earlier one can live.
@@ -74,7 +75,8 @@ impl RunFile {
             Err(error) => return Err(Error::JournalFile { path, error }),
         };
         let (known, life) = text.as_deref().map(parse).unwrap_or_default();
-        Ok(Self { path, known, has_waited: false, life, has_begun: false })
+        let journal = journal.to_path_buf();
+        Ok(Self { path, journal, known, has_waited: false, life, has_begun: false })
     }
 
     /// Whether the last start of the run did not come to its end, as far as is known.
@@ -136,7 +138,7 @@ impl RunFile {
             (false, true) => "state=running\n",
             (false, false) => "state=ended\n",
         });
-        let written = key_file::write(&self.path, &text);
+        let written = key_file::write(&self.path, &text, Some(&self.journal));
         let written =
             written.map_err(|error| Error::JournalFile { path: self.path.clone(), error });
         written.map(|_| ())
@@ -203,6 +205,7 @@ mod tests {
     fn what_was_written_is_read_again() {
         let folder = tempfile::tempdir().unwrap();
         let journal = folder.path().join("run.journal");
+        fs::write(&journal, "").unwrap();
         let mut first = RunFile::read(&journal).unwrap();
         assert!(first.known.is_none());
         let known = known();
@@ -219,6 +222,7 @@ mod tests {
     fn a_file_that_is_torn_may_be_of_a_run_that_lost_its_power() {
         let folder = tempfile::tempdir().unwrap();
         let journal = folder.path().join("run.journal");
+        fs::write(&journal, "").unwrap();
         let mut file = RunFile::read(&journal).unwrap();
         file.name(known()).unwrap();
         file.begin().unwrap();
@@ -242,6 +246,7 @@ mod tests {
     fn a_loss_of_power_is_told_from_an_end_and_from_a_crash() {
         let folder = tempfile::tempdir().unwrap();
         let journal = folder.path().join("run.journal");
+        fs::write(&journal, "").unwrap();
         let path = folder.path().join("run.journal.run");
         let is_lost = |durability| RunFile::read(&journal).unwrap().may_have_lost_power(durability);
         assert!(!is_lost(Durability::Power), "there was no run");
