@@ -193,6 +193,24 @@ impl<D: Disk> Journal<D> {
         self.rewrite()
     }
 
+    /// Commits, and gives a snapshot of everything known, for whoever puts it in the place of the file by
+    /// itself: together with what is committed from now on it is as good as that, and shorter. O(stretches
+    /// of done blocks), in memory too.
+    ///
+    /// # Errors
+    /// [`JournalError::Disk`], which poisons the journal; [`JournalError::Poisoned`].
+    pub fn shorter(&mut self) -> Result<Vec<u8>, JournalError<D::Error>> {
+        self.commit()?;
+        self.state.optimize();
+        snapshot::write(&self.state, self.tuning)
+    }
+
+    /// The disk has a snapshot of so many bytes now in the place of its first `from` ones.
+    pub const fn note_replaced(&mut self, from: u64, snapshot: u64) {
+        self.len = self.len.saturating_sub(from) + snapshot;
+        self.snapshot = snapshot;
+    }
+
     /// The length of the file in bytes, without what is not committed.
     #[must_use]
     pub const fn len_bytes(&self) -> u64 {

@@ -8,6 +8,7 @@ mod client;
 mod convert;
 mod dataset;
 mod error;
+mod fork;
 mod graph;
 mod graph_store;
 mod nudge;
@@ -19,11 +20,13 @@ mod states;
 mod task;
 mod watcher;
 
-use pyo3::pymodule;
+use pyo3::prelude::*;
 
 /// The part of the package `daisy` that is written in Rust.
 #[pymodule]
 mod _daisy {
+    use super::*;
+
     #[pymodule_export]
     use super::block::{Block, restored_block};
     #[pymodule_export]
@@ -44,4 +47,9 @@ mod _daisy {
     use super::states::{TaskState, TaskStates};
     #[pymodule_export]
     use super::task::total_write_roi;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        fork::watch(module.py())
+    }
 }

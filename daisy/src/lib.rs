@@ -29,7 +29,7 @@ pub use daisy_sched::{
 pub use daisy_net::NetError;
 #[cfg(all(unix, feature = "workers"))]
 pub use journal::Durability;
-pub use observer::{BlockEvent, EVENT_QUEUE, ObservedTask, Observer, Said, WorkerLine};
+pub use observer::{BlockEvent, EVENT_QUEUE, Notice, ObservedTask, Observer, Said, WorkerLine};
 #[cfg(feature = "progress")]
 pub use progress::Progress;
 pub use report::{
@@ -39,6 +39,9 @@ pub use report::{
 pub use run::PlantedFault;
 #[cfg(all(unix, feature = "workers"))]
 pub use run::Server;
+#[cfg(unix)]
+#[doc(hidden)]
+pub use run::forked;
 pub use run::{BlockError, Error, RunOptions, StopHandle, run_blockwise};
 pub use task::{
     BlockOutcome, BlockResult, BoxError, CheckAnswer, Loan, Task, TaskBuilder, TaskError,

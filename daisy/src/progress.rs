@@ -10,7 +10,9 @@ use daisy_block::{BlockKey, TaskId};
 use daisy_sched::Counts;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::{BlockEvent, ObservedTask, Observer, RunReport, Said, WorkerLine, report::short};
+use crate::{
+    BlockEvent, Notice, ObservedTask, Observer, RunReport, Said, WorkerLine, report::short,
+};
 
 /// How often plain lines are written at first; later it is once more for every twentieth that a run gets older.
 const LINES_EVERY: Duration = Duration::from_secs(5);
@@ -151,6 +153,14 @@ impl Observer for Progress {
             "[{task}] block {block} failed, attempt {attempts}{is_last}: {}",
             tail(&why)
         ));
+    }
+
+    fn wants_notices(&self) -> bool {
+        true
+    }
+
+    fn noticed(&mut self, notice: &Notice) {
+        self.say(&format!("daisy: {notice}"));
     }
 
     fn run_started(&mut self, tasks: &[ObservedTask]) {

@@ -184,7 +184,7 @@ impl Client {
     #[must_use]
     pub fn is_open(&self, lease: u64) -> bool {
         let silence = Duration::from_millis(self.welcome.silence_ms.max(1_000));
-        let deadline = Instant::now() + silence;
+        let deadline = Instant::now().checked_add(silence);
         let mut core = self.shared.lock();
         if !core.session.ask(lease) {
             return false;
@@ -198,11 +198,11 @@ impl Client {
             if let Some(Some(is_open)) = core.answers.get(&lease) {
                 break *is_open;
             }
-            let now = Instant::now();
-            if now >= deadline || !core.session.is_online() {
+            let left = deadline.map(|end| end.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) || !core.session.is_online() {
                 break false;
             }
-            core = self.shared.wait(core, Some(deadline - now));
+            core = self.shared.wait(core, left);
         };
         core.answers.remove(&lease);
         is_open

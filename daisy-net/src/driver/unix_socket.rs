@@ -7,16 +7,21 @@
 //! servers at the same path one is told that the address is in use.
 
 use std::{
-    fs::{self, DirBuilder, Permissions},
+    fs::{self, DirBuilder, File, Permissions, TryLockError},
     io,
     os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt},
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process,
     sync::atomic::{AtomicU32, Ordering},
+    thread,
+    time::{Duration, Instant},
 };
 
 use mio::net::UnixListener;
+
+/// For how long a server that binds in the same folder is waited for.
+const LOCK_WITHIN: Duration = Duration::from_secs(2);
 
 /// The name of a bound socket: it goes when this is dropped, if it still is that socket's.
 #[derive(Debug)]
@@ -38,9 +43,12 @@ impl Drop for SocketFile {
 
 /// Listens at `path`. A socket file that nobody listens at is replaced.
 pub(super) fn bind(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
-    remove_dead(path)?;
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let private = create_private(parent.unwrap_or(Path::new(".")))?;
+    let parent = parent.unwrap_or(Path::new("."));
+    // Of two servers that find the same dead socket, the second one would remove the first one's.
+    let _alone = lock_folder(parent);
+    remove_dead(path)?;
+    let private = create_private(parent)?;
     let result = bind_inside(&private.join("s"), path);
     // What is left in it has its real name by now, or none.
     let _ = fs::remove_file(private.join("s"));
@@ -62,6 +70,22 @@ fn bind_inside(inside: &Path, path: &Path) -> io::Result<(UnixListener, SocketFi
     let found = fs::symlink_metadata(path)?;
     let file = SocketFile { path: path.to_owned(), device: found.dev(), inode: found.ino() };
     Ok((listener, file))
+}
+
+/// Keeps other servers from binding in a folder until it is dropped; None where the file system has no such
+/// locks, or another program keeps it.
+fn lock_folder(folder: &Path) -> Option<File> {
+    let folder = File::open(folder).ok()?;
+    let end = Instant::now() + LOCK_WITHIN;
+    loop {
+        match folder.try_lock() {
+            Ok(()) => return Some(folder),
+            Err(TryLockError::WouldBlock) if Instant::now() < end => {
+                thread::park_timeout(LOCK_WITHIN / 100);
+            }
+            Err(_) => return None,
+        }
+    }
 }
 
 /// A socket that refuses connections was left behind by a process that is gone.

@@ -8,16 +8,19 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::PathBuf,
     process::Command,
+    sync::Barrier,
     thread,
     time::{Duration, Instant},
 };
 
 use daisy_net::{
     NetError,
+    channel::Security,
     driver::{
-        Address, BACKLOG_LIMIT, LineEvent, LineId, Lines, READ_LIMIT, ReadState, Ready, SendState,
-        Stream, Why, raise_file_limit,
+        Address, BACKLOG_LIMIT, Client, ClientOptions, Ended, LineEvent, LineId, Lines, READ_LIMIT,
+        ReadState, Ready, SendState, Stream, Why, raise_file_limit,
     },
+    session::ClientConfig,
 };
 
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
@@ -456,6 +459,48 @@ fn a_server_removes_only_its_own_socket_file() {
     drop(lines);
     assert!(path.exists());
     fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn of_servers_that_find_one_dead_socket_one_listens() {
+    let folder = folder("dead");
+    let path = folder.join("s");
+    for _ in 0..100 {
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        let barrier = Barrier::new(4);
+        let bind = || {
+            barrier.wait();
+            Lines::bind(&[Address::Unix(path.clone())]).ok()
+        };
+        let servers: Vec<Lines> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(bind)).collect();
+            threads.into_iter().filter_map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(servers.len(), 1, "servers listen at one name");
+        drop(servers);
+    }
+}
+
+#[test]
+fn a_client_may_wait_for_ever_to_be_let_in() {
+    let server = loopback();
+    let config = ClientConfig {
+        task: "task".to_owned(),
+        worker: None,
+        security: Security::Clear,
+        heartbeat_ms: 1_000,
+        pid: 1,
+        host: String::new(),
+    };
+    let ended = Client::connect(ClientOptions {
+        config,
+        addresses: server.local_addresses(),
+        connect_timeout: Duration::MAX,
+        refused_timeout: Duration::MAX,
+        on_end: Box::new(|_| ()),
+        randomness: || Err(io::ErrorKind::Unsupported.into()),
+    });
+    assert!(matches!(ended, Err(Ended::Thread(_))));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The journal of a run, in a file.
 
 mod file;
+mod shorten;
 mod syncer;
 
 use std::{
@@ -17,14 +18,19 @@ pub use daisy_journal::{Contents, Forgotten, ForgottenTask, JournalError, Tail, 
 use daisy_journal::{Damage, ForgetOptions, Journal, JournalOptions, OpenLease, Resumed};
 use daisy_sched::{Adopted, Output, Record, Scheduler, SchedulerBuilder, WorkerId};
 
-use self::{file::FileDisk, syncer::Syncer};
-use crate::{Error, run::LockedRunFile as RunFile};
+pub(crate) use self::file::{no_regular_file, open_regular, resolved, sync_folder};
+use self::{
+    file::FileDisk,
+    shorten::Shortening,
+    syncer::{Request, Syncer},
+};
+use crate::{Error, Notice, run::RunFile};
 
 /// The worker of leases at threads of the server: they end with it.
 const INSIDE: WorkerId = WorkerId(u64::MAX);
 /// A journal larger than this, and than twice what it would be compacted, is compacted: it is read again
 /// in some 10 ms.
-const COMPACT_ABOVE_BYTES: u64 = 1 << 20;
+pub(crate) const COMPACT_ABOVE_BYTES: u64 = 1 << 20;
 /// How often a journal is synced that only has to survive processes.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
 
@@ -45,17 +51,38 @@ pub(crate) struct Keeping {
     pub(crate) durability: Durability,
     pub(crate) keep_failed: bool,
     pub(crate) use_damaged: bool,
+    /// [`COMPACT_ABOVE_BYTES`]; less in tests.
+    pub(crate) compact_above_bytes: u64,
+}
+
+/// The files of a run's journal, which no other run has meanwhile.
+pub(crate) struct JournalFiles {
+    disk: FileDisk,
+    pub(crate) run_file: RunFile,
+}
+
+impl JournalFiles {
+    /// Locks a journal, and reads what is beside it.
+    ///
+    /// # Errors
+    /// [`Error::JournalInUse`], [`Error::JournalFile`].
+    pub(crate) fn lock(journal: &Path) -> Result<Self, Error> {
+        let disk = FileDisk::lock(journal, true)?;
+        let run_file = RunFile::read(disk.path())?;
+        Ok(Self { disk, run_file })
+    }
 }
 
 /// The journal of a run that is going on.
 pub(crate) struct RunJournal {
+    syncer: Syncer,
     journal: Journal<FileDisk>,
     path: PathBuf,
     durability: Durability,
-    syncer: Syncer,
     last_sync: Instant,
     is_dirty: bool,
-    /// Kept for its lock, and to say how the run ended.
+    shortening: Shortening,
+    /// Says how the run ended.
     run_file: RunFile,
 }
 
@@ -72,43 +99,43 @@ pub(crate) struct TakenUp {
     pub(crate) num_foreign: u64,
     /// Blocks that failed for good earlier and are left alone.
     pub(crate) failed: Vec<BlockKey>,
+    /// What there is to say.
+    pub(crate) notices: Vec<Notice>,
 }
 
 impl RunJournal {
     /// Opens a journal, and makes a scheduler that knows what was done before; `look_again` takes over what
     /// left no record, of all that these blocks wait for.
     pub(crate) fn open(
-        path: &Path,
-        run_file: RunFile,
+        files: JournalFiles,
         earlier: SchedulerBuilder,
         keeping: &Keeping,
         look_again: impl FnOnce(&mut SchedulerBuilder, &[BlockKey]),
     ) -> Result<(Self, TakenUp), Error> {
-        let wrong = |error: JournalError<_>| journal_error(path, error);
+        let JournalFiles { disk, run_file } = files;
+        let path = disk.path().to_path_buf();
+        let wrong = |error: JournalError<_>| journal_error(&path, error);
         let damage = if keeping.use_damaged { Damage::UseWhatIsBefore } else { Damage::Refuse };
         let options = JournalOptions {
             damage,
-            compact_above_bytes: COMPACT_ABOVE_BYTES,
+            compact_above_bytes: keeping.compact_above_bytes,
             ..JournalOptions::default()
         };
-        let disk = FileDisk::open(path)
-            .map_err(|error| Error::JournalFile { path: path.into(), error })?;
         let graph: &TaskGraph = earlier.graph().tasks();
         let (mut journal, resumed) = Journal::open(disk, graph, options).map_err(wrong)?;
-        if let Some(damaged) = &resumed.damaged {
-            eprintln!(
-                "daisy: the journal {} is damaged at byte {}; what comes before is used",
-                path.display(),
-                damaged.offset
-            );
-        }
-        let taken_up = take_up(&mut journal, earlier, resumed, keeping.keep_failed, look_again)
+        let damaged = resumed.damaged.as_ref().map(|damaged| Notice::JournalDamaged {
+            journal: path.clone(),
+            offset: damaged.offset,
+        });
+        let mut taken_up = take_up(&mut journal, earlier, resumed, keeping.keep_failed, look_again)
             .map_err(wrong)?;
+        taken_up.notices.extend(damaged);
         journal.commit().map_err(wrong)?;
         let syncer = Syncer::start().map_err(Error::Thread)?;
-        let (path, last_sync) = (path.to_path_buf(), Instant::now());
-        let durability = keeping.durability;
-        let own = Self { journal, path, durability, syncer, last_sync, is_dirty: false, run_file };
+        let (last_sync, is_dirty) = (Instant::now(), false);
+        let (durability, shortening) = (keeping.durability, Shortening::default());
+        let own =
+            Self { syncer, journal, path, durability, last_sync, is_dirty, shortening, run_file };
         Ok((own, taken_up))
     }
 
@@ -126,28 +153,32 @@ impl RunJournal {
         self.journal.append(&record).map_err(|error| journal_error(&self.path, error))
     }
 
-    /// Everything that was recorded goes to the file.
+    /// Everything that was recorded goes to the file. There may be something to say then.
     #[inline]
-    pub(crate) fn commit(&mut self) -> Result<(), Error> {
-        let path = &self.path;
-        let wrong = |error: JournalError<_>| journal_error(path, error);
-        if self.syncer.has_failed() {
+    pub(crate) fn commit(&mut self) -> Result<Option<Notice>, Error> {
+        if let Some(error) = self.syncer.take_failure() {
             self.journal.poison();
-            return Err(wrong(JournalError::Poisoned));
+            return Err(journal_error(&self.path, JournalError::Disk(error)));
         }
         if !self.is_dirty {
-            return Ok(());
+            return Ok(None);
         }
         self.is_dirty = false;
-        self.journal.commit().map_err(wrong)?;
-        if self.journal.wants_compaction() {
-            self.journal.compact().map_err(wrong)?;
-        }
+        self.journal.commit().map_err(|error| journal_error(&self.path, error))?;
+        let shortened = self.shortening.go_on(&mut self.journal, &self.syncer);
+        let why_not = shortened.map_err(|error| journal_error(&self.path, error))?;
         if self.last_sync.elapsed() >= SYNC_EVERY {
             self.last_sync = Instant::now();
-            self.syncer.request(None, self.journal.disk().handle());
+            self.sync_up_to(None);
         }
-        Ok(())
+        let journal = || self.path.clone();
+        Ok(why_not.map(|why| Notice::JournalStaysLong { journal: journal(), why: why.to_string() }))
+    }
+
+    fn sync_up_to(&self, turn: Option<u64>) {
+        let disk = self.journal.disk();
+        let (file, draft) = (disk.handle(), disk.draft());
+        self.syncer.request(Request { turn, file, draft, new_name: None });
     }
 
     /// The last turn whose records are as durable as they have to be; `turn` was just committed.
@@ -160,7 +191,7 @@ impl RunJournal {
 
     /// Asks for everything up to a turn, which was just committed, to be made durable.
     pub(crate) fn request_sync(&self, turn: u64) {
-        self.syncer.request(Some(turn), self.journal.disk().handle());
+        self.sync_up_to(Some(turn));
     }
 
     /// These leases of earlier starts are over: their workers must have ended.
@@ -190,14 +221,19 @@ impl RunJournal {
     }
 
     /// The end of a run; if it is whole, no block is lent any more.
-    pub(crate) fn finish(mut self, is_whole: bool) -> Result<(), Error> {
-        let path = self.path.clone();
+    pub(crate) fn finish(self, is_whole: bool) -> Result<(), Error> {
+        let Self { syncer, mut journal, path, mut run_file, .. } = self;
         let wrong = |error: JournalError<_>| journal_error(&path, error);
-        self.journal.commit().map_err(wrong)?;
-        self.journal.sync().map_err(wrong)?;
+        let failure = syncer.close();
+        journal.disk_mut().drop_draft();
+        journal.commit().map_err(wrong)?;
+        journal.sync().map_err(wrong)?;
+        if let Some(error) = failure {
+            return Err(wrong(JournalError::Disk(error)));
+        }
         // Where there is no room for that, the journal is as good, only longer.
-        let _is_short = self.journal.compact();
-        if is_whole { self.run_file.end() } else { Ok(()) }
+        let _is_short = journal.compact();
+        if is_whole && journal.disk().is_in_place() { run_file.end() } else { Ok(()) }
     }
 }
 
@@ -246,8 +282,8 @@ fn take_up(
     for &key in &failed {
         let _is_failed = scheduler.fail_for_good(key);
     }
-    let num_foreign = resumed.foreign_open;
-    Ok(TakenUp { scheduler, epoch: resumed.epoch, adopted, strange, num_foreign, failed })
+    let (num_foreign, epoch, notices) = (resumed.foreign_open, resumed.epoch, Vec::new());
+    Ok(TakenUp { scheduler, epoch, adopted, strange, num_foreign, failed, notices })
 }
 
 /// Makes blocks of a finished or interrupted run undone: those of `task` that write into `roi` (all of
@@ -307,8 +343,8 @@ fn with_disk<T>(
         &dyn Fn(JournalError<std::io::Error>) -> Error,
     ) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    let _lock = RunFile::lock(path)?;
-    action(&mut open_existing(path)?, &|error| journal_error(path, error))
+    let mut disk = FileDisk::lock(path, false)?;
+    action(&mut disk, &|error| journal_error(path, error))
 }
 
 /// What a journal says: its tasks and how much of them is done. Also while a run uses it.
@@ -317,14 +353,9 @@ fn with_disk<T>(
 /// [`Error::Journal`], [`Error::JournalFile`].
 pub fn inspect(journal: impl AsRef<Path>) -> Result<Contents, Error> {
     let path = journal.as_ref();
-    let mut disk = open_existing(path)?;
+    let disk = FileDisk::to_read(path);
+    let mut disk = disk.map_err(|error| Error::JournalFile { path: path.into(), error })?;
     daisy_journal::inspect(&mut disk).map_err(|error| journal_error(path, error))
-}
-
-fn open_existing(path: &Path) -> Result<FileDisk, Error> {
-    let error = |error| Error::JournalFile { path: path.into(), error };
-    std::fs::metadata(path).map_err(error)?;
-    FileDisk::open(path).map_err(error)
 }
 
 fn journal_error(path: &Path, error: JournalError<std::io::Error>) -> Error {

@@ -29,7 +29,15 @@ pub(crate) fn build(
     };
     let wall_time = machine.wall_time();
     let closed_connections = machine.ledger.closed_lines;
-    RunReport { outcome, tasks, wall_time, has_all_orphans, closed_connections, dropped_events }
+    RunReport {
+        outcome,
+        tasks,
+        wall_time,
+        has_all_orphans,
+        closed_connections,
+        is_terminated: false,
+        dropped_events,
+    }
 }
 
 fn summary(

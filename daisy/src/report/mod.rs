@@ -44,6 +44,8 @@ pub struct RunReport {
     /// Connections that this side closed: of peers with a wrong key, or that talked nonsense, and of
     /// workers that were given up.
     pub closed_connections: u64,
+    /// Whether SIGTERM or SIGHUP stopped it, not Ctrl-C.
+    pub is_terminated: bool,
     /// Events that observers did not get because they were slower than the run.
     pub dropped_events: u64,
 }
@@ -159,12 +161,13 @@ impl RunReport {
     }
 
     /// What a command that made this run should exit with: 0 after a success, 1 after a failure, 130
-    /// after Ctrl-C.
+    /// after Ctrl-C, 143 after SIGTERM or SIGHUP.
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self.outcome {
             RunOutcome::Success => 0,
             RunOutcome::Failed => 1,
+            RunOutcome::Interrupted if self.is_terminated => 143,
             RunOutcome::Interrupted => 130,
         }
     }

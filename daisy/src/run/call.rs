@@ -40,6 +40,17 @@ pub enum BlockError {
 impl BlockError {
     /// The longest text of an error that is kept, in bytes; the rest is cut off.
     pub const MAX_TEXT: usize = 4_096;
+
+    /// The same with another text, where it has one.
+    pub(super) fn map_text(self, change: impl FnOnce(String) -> String) -> Self {
+        match self {
+            Self::Failed(text) => Self::Failed(change(text)),
+            Self::Panicked(text) => Self::Panicked(change(text)),
+            Self::CheckFailed(text) => Self::CheckFailed(change(text)),
+            Self::WorkerDied(text) => Self::WorkerDied(change(text)),
+            other => other,
+        }
+    }
 }
 
 impl fmt::Display for BlockError {

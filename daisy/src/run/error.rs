@@ -100,6 +100,14 @@ pub enum Error {
         /// The address.
         address: String,
     },
+    /// The run listens at every address of this machine, and its name, by which workers would find it, does
+    /// not lead there.
+    HostName {
+        /// The name.
+        name: String,
+        /// What the system says.
+        error: io::Error,
+    },
     /// A worker process is wanted for a task that its program does not have.
     WorkerTask {
         /// The name of the task.
@@ -184,6 +192,7 @@ impl fmt::Display for Error {
                 "encryption is off, but other machines can reach {address}; listen on 127.0.0.1 or a \
                  unix: address, or leave encryption on"
             ),
+            Self::HostName { name, error } => host_name(f, name, error),
             Self::WorkerTask { task } => write!(
                 f,
                 "this worker process is for task '{task}', which worker::serve was not given with a \
@@ -201,6 +210,14 @@ impl fmt::Display for Error {
             Self::Journal { path, error } => write!(f, "journal {}: {error}", path.display()),
         }
     }
+}
+
+fn host_name(f: &mut fmt::Formatter<'_>, name: &str, error: &io::Error) -> fmt::Result {
+    write!(
+        f,
+        "this machine's name '{name}' does not lead back to this run ({error}); say by which address \
+         workers find it, with advertise(\"host:0\")"
+    )
 }
 
 fn internal(
@@ -230,7 +247,7 @@ impl StdError for Error {
             Self::Scheduler(error) => Some(error),
             Self::Coordinator(error) => Some(error),
             Self::Thread(error) | Self::Interrupt(error) => Some(error),
-            Self::JournalFile { error, .. } => Some(error),
+            Self::JournalFile { error, .. } | Self::HostName { error, .. } => Some(error),
             #[cfg(all(unix, feature = "workers"))]
             Self::Context(error) => Some(error),
             #[cfg(all(unix, feature = "workers"))]

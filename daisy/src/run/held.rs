@@ -89,6 +89,12 @@ impl<'a> Held<'a> {
         self.state.outside.as_mut().map(|outside| &mut outside.children)
     }
 
+    /// Ends all processes of the run without asking them.
+    pub(super) fn end_children(&mut self) {
+        #[cfg(all(unix, feature = "workers"))]
+        self.children().into_iter().for_each(Children::end_all);
+    }
+
     /// What was written down, also after a panic: its coordinator and its journal are not to be called here.
     pub(super) fn written(&mut self) -> &mut Machine {
         &mut self.state.machine
@@ -129,7 +135,7 @@ pub(super) fn note_places() {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::{sync::Arc, thread};
 
     use daisy_block::TaskId;
@@ -137,10 +143,11 @@ mod tests {
     use super::*;
     use crate::{
         Roi, RunOptions, Task,
-        run::{Pipeline, outside},
+        run::{Pipeline, outside, relay::Notifier},
     };
 
-    fn hub() -> Arc<Hub> {
+    /// A run of ten blocks that was not begun.
+    pub(in crate::run) fn hub() -> Arc<Hub> {
         let block = Roi::new([0], [10]).unwrap();
         let task = Task::builder("task", Roi::new([0], [100]).unwrap(), block.clone(), block)
             .process(|_| ())
@@ -150,7 +157,7 @@ mod tests {
         let earlier = pipeline.earlier(&options).unwrap();
         let config = pipeline.config(&options);
         let prepared = outside::prepare(&pipeline, earlier, config, &options, None).unwrap();
-        let machine = Machine::new(&pipeline, prepared, None, true);
+        let machine = Machine::new(&pipeline, prepared, (None, Notifier::new(None)), true);
         Arc::new(Hub::new(pipeline, machine, None, false))
     }
 

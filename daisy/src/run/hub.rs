@@ -22,14 +22,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use daisy_block::{BlockKey, TaskId};
-use daisy_sched::{
-    CheckId, Counts, Finding, Input, Lease, LookAhead, Moment, Outcome, Question, Stage, WorkerId,
-};
+use daisy_block::TaskId;
+use daisy_sched::{Counts, Finding, Input, Lease, LookAhead, Moment, Outcome, Stage, WorkerId};
 
 use super::{
     Pipeline, call,
     held::{self, Held},
+    inquiry::{Answer, Inquiries, Inquiry},
     machine::{Machine, Todo},
     outside::Outside,
     seat::{Done, Seat},
@@ -64,6 +63,10 @@ pub(in crate::run) struct State {
     pub(super) outside: Option<Outside>,
     pub(super) rows: Vec<Row>,
     slots: BTreeMap<WorkerId, usize>,
+    /// Slots whose workers have ended, for others.
+    free_slots: Vec<usize>,
+    /// Workers whose threads are at their end, for the driver to let go.
+    pub(super) ended: Vec<WorkerId>,
     /// The slot of the worker that got the last block: blocks are granted in stretches.
     last_slot: usize,
     pub(super) starts: VecDeque<Start>,
@@ -102,29 +105,6 @@ pub(super) enum Start {
     Checker(TaskId),
 }
 
-/// What is to be asked of a task's functions.
-#[derive(Default)]
-pub(super) struct Inquiries {
-    /// For the checkers.
-    pub(super) open: VecDeque<Inquiry>,
-    /// Checks after a block: for the worker that comes next, which is the one that ran it.
-    pub(super) after: VecDeque<(CheckId, BlockKey)>,
-    /// Checkers that wait, or are about to look.
-    pub(super) checkers: usize,
-}
-
-/// A question before a block is run.
-pub(super) enum Inquiry {
-    Check(CheckId, BlockKey, Stage),
-    Mask(Box<Question>),
-}
-
-/// What was found out about an inquiry.
-pub(super) enum Answer {
-    Check { check: CheckId, key: BlockKey, stage: Stage, found: Result<bool, String> },
-    Mask(Box<Question>, daisy_sched::Verdict, Option<String>),
-}
-
 impl Hub {
     pub(super) fn new(
         pipeline: Arc<Pipeline>,
@@ -141,6 +121,8 @@ impl Hub {
             outside,
             rows: Vec::new(),
             slots: BTreeMap::new(),
+            free_slots: Vec::new(),
+            ended: Vec::new(),
             last_slot: 0,
             starts: VecDeque::new(),
             inquiries: tasks.map(|_| Inquiries::default()).collect(),
@@ -156,17 +138,22 @@ impl Hub {
     }
 
     pub(super) fn lock(&self) -> Held<'_> {
-        let state = match self.state.try_lock() {
-            Ok(state) => state,
-            Err(TryLockError::Poisoned(error)) => error.into_inner(),
-            Err(TryLockError::WouldBlock) => {
-                self.num_waiting.fetch_add(1, Ordering::Relaxed);
-                let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-                self.num_waiting.fetch_sub(1, Ordering::Relaxed);
-                state
-            }
-        };
+        if let Some(held) = self.try_lock() {
+            return held;
+        }
+        self.num_waiting.fetch_add(1, Ordering::Relaxed);
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        self.num_waiting.fetch_sub(1, Ordering::Relaxed);
         Held::new(self, state)
+    }
+
+    /// The lock, unless another thread has it.
+    pub(super) fn try_lock(&self) -> Option<Held<'_>> {
+        match self.state.try_lock() {
+            Ok(state) => Some(Held::new(self, state)),
+            Err(TryLockError::Poisoned(error)) => Some(Held::new(self, error.into_inner())),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     /// Whether a thread waits for the lock, or was woken and is on its way to it.
@@ -375,31 +362,29 @@ impl Hub {
         let longest = times.iter().copied().chain(outside).max().unwrap_or_default();
         (times.len() + num_outside, longest)
     }
-
-    /// Calls the check function before or after a block.
-    pub(super) fn check(&self, check: CheckId, key: BlockKey, stage: Stage) -> Answer {
-        let block = self.pipeline.block(key).ok_or_else(|| "there is no such block".to_owned());
-        let task = self.pipeline.task(key.task);
-        let found = block.and_then(|block| call::check(task, &block, stage == Stage::After));
-        Answer::Check { check, key, stage, found }
-    }
-
-    /// Asks the masks of a task.
-    pub(super) fn mask(&self, question: Box<Question>) -> Answer {
-        let (verdict, error) = call::masks(self.pipeline.task(question.task), &question.roi);
-        Answer::Mask(question, verdict, error)
-    }
 }
 
 impl State {
     /// A worker is to be started.
     pub(super) fn add_row(&mut self, worker: WorkerId, task: TaskId) {
-        let slot = self.rows.len();
         let seat = Arc::new(Seat::new());
         let (is_parked, is_woken, is_dismissed) = (false, false, false);
-        self.rows.push(Row { seat, worker, task, asked: 0, is_parked, is_woken, is_dismissed });
+        let row = Row { seat, worker, task, asked: 0, is_parked, is_woken, is_dismissed };
+        let slot = self.free_slots.pop().unwrap_or(self.rows.len());
+        match self.rows.get_mut(slot) {
+            Some(place) => *place = row,
+            None => self.rows.push(row),
+        }
         self.slots.insert(worker, slot);
         self.starts.push_back(Start::Worker(slot));
+    }
+
+    /// The thread of a worker is at its end.
+    pub(super) fn end_row(&mut self, slot: usize) {
+        let worker = self.rows[slot].worker;
+        self.slots.remove(&worker);
+        self.free_slots.push(slot);
+        self.ended.push(worker);
     }
 
     #[inline]
@@ -479,9 +464,8 @@ impl State {
             }
             Answer::Mask(question, verdict, error) => {
                 if let Some(error) = error {
-                    let ledger = self.machine.ledger.task(question.task);
-                    ledger.mask_errors += 1;
-                    ledger.first_check_error.get_or_insert(error);
+                    self.machine.ledger.task(question.task).mask_errors += 1;
+                    self.machine.ledger.note_check_error(question.task, error);
                 }
                 self.machine.take_answer(now, question, verdict);
             }

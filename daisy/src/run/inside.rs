@@ -11,13 +11,14 @@ use daisy_sched::{
 use super::{
     Error, Pipeline, RunOptions,
     held::Held,
+    hooks::Hooks,
     hub::{Hub, State},
     machine::Prepared,
     pipeline::take_over_done,
 };
-use crate::{Task, task::WorkerCommand};
+use crate::{Notice, Task, task::WorkerCommand};
 
-pub(crate) type RunFile = Infallible;
+pub(crate) type JournalFiles = Infallible;
 
 pub(crate) struct Network(Infallible);
 
@@ -34,11 +35,15 @@ pub(super) fn prepare(
     mut earlier: SchedulerBuilder,
     config: CoordinatorConfig,
     _: &RunOptions,
-    _: Option<RunFile>,
+    _: Option<JournalFiles>,
 ) -> Result<Prepared, Error> {
     take_over_done(&pipeline.blocks_done()?, &mut earlier, &BTreeSet::new())?;
     let coordinator = Coordinator::new(earlier.build(), config)?;
-    Ok(Prepared { coordinator, journal: None, failed: Vec::new() })
+    Ok(Prepared::new(coordinator))
+}
+
+pub(super) fn open_for_lending(prepared: &mut Prepared, _: &Hooks) -> Result<(), Error> {
+    prepared.journal.as_ref().map_or(Ok(()), |journal| match journal.0 {})
 }
 
 impl Network {
@@ -118,7 +123,7 @@ impl RunJournal {
         match self.0 {}
     }
 
-    pub(super) fn commit(&mut self) -> Result<(), Error> {
+    pub(super) fn commit(&mut self) -> Result<Option<Notice>, Error> {
         match self.0 {}
     }
 

@@ -1,4 +1,4 @@
-//! Ctrl-C.
+//! Ctrl-C, and what is heard like it: SIGTERM from a batch system, SIGHUP from a terminal that goes.
 
 use std::{
     io,
@@ -10,46 +10,61 @@ use std::{
 };
 
 use signal_hook::{
-    consts::SIGINT,
+    consts::{SIGHUP, SIGINT, SIGTERM},
     flag,
     iterator::{Handle, Signals},
     low_level,
 };
 
-use super::{Error, hub::Hub};
+use super::{Error, relay::Notifier, stop::Stopper};
+use crate::Notice;
 
-/// What a shell expects of a program that was ended by Ctrl-C.
-const EXIT_CODE: i32 = 130;
+/// What is heard; where `nohup` has SIGHUP ignored, that stays so.
+const SIGNALS: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
+/// What a shell expects of a program that was ended by Ctrl-C, and of one that was terminated.
+const EXIT_INTERRUPTED: i32 = 130;
+const EXIT_TERMINATED: i32 = 143;
 
-/// While no run listens, Ctrl-C ends the process as if nothing had ever been installed: a handler
+/// While no run listens, a signal ends the process as if nothing had ever been installed: a handler
 /// cannot be taken away again, so it does what the system would do.
 static IDLE: OnceLock<Arc<AtomicBool>> = OnceLock::new();
-/// How many runs listen.
-static LISTENING: Mutex<usize> = Mutex::new(0);
+static LISTENING: Mutex<Listening> = Mutex::new(Listening { runs: 0, known: Vec::new() });
+
+struct Listening {
+    /// How many runs listen.
+    runs: usize,
+    /// Signals that were looked at before the first handler was installed.
+    known: Vec<i32>,
+}
 
 /// Listens until it is dropped.
 pub(super) struct Interrupts {
     handle: Handle,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<JoinHandle<Option<()>>>,
 }
 
-/// Stops the run of `hub` in good order at the first Ctrl-C, and leaves at the second.
-pub(super) fn listen(hub: &Arc<Hub>) -> Result<Interrupts, Error> {
+/// Stops a run in good order at the first signal, and leaves at the second.
+pub(super) fn listen(stopper: &Arc<Stopper>, notifier: &Notifier) -> Result<Interrupts, Error> {
     let mut signals = begin().map_err(Error::Interrupt)?;
-    let handle = signals.handle();
-    let hub = Arc::clone(hub);
+    let (handle, notifier) = (signals.handle(), notifier.clone());
+    let (stopper, own) = (Arc::clone(stopper), Arc::clone(stopper));
     let watch = move || {
         let mut is_first = true;
-        for _ in &mut signals {
-            if is_first {
-                is_first = false;
-                stop(&hub);
-            } else {
-                low_level::exit(EXIT_CODE);
+        for signal in &mut signals {
+            let is_interrupt = signal == SIGINT;
+            if !is_first {
+                stopper.end_children();
+                low_level::exit(if is_interrupt { EXIT_INTERRUPTED } else { EXIT_TERMINATED });
             }
+            is_first = false;
+            if !is_interrupt {
+                stopper.note_terminated();
+            }
+            let (blocks, longest) = stopper.stop();
+            notifier.tell(Notice::Interrupted { blocks, longest });
         }
     };
-    match Builder::new().name("daisy interrupts".to_owned()).spawn(watch) {
+    match Builder::new().name("daisy interrupts".to_owned()).spawn(move || own.watch(watch)) {
         Ok(thread) => Ok(Interrupts { handle, thread: Some(thread) }),
         Err(error) => {
             end();
@@ -58,44 +73,52 @@ pub(super) fn listen(hub: &Arc<Hub>) -> Result<Interrupts, Error> {
     }
 }
 
+/// This process is a fork of one that may listen, and has no thread that does: signals end it again. For
+/// bindings to languages that fork.
+#[doc(hidden)]
+pub fn forked() {
+    if let Some(idle) = IDLE.get() {
+        idle.store(true, Ordering::SeqCst);
+    }
+}
+
 fn begin() -> io::Result<Signals> {
     let mut listening = LISTENING.lock().unwrap_or_else(PoisonError::into_inner);
     let idle = IDLE.get_or_init(|| Arc::new(AtomicBool::new(true)));
-    if *listening == 0 {
-        // The first one of the process registers this for good.
-        if Arc::strong_count(idle) == 1 {
-            flag::register_conditional_default(SIGINT, Arc::clone(idle))?;
+    let is_heard = |signal: &i32| *signal != SIGHUP || !is_in("SigIgn", *signal);
+    let heard: Vec<i32> = SIGNALS.into_iter().filter(is_heard).collect();
+    for &signal in &heard {
+        if listening.known.contains(&signal) {
+            continue;
         }
-        idle.store(false, Ordering::SeqCst);
+        // Where the program has a handler of its own, that is what the signal does without a run.
+        if !is_in("SigCgt", signal) {
+            flag::register_conditional_default(signal, Arc::clone(idle))?;
+        }
+        listening.known.push(signal);
     }
-    let signals = Signals::new([SIGINT]);
-    if signals.is_ok() {
-        *listening += 1;
-    } else if *listening == 0 {
-        idle.store(true, Ordering::SeqCst);
-    }
-    signals
+    let signals = Signals::new(heard)?;
+    listening.runs += 1;
+    idle.store(false, Ordering::SeqCst);
+    Ok(signals)
 }
 
 fn end() {
     let mut listening = LISTENING.lock().unwrap_or_else(PoisonError::into_inner);
-    *listening = listening.saturating_sub(1);
-    if *listening == 0
+    listening.runs = listening.runs.saturating_sub(1);
+    if listening.runs == 0
         && let Some(idle) = IDLE.get()
     {
         idle.store(true, Ordering::SeqCst);
     }
 }
 
-/// The first Ctrl-C.
-fn stop(hub: &Hub) {
-    let (num_running, longest) = hub.interrupt();
-    let blocks = if num_running == 1 { "1 block" } else { &format!("{num_running} blocks") };
-    eprintln!(
-        "\ninterrupted: nothing more is started; waiting for {blocks} at work, the longest for {:.1} \
-         s so far. Press Ctrl-C again to leave at once.",
-        longest.as_secs_f64()
-    );
+/// Whether a signal is in a set of this process, as Linux tells it; elsewhere it is in none.
+fn is_in(set: &str, signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(set)?.strip_prefix(':'));
+    let bits = line.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok()).unwrap_or(0);
+    bits >> (signal - 1) & 1 == 1
 }
 
 impl Drop for Interrupts {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ops::Range};
 use daisy_block::{BlockKey, TaskId};
 use daisy_sched::{Cause, FailureCause, Stage, TaskEnding, WorkerId};
 
-use super::{call::BlockError, runs::Runs, stats::BlockTimes};
+use super::{call::BlockError, plain::plain_text, runs::Runs, stats::BlockTimes};
 
 /// How many failures of a run are kept with their causes.
 pub(crate) const MAX_FAILURES: usize = 1_000;
@@ -48,7 +48,8 @@ pub(crate) struct Workers {
     pub(crate) cpu_ms: BTreeMap<WorkerId, u64>,
 }
 
-/// What is written down of all tasks, and the errors on their way through the machine.
+/// What is written down of all tasks, and the errors on their way through the machine. What a terminal
+/// would obey in a text does not come further than here.
 #[derive(Clone, Debug)]
 pub(crate) struct Ledger {
     pub(crate) tasks: Vec<TaskLedger>,
@@ -91,6 +92,7 @@ impl Ledger {
 
     /// Keeps an error until the machine says what became of its block.
     pub(crate) fn keep(&mut self, error: BlockError) -> Cause {
+        let error = error.map_text(plain_text);
         let cause = Cause(self.next_cause);
         self.next_cause += 1;
         if self.causes.len() >= MAX_CAUSES {
@@ -107,8 +109,18 @@ impl Ledger {
         if stage == Stage::After {
             return self.keep(BlockError::CheckFailed(error));
         }
-        self.task(key.task).first_check_error.get_or_insert(error);
+        self.note_check_error(key.task, error);
         Cause::default()
+    }
+
+    /// Keeps the first error of the checks before blocks, and masks, of a task.
+    pub(crate) fn note_check_error(&mut self, task: TaskId, error: String) {
+        self.task(task).first_check_error.get_or_insert_with(|| plain_text(error));
+    }
+
+    /// Why no worker of a task could be started, or how the last one ended.
+    pub(crate) fn note_worker_error(&mut self, task: TaskId, error: String) {
+        self.task(task).worker_error = Some(plain_text(error));
     }
 
     /// The error behind what the machine says, which is not needed any more.

@@ -6,21 +6,28 @@
 #[cfg(all(unix, feature = "workers"))]
 use std::sync::mpsc::SyncSender;
 use std::{
+    collections::BTreeSet,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use daisy_block::{BlockKey, TaskId};
 use daisy_sched::{
-    CheckId, Coordinator, CoordinatorError, Counts, FailureCause, Input, KillReason, Lease,
-    LeaseId, Moment, Output, Question, Settlement, Stage, Verdict, WorkerId, WorkerKind,
+    Adopted, CheckId, Coordinator, CoordinatorError, Counts, FailureCause, Input, KillReason,
+    Lease, LeaseId, Moment, Output, Question, Settlement, Stage, Verdict, WorkerId, WorkerKind,
 };
 
 use super::{
-    Pipeline, call::BlockError, held::Panic, ledger::Ledger, outside::RunJournal, relay::Sender,
+    Pipeline,
+    call::BlockError,
+    held::Panic,
+    ledger::Ledger,
+    outside::RunJournal,
+    plain::plain_text,
+    relay::{Notifier, Sender},
     standing::Standing,
 };
-use crate::{Error, observer::Event};
+use crate::{Error, Notice, observer::Event};
 
 /// What the machine wants its driver to do.
 pub(super) enum Todo {
@@ -50,12 +57,45 @@ pub(super) struct Prepared {
     pub(super) journal: Option<RunJournal>,
     /// Blocks that failed for good in an earlier start of the run, and after how many attempts.
     pub(super) failed: Vec<(BlockKey, u32)>,
+    /// Workers of earlier starts whose leases were taken up.
+    pub(super) absent: BTreeSet<WorkerId>,
+    /// What there is to say.
+    pub(super) notices: Vec<Notice>,
+    /// Workers that must have ended before anything is lent.
+    #[cfg_attr(
+        not(all(unix, feature = "workers")),
+        allow(dead_code, reason = "there are no workers of earlier starts in this build")
+    )]
+    pub(super) awaited: Option<Awaited>,
+}
+
+/// Workers of earlier starts that may be at blocks which this run cannot lend back to them.
+#[cfg_attr(
+    not(all(unix, feature = "workers")),
+    allow(dead_code, reason = "there are no workers of earlier starts in this build")
+)]
+pub(super) struct Awaited {
+    pub(super) leases: Vec<Adopted>,
+    /// When they must have ended, from now on.
+    pub(super) wait: Duration,
+}
+
+impl Prepared {
+    /// What a run without earlier starts begins with.
+    pub(super) fn new(coordinator: Coordinator) -> Self {
+        let (failed, notices) = (Vec::new(), Vec::new());
+        let absent = BTreeSet::new();
+        Self { coordinator, journal: None, failed, absent, notices, awaited: None }
+    }
 }
 
 pub(crate) struct Machine {
     pub(crate) coordinator: Coordinator,
     pub(crate) ledger: Ledger,
     sender: Option<Sender>,
+    notifier: Notifier,
+    /// Workers of earlier starts that have not come back.
+    absent: BTreeSet<WorkerId>,
     journal: Option<RunJournal>,
     /// All workers are threads of this process.
     is_inside: bool,
@@ -76,10 +116,10 @@ impl Machine {
     pub(super) fn new(
         pipeline: &Arc<Pipeline>,
         prepared: Prepared,
-        sender: Option<Sender>,
+        (sender, notifier): (Option<Sender>, Notifier),
         is_inside: bool,
     ) -> Self {
-        let Prepared { coordinator, journal, failed } = prepared;
+        let Prepared { coordinator, journal, failed, absent, .. } = prepared;
         let mut ledger = Ledger::new(pipeline.len());
         for (key, attempts) in failed {
             let why = BlockError::Failed("failed in an earlier start of the run".to_owned());
@@ -94,6 +134,8 @@ impl Machine {
             coordinator,
             ledger,
             sender,
+            notifier,
+            absent,
             journal,
             is_inside,
             wants_settled,
@@ -122,15 +164,15 @@ impl Machine {
         self.journal = None;
     }
 
-    /// The run is over: its journal gets its last records.
-    pub(super) fn end(&mut self) {
+    /// The run is over: its journal is to get its last records, and to say whether any block is still lent.
+    pub(super) fn end(&mut self) -> Option<(RunJournal, bool)> {
+        let is_done = self.coordinator.is_done();
         self.standing = Standing::of(&self.coordinator);
-        let is_whole = !self.has_fault();
-        if let Some(journal) = self.journal.take()
-            && let Err(error) = journal.finish(is_whole)
-        {
-            self.stop(error);
+        if !is_done {
+            self.standing.settle();
         }
+        let is_whole = !self.has_fault() && is_done;
+        self.journal.take().map(|journal| (journal, is_whole))
     }
 
     /// Nothing more can be done.
@@ -141,10 +183,10 @@ impl Machine {
     /// Everything recorded so far goes to the journal's file.
     #[inline]
     pub(super) fn commit(&mut self) {
-        if let Some(journal) = &mut self.journal
-            && let Err(error) = journal.commit()
-        {
-            self.stop(error);
+        match self.journal.as_mut().map_or(Ok(None), RunJournal::commit) {
+            Ok(None) => {}
+            Ok(Some(notice)) => self.notice(notice),
+            Err(error) => self.stop(error),
         }
         self.standing.follow(&self.coordinator);
     }
@@ -343,9 +385,33 @@ impl Machine {
         ids.map(|task| self.coordinator.counts(task).unwrap_or_default()).collect()
     }
 
-    /// Whether nothing more is to be done: the run is over, or the machine refused an input.
-    pub(super) const fn is_over(&self) -> bool {
-        self.has_fault() || self.coordinator.is_done()
+    /// Whether nothing more is to be done: the run is over, or the machine refused an input. One that is
+    /// stopped does not wait for workers of earlier starts: what they have stays theirs until the next.
+    pub(super) fn is_over(&self) -> bool {
+        self.has_fault()
+            || self.coordinator.is_done()
+            || (self.coordinator.is_draining()
+                && self.num_with_absent() == self.coordinator.num_out())
+    }
+
+    /// The blocks of workers that have not come back.
+    fn num_with_absent(&self) -> u64 {
+        let leases = self.absent.iter().map(|&worker| self.coordinator.leases_of(worker).count());
+        leases.sum::<usize>() as u64
+    }
+
+    /// A worker joined, or is back.
+    #[cfg(all(unix, feature = "workers"))]
+    pub(super) fn note_joined(&mut self, worker: WorkerId) {
+        self.absent.remove(&worker);
+        if let Some(task) = self.coordinator.task_of(worker) {
+            self.ledger.note_joined(task, worker);
+        }
+    }
+
+    /// Has something of the run as a whole said.
+    pub(super) fn notice(&self, notice: Notice) {
+        self.notifier.tell_aside(notice);
     }
 
     /// Whether the run has to stop: what is not written down must not be told to anybody.
@@ -373,7 +439,7 @@ impl Machine {
     pub(super) fn give_up_task(&mut self, task: TaskId, error: String) {
         let ledger = self.ledger.task(task);
         if ledger.init_error.is_none() {
-            ledger.init_error = Some(error);
+            ledger.init_error = Some(plain_text(error));
             let now = self.now();
             self.handle(now, Input::Abandon { task });
         }

@@ -5,7 +5,9 @@ mod arrays;
 mod call;
 mod error;
 mod held;
+mod hooks;
 mod hub;
+mod inquiry;
 #[cfg(unix)]
 mod interrupt;
 mod ledger;
@@ -17,6 +19,7 @@ mod outside;
 #[path = "inside.rs"]
 mod outside;
 mod pipeline;
+mod plain;
 #[cfg(feature = "planted-faults")]
 mod planted;
 mod pool;
@@ -31,23 +34,27 @@ mod worker;
 
 use std::{mem, sync::Arc};
 
+#[cfg(unix)]
+pub use self::interrupt::forked;
 #[cfg(all(unix, feature = "workers"))]
 pub use self::outside::Server;
 #[cfg(feature = "planted-faults")]
 pub use self::planted::PlantedFault;
 pub use self::{call::BlockError, error::Error, options::RunOptions, stop::StopHandle};
 #[cfg(all(unix, feature = "workers"))]
-pub(crate) use self::{call::process as call_block, outside::RunFile as LockedRunFile};
-use self::{
-    hub::Hub,
-    outside::{Network, Outside, RunFile},
-    relay::Relay,
-};
+pub(crate) use self::{call::process as call_block, outside::RunFile};
 pub(crate) use self::{
+    hooks::Hooks,
     ledger::{Failed, TaskLedger, Workers},
     machine::Machine,
     pipeline::Pipeline,
 };
+use self::{
+    hub::Hub,
+    outside::{JournalFiles, Network, Outside},
+};
+use daisy_sched::Counts;
+
 use crate::{ObservedTask, RunReport, Task, report};
 
 /// Runs tasks and everything upstream of them, with progress bars and Ctrl-C as users expect it.
@@ -88,59 +95,74 @@ pub fn run_blockwise(tasks: &[Task]) -> Result<RunReport, Error> {
 /// Makes a run, with workers outside this process where there are sockets for them.
 pub(crate) fn execute(
     pipeline: Arc<Pipeline>,
-    mut options: RunOptions,
+    options: RunOptions,
+    mut hooks: Hooks,
     network: Option<(Network, Outside)>,
-    run_file: Option<RunFile>,
+    files: Option<JournalFiles>,
 ) -> Result<RunReport, Error> {
     pipeline.check_serial(&options)?;
     let earlier = pipeline.earlier(&options)?;
     #[cfg(feature = "arrays")]
     arrays::check(&pipeline, earlier.graph().tasks())?;
     let config = pipeline.config(&options);
-    let prepared = outside::prepare(&pipeline, earlier, config, &options, run_file)?;
-    let (sender, relay) = Relay::new(mem::take(&mut options.observers)).unzip();
+    let mut prepared = outside::prepare(&pipeline, earlier, config, &options, files)?;
+    mem::take(&mut prepared.notices).into_iter().for_each(|notice| hooks.notifier.tell(notice));
+    outside::open_for_lending(&mut prepared, &hooks)?;
     let (network, outside) = network.unzip();
+    let told = (hooks.sender.take(), hooks.notifier.clone());
     #[cfg_attr(not(feature = "planted-faults"), expect(unused_mut, reason = "no fault is planted"))]
-    let mut machine = Machine::new(&pipeline, prepared, sender, outside.is_none());
+    let mut machine = Machine::new(&pipeline, prepared, told, outside.is_none());
     #[cfg(feature = "planted-faults")]
-    machine.plant(options.planted.take());
+    machine.plant(options.planted.clone());
     let counts = machine.counts();
     let hub = Arc::new(Hub::new(pipeline, machine, outside, options.serial));
     let network = network.map(|network| network.begin(&hub)).transpose()?;
-    #[cfg(unix)]
-    let interrupts = options.handle_interrupt.then(|| interrupt::listen(&hub)).transpose()?;
-    let observers = relay.map(|relay| {
-        let tasks = hub.pipeline.tasks().zip(&counts);
-        let tasks = tasks.map(|((id, task), counts)| {
-            let (name, num_blocks) = (task.name().to_owned(), counts.total);
-            ObservedTask { id, name, num_blocks }
-        });
+    if let Some(relay) = &hooks.relay {
         let watched = Arc::clone(&hub);
-        relay.start(tasks.collect(), Box::new(move || watched.counts()))
-    });
-    let observers = observers.transpose()?;
-    if let Some(stop) = &options.stop {
-        stop.watch(&hub);
+        relay.begin(observed(&hub.pipeline, &counts), Box::new(move || watched.counts()));
     }
+    hooks.stopper.attach(&hub);
     if options.serial {
         hub.watch(|| serial::run(&hub));
     } else {
         pool::run(&hub, network);
     }
+    end(&hub, hooks, options.count_all_orphans)
+}
+
+/// What observers are told of the tasks.
+fn observed(pipeline: &Pipeline, counts: &[Counts]) -> Vec<ObservedTask> {
+    let tasks = pipeline.tasks().zip(counts);
+    let tasks = tasks.map(|((id, task), counts)| {
+        let (name, num_blocks) = (task.name().to_owned(), counts.total);
+        ObservedTask { id, name, num_blocks }
+    });
+    tasks.collect()
+}
+
+/// What came of a run that is over.
+fn end(hub: &Hub, hooks: Hooks, has_all_orphans: bool) -> Result<RunReport, Error> {
     #[cfg(unix)]
-    drop(interrupts);
+    drop(hooks.interrupts);
+    let ending = hub.lock().turn(|state| state.machine.end()).flatten();
+    // Not behind the lock, which observers want too.
+    let finished =
+        hub.watch(|| ending.map_or(Ok(()), |(journal, is_whole)| journal.finish(is_whole)));
     let mut held = hub.lock();
-    held.turn(|state| state.machine.end());
     let machine = held.written();
+    if let Some(Err(error)) = finished {
+        machine.stop(error);
+    }
     machine.drop_journal();
     let sender = machine.take_sender();
     let dropped = sender.as_ref().map_or(0, relay::Sender::dropped);
-    let report = report::build(&hub.pipeline, machine, dropped, options.count_all_orphans);
+    let mut report = report::build(&hub.pipeline, machine, dropped, has_all_orphans);
+    report.is_terminated = hooks.stopper.is_terminated();
     let (panic, counts) = (machine.panic().cloned(), machine.standing().counts());
     let fault = machine.take_fault();
     drop(held);
-    if let (Some(sender), Some(thread)) = (sender, observers) {
-        relay::finish(sender, thread, &report, counts);
+    if let Some(relay) = hooks.relay {
+        relay.finish((sender, hooks.notifier), &report, counts);
     }
     if let Some(held::Panic { message, at }) = panic {
         return Err(Error::Internal { message, at, report: Box::new(report) });

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use daisy_block::Order;
 use daisy_geometry::Roi;
 
-use super::{Error, Pipeline, execute};
+use super::{Error, Hooks, Pipeline, execute, stop::Stopper};
 use crate::{Observer, RunReport, StopHandle, Task};
 
 /// How a run is made; [`RunOptions::run`] makes it.
@@ -41,6 +41,12 @@ pub struct RunOptions {
     pub(crate) check_timeout: Duration,
     pub(crate) handle_interrupt: bool,
     pub(crate) stop: Option<StopHandle>,
+    /// Of the run, once it is being made.
+    #[cfg_attr(
+        not(all(unix, feature = "workers")),
+        allow(dead_code, reason = "nothing waits before the first block in this build")
+    )]
+    pub(super) stopper: Option<Arc<Stopper>>,
     pub(crate) observers: Vec<Box<dyn Observer>>,
     #[cfg(all(unix, feature = "workers"))]
     pub(crate) outside: super::outside::OutsideOptions,
@@ -69,6 +75,7 @@ impl RunOptions {
             check_timeout: Duration::from_secs(60),
             handle_interrupt: false,
             stop: None,
+            stopper: None,
             observers: Vec::new(),
             #[cfg(all(unix, feature = "workers"))]
             outside: super::outside::OutsideOptions::new(),
@@ -136,13 +143,14 @@ impl RunOptions {
     }
 
     /// Whether Ctrl-C stops the run in good order; off by default, since a library should not take
-    /// signals away unasked.
+    /// signals over by itself. SIGTERM, as batch systems send it, and SIGHUP are heard like it, but for a
+    /// SIGHUP that `nohup` has ignored.
     ///
-    /// The first Ctrl-C hands out nothing more and says on standard error how many blocks run and
-    /// since when; blocks at work are finished, and the report's outcome is
-    /// [`Interrupted`](crate::RunOutcome::Interrupted). The second leaves at once, exit code 130.
-    /// After the run Ctrl-C ends the process again; a program that handles SIGINT by itself should
-    /// leave this off. Has no effect on Windows.
+    /// The first hands out nothing more and says how many blocks run and for how long
+    /// ([`Notice::Interrupted`](crate::Notice::Interrupted)); `run` returns when those are finished, and the
+    /// report's outcome is [`Interrupted`](crate::RunOutcome::Interrupted). The second leaves at once, exit
+    /// code 130 after Ctrl-C, else 143. After the run signals do what they did before; a program that
+    /// handles them by itself should leave this off. Has no effect on Windows.
     pub const fn handle_interrupt(mut self, handle: bool) -> Self {
         self.handle_interrupt = handle;
         self
@@ -184,7 +192,7 @@ impl RunOptions {
     /// resource that a block needs and nobody named, threads or signal handlers that the system
     /// refuses. Later only if the run cannot go on: the journal cannot be written, or
     /// [`Error::Internal`].
-    pub fn run(self, tasks: &[Task]) -> Result<RunReport, Error> {
+    pub fn run(mut self, tasks: &[Task]) -> Result<RunReport, Error> {
         self.check()?;
         let pipeline = Pipeline::new(tasks);
         #[cfg(all(unix, feature = "workers"))]
@@ -192,10 +200,11 @@ impl RunOptions {
             return crate::Server::bind(self)?.run(tasks);
         }
         #[cfg(all(unix, feature = "workers"))]
-        let run_file = super::outside::lock_journal(&self)?;
+        let files = super::outside::lock_journal(&self)?;
         #[cfg(not(all(unix, feature = "workers")))]
-        let run_file = None;
-        execute(Arc::new(pipeline), self, None, run_file)
+        let files = None;
+        let hooks = Hooks::new(&mut self)?;
+        execute(Arc::new(pipeline), self, hooks, None, files)
     }
 
     pub(crate) fn check(&self) -> Result<(), Error> {

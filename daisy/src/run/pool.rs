@@ -1,6 +1,7 @@
 //! The thread pool: threads of its own for every task, one machine for all.
 
 use std::{
+    collections::BTreeMap,
     mem,
     sync::{
         Arc,
@@ -16,7 +17,6 @@ use daisy_sched::{Ending, Input, Moment, Reason, WorkerId};
 use super::{
     hub::{Hub, Start, State},
     outside::Network,
-    stats::BlockTimes,
     worker,
 };
 use crate::BlockError;
@@ -30,7 +30,7 @@ const STALL: Duration = Duration::from_millis(100);
 /// The threads of a run.
 #[derive(Default)]
 struct Threads {
-    workers: Vec<(TaskId, JoinHandle<Option<BlockTimes>>)>,
+    workers: BTreeMap<WorkerId, JoinHandle<Option<()>>>,
     checkers: Vec<Checker>,
 }
 
@@ -101,6 +101,7 @@ impl Driver {
         while let Some(start) = state.starts.pop_front() {
             self.threads.start(hub, start, state);
         }
+        self.threads.let_go(state);
         let now = Instant::now();
         let due = state.machine.coordinator.next_deadline();
         let moment = state.machine.moment_of(now);
@@ -160,8 +161,13 @@ impl Threads {
         let own = Arc::clone(hub);
         let work = move || own.watch(|| worker::work(&own, slot));
         match Builder::new().name(thread_name(name)).spawn(work) {
-            Ok(thread) => self.workers.push((task, thread)),
-            Err(error) => could_not_start(hub, worker, task, state, error.to_string()),
+            Ok(thread) => {
+                self.workers.insert(worker, thread);
+            }
+            Err(error) => {
+                state.end_row(slot);
+                could_not_start(hub, worker, task, state, error.to_string());
+            }
         }
     }
 
@@ -174,8 +180,7 @@ impl Threads {
         match Builder::new().name(thread_name(name)).spawn(check) {
             Ok(thread) => self.checkers.push(Checker { task, is_calling, thread }),
             Err(error) => {
-                let ledger = state.machine.ledger.task(task);
-                ledger.worker_error = Some(error.to_string());
+                state.machine.ledger.note_worker_error(task, error.to_string());
                 if self.checkers.iter().all(|checker| checker.task != task) {
                     state.machine.give_up_task(task, format!("no thread for checks: {error}"));
                     hub.route(state);
@@ -184,17 +189,19 @@ impl Threads {
         }
     }
 
-    /// Waits for all threads but those that are stuck in a check, and collects what they measured.
-    fn join(self, hub: &Hub) {
-        let times: Vec<_> = self
-            .workers
-            .into_iter()
-            .filter_map(|(task, thread)| Some((task, thread.join().ok()??)))
-            .collect();
-        let mut held = hub.lock();
-        for (task, times) in times {
-            held.written().ledger.task(task).times.merge(&times);
+    /// Gives back what is kept of threads that are at their end: each has a stack until then.
+    fn let_go(&mut self, state: &mut State) {
+        for worker in state.ended.drain(..) {
+            self.workers.remove(&worker);
         }
+    }
+
+    /// Waits for all threads but those that are stuck in a check.
+    fn join(self, hub: &Hub) {
+        for thread in self.workers.into_values() {
+            let _is_over = thread.join();
+        }
+        let held = hub.lock();
         let is_idle = |checker: &Checker| !checker.is_calling.load(Ordering::Acquire);
         let idle: Vec<Checker> = self.checkers.into_iter().filter(is_idle).collect();
         drop(held);
@@ -243,7 +250,7 @@ fn start_after_init(hub: &Arc<Hub>, worker: WorkerId, task: TaskId, state: &mut 
 }
 
 fn could_not_start(hub: &Hub, worker: WorkerId, task: TaskId, state: &mut State, text: String) {
-    state.machine.ledger.task(task).worker_error = Some(text.clone());
+    state.machine.ledger.note_worker_error(task, text.clone());
     let cause = state.machine.keep(BlockError::Failed(text));
     let now = state.machine.now();
     state.machine.handle(now, Input::Ended { worker, ending: Ending::Died(cause) });
@@ -253,4 +260,47 @@ fn could_not_start(hub: &Hub, worker: WorkerId, task: TaskId, state: &mut State,
 /// Names of threads must not contain zero bytes.
 fn thread_name(name: String) -> String {
     name.replace('\0', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU64;
+
+    use super::*;
+    use crate::{
+        Roi, RunOptions, Task,
+        run::{Machine, Pipeline, outside, relay::Notifier},
+    };
+
+    #[test]
+    fn what_a_thread_had_is_given_back_when_it_ends() {
+        const BLOCKS: u64 = 200;
+        let begun = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&begun);
+        let block = Roi::new([0], [10]).unwrap();
+        // Each block takes until the next one is begun, on the thread that is started in its place.
+        let task = Task::builder("late", Roi::new([0], [2_000]).unwrap(), block.clone(), block)
+            .timeout(Duration::from_millis(1))
+            .max_retries(0)
+            .process(move |_| {
+                let place = counter.fetch_add(1, Ordering::SeqCst) + 1;
+                while place < BLOCKS && counter.load(Ordering::SeqCst) <= place {
+                    std::thread::yield_now();
+                }
+            })
+            .build()
+            .unwrap();
+        let (pipeline, options) = (Arc::new(Pipeline::new(&[task])), RunOptions::new());
+        let earlier = pipeline.earlier(&options).unwrap();
+        let config = pipeline.config(&options);
+        let prepared = outside::prepare(&pipeline, earlier, config, &options, None).unwrap();
+        let machine = Machine::new(&pipeline, prepared, (None, Notifier::new(None)), true);
+        let hub = Arc::new(Hub::new(pipeline, machine, None, false));
+        run(&hub, None);
+        let mut held = hub.lock();
+        let calls = held.written().ledger.task(TaskId::new(0)).times.count();
+        let rows = held.turn(|state| state.rows.len()).unwrap();
+        assert_eq!((begun.load(Ordering::SeqCst), calls), (BLOCKS, BLOCKS));
+        assert!(rows < 100, "{rows} rows are kept");
+    }
 }

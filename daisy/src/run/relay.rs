@@ -1,17 +1,21 @@
 //! From the machine to the observers: a bounded queue and one thread.
 
 use std::{
+    io::{self, Write},
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
+    },
     thread::{Builder, JoinHandle},
     time::{Duration, Instant},
 };
 
 use daisy_sched::Counts;
 
-use super::Error;
+use super::{Error, stop::Stopper};
 use crate::{
-    BlockEvent, RunReport,
+    BlockEvent, Notice, RunReport,
     observer::{EVENT_QUEUE, Event, ObservedTask, Observer},
 };
 
@@ -57,62 +61,103 @@ impl Sender {
     }
 }
 
-/// Asks the machine for its counts.
-pub(super) type CountsFn = Box<dyn Fn() -> Vec<Counts> + Send>;
+/// By which threads of a run, and those who prepare it, say something of it as a whole.
+#[derive(Clone)]
+pub(super) struct Notifier(Option<SyncSender<Event>>);
 
-/// The observers before the run, then the thread that calls them.
+impl Notifier {
+    pub(super) fn new(relay: Option<&Relay>) -> Self {
+        Self(relay.map(|relay| relay.queue.clone()))
+    }
+
+    /// Not to be called with the lock held: standard error may take its time.
+    pub(super) fn tell(&self, notice: Notice) {
+        match &self.0 {
+            Some(queue) => {
+                if let Err(TrySendError::Full(Event::Noticed(notice))) =
+                    queue.try_send(Event::Noticed(notice))
+                {
+                    say(&notice);
+                }
+            }
+            None => say(&notice),
+        }
+    }
+
+    /// As [`tell`](Self::tell), from behind the lock.
+    pub(super) fn tell_aside(&self, notice: Notice) {
+        let own = self.clone();
+        // Without a thread there is nothing that could say so.
+        let _is_started =
+            Builder::new().name("daisy notice".to_owned()).spawn(move || own.tell(notice));
+    }
+}
+
+/// Where no observer wants to hear of it: standard error, which may be closed.
+fn say(notice: &Notice) {
+    let _is_heard = writeln!(io::stderr(), "\ndaisy: {notice}");
+}
+
+/// The thread that calls the observers, from the first moment of a run on.
 pub(super) struct Relay {
-    queue: Receiver<Event>,
-    observers: Vec<Box<dyn Observer>>,
+    queue: SyncSender<Event>,
+    thread: JoinHandle<Option<()>>,
 }
 
 impl Relay {
-    /// Both ends of the queue; None if nobody watches.
-    pub(super) fn new(observers: Vec<Box<dyn Observer>>) -> Option<(Sender, Self)> {
+    /// Starts the thread, and makes the machine's end of the queue; None if nobody watches. A panic in it
+    /// ends the run that `stopper` knows.
+    pub(super) fn start(
+        observers: Vec<Box<dyn Observer>>,
+        stopper: &Arc<Stopper>,
+    ) -> Result<Option<(Sender, Self)>, Error> {
         if observers.is_empty() {
-            return None;
+            return Ok(None);
         }
-        let (sender, queue) = sync_channel(EVENT_QUEUE);
+        let (queue, events) = sync_channel(EVENT_QUEUE);
         let wants_blocks = observers.iter().any(|observer| observer.wants_blocks());
         let wants_failures = observers.iter().any(|observer| observer.wants_failures());
         let wants_output = observers.iter().any(|observer| observer.wants_output());
-        let sender =
-            Sender { queue: sender, wants_blocks, wants_failures, wants_output, dropped: 0 };
-        Some((sender, Self { queue, observers }))
+        let own = Arc::clone(stopper);
+        let watch = move || own.watch(|| Watch { observers, counts: None }.run(&events));
+        let thread = Builder::new().name("daisy observers".to_owned()).spawn(watch);
+        let thread = thread.map_err(Error::Thread)?;
+        let relay = Self { queue: queue.clone(), thread };
+        Ok(Some((Sender { queue, wants_blocks, wants_failures, wants_output, dropped: 0 }, relay)))
     }
 
-    /// Starts the thread.
-    pub(super) fn start(
+    /// The run begins.
+    pub(super) fn begin(&self, tasks: Vec<ObservedTask>, counts: CountsFn) {
+        // Waits until there is room, since this event must not get lost; fails if the thread is gone.
+        let _is_heard = self.queue.send(Event::Started { tasks, counts });
+    }
+
+    /// Ends the thread: the last thing observers hear is the report.
+    pub(super) fn finish(
         self,
-        tasks: Vec<ObservedTask>,
-        counts: CountsFn,
-    ) -> Result<JoinHandle<()>, Error> {
-        let watch = move || Watch { observers: self.observers }.run(&self.queue, &tasks, &counts);
-        Builder::new().name("daisy observers".to_owned()).spawn(watch).map_err(Error::Thread)
+        others: (Option<Sender>, Notifier),
+        report: &RunReport,
+        counts: Vec<Counts>,
+    ) {
+        drop(others);
+        let _is_heard = self.queue.send(Event::Ended { report: Box::new(report.clone()), counts });
+        drop(self.queue);
+        let _is_over = self.thread.join();
     }
 }
 
-/// Ends the thread: the last thing observers hear is the report.
-pub(super) fn finish(
-    sender: Sender,
-    thread: JoinHandle<()>,
-    report: &RunReport,
-    counts: Vec<Counts>,
-) {
-    // Waits until there is room, since this event must not get lost; fails if the thread is gone.
-    let _ = sender.queue.send(Event::Ended { report: Box::new(report.clone()), counts });
-    drop(sender);
-    let _ = thread.join();
-}
+/// Asks the machine for its counts.
+type CountsFn = Box<dyn Fn() -> Vec<Counts> + Send>;
 
-/// The thread that calls the observers.
+/// What that thread does.
 struct Watch {
     observers: Vec<Box<dyn Observer>>,
+    /// None before the run has begun.
+    counts: Option<CountsFn>,
 }
 
 impl Watch {
-    fn run(mut self, queue: &Receiver<Event>, tasks: &[ObservedTask], counts: &CountsFn) {
-        self.each(|observer| observer.run_started(tasks));
+    fn run(mut self, queue: &Receiver<Event>) {
         let mut next = Instant::now();
         loop {
             let wait = next.saturating_duration_since(Instant::now());
@@ -127,8 +172,9 @@ impl Watch {
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             if Instant::now() >= next {
-                let counts = counts();
-                self.each(|observer| observer.progress(&counts));
+                if let Some(counts) = self.counts.as_ref().map(|counts| counts()) {
+                    self.each(|observer| observer.progress(&counts));
+                }
                 next = Instant::now() + PROGRESS_EVERY;
             }
         }
@@ -136,6 +182,16 @@ impl Watch {
 
     fn tell(&mut self, event: Event) {
         let (key, event) = match event {
+            Event::Started { tasks, counts } => {
+                self.counts = Some(counts);
+                return self.each(|observer| observer.run_started(&tasks));
+            }
+            Event::Noticed(notice) => {
+                if !self.observers.iter().any(|observer| observer.wants_notices()) {
+                    return say(&notice);
+                }
+                return self.each(|each| each.noticed(&notice));
+            }
             Event::TaskStarted { task } => return self.each(|each| each.task_started(task)),
             Event::TaskEnded { task } => return self.each(|each| each.task_ended(task)),
             Event::Said(line) => {
@@ -177,5 +233,26 @@ impl Watch {
         self.observers.retain_mut(|observer| {
             catch_unwind(AssertUnwindSafe(|| call(observer.as_mut()))).is_ok()
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Deaf;
+    impl Observer for Deaf {}
+
+    #[test]
+    fn a_thread_of_observers_that_panics_ends_its_run() {
+        let stopper = Arc::new(Stopper::default());
+        let (sender, relay) = Relay::start(vec![Box::new(Deaf)], &stopper).unwrap().unwrap();
+        relay.begin(Vec::new(), Box::new(|| panic!("the counts are lost")));
+        drop((sender, relay.queue));
+        assert!(relay.thread.join().unwrap().is_none());
+        // Told as soon as there is a run.
+        let hub = crate::run::held::tests::hub();
+        stopper.attach(&hub);
+        assert_eq!(hub.lock().written().panic().unwrap().message, "the counts are lost");
     }
 }

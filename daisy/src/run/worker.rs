@@ -13,7 +13,8 @@ use daisy_sched::{CheckId, Ending, Input, Lease, LookAhead, Stage, WorkerId, Wor
 
 use super::{
     call::{self, BlockError},
-    hub::{Answer, Hub, Inquiry, State},
+    hub::{Hub, State},
+    inquiry::{Answer, Inquiry},
     seat::{Done, Seat},
     stats::BlockTimes,
 };
@@ -41,18 +42,24 @@ struct Worker<'a> {
     times: BlockTimes,
 }
 
-/// Works for a task until there is nothing more to do; gives what it measured.
-pub(super) fn work(hub: &Hub, slot: usize) -> BlockTimes {
+/// Works for a task until there is nothing more to do, and leaves what it measured.
+pub(super) fn work(hub: &Hub, slot: usize) {
     let row = hub.lock().turn(|state| {
         let row = &state.rows[slot];
         (row.worker, row.task, Arc::clone(&row.seat))
     });
-    let times = BlockTimes::new();
-    let Some((id, task, seat)) = row else { return times };
+    let Some((id, task, seat)) = row else { return };
     hub.init(task);
     let handle = hub.pipeline.task(task);
     let ahead = LookAhead::new(most_ahead(&handle.0));
-    Worker { hub, slot, id, task, handle, seat, ahead, times }.run()
+    let times = BlockTimes::new();
+    let times = Worker { hub, slot, id, task, handle, seat, ahead, times }.run();
+    let mut held = hub.lock();
+    held.written().ledger.task(task).times.merge(&times);
+    held.turn(|state| {
+        state.end_row(slot);
+        hub.wake_driver(state);
+    });
 }
 
 /// Blocks that hold something dear while they wait, or whose time runs, are given singly.

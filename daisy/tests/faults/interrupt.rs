@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    fs,
     time::{Duration, Instant},
 };
 
@@ -70,6 +71,59 @@ fn ctrl_c_ends_worker_processes() {
         stage.events().iter().filter(|event| event.lease > 0).map(|event| event.attempt).collect();
     assert_eq!(attempts, [1].into());
     stage.until_no_workers();
+}
+
+#[test]
+fn a_server_that_is_to_end_ends_its_workers_and_reports() {
+    let (mut stage, _) = at_work();
+    stage.signal("interrupt", stage.server_pid(), Signal::SIGTERM);
+    stage.until_no_workers();
+    assert_eq!(stage.wait_server(), 143, "{}", stage.words());
+    assert_eq!(stage.report()["outcome"], "interrupted");
+    assert!(stage.journal().open.is_empty());
+}
+
+#[test]
+fn workers_do_not_outlive_a_server_that_leaves_at_once() {
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let (mut stage, workers) = at_work();
+        // They hear nothing any more, and nobody waits for them.
+        for worker in workers {
+            stage.signal("stop", worker, Signal::SIGSTOP);
+        }
+        stage.signal("interrupt", stage.server_pid(), signal);
+        stage.until_true("the first is heard", |stage| stage.words().contains("interrupted:"));
+        stage.signal("interrupt", stage.server_pid(), signal);
+        let code = stage.wait_server();
+        assert_eq!(code, if signal == Signal::SIGINT { 130 } else { 143 }, "{}", stage.words());
+        stage.until_no_workers();
+    }
+}
+
+#[test]
+fn ctrl_c_does_not_wait_for_workers_that_do_not_come_back() {
+    let plan = Plan { blocks: 2, reconnect_ms: 600_000, ..plan() };
+    let mut stage = Stage::new(plan, Duration::from_secs(45));
+    stage.start_server();
+    let workers = stage.until("two workers are at blocks", |events| {
+        let begun = events.iter().filter(|event| event.is("begin"));
+        let pids: BTreeSet<i32> = begun.map(|event| event.pid).collect();
+        (pids.len() == 2).then_some(pids)
+    });
+    stage.kill_server();
+    for worker in workers {
+        stage.signal("kill", worker, Signal::SIGKILL);
+    }
+    stage.until_no_workers();
+    let len = |stage: &Stage| fs::metadata(stage.path("journal")).unwrap().len();
+    let before = len(&stage);
+    stage.start_server();
+    stage.until_true("the journal is taken up", |stage| len(stage) > before);
+    stage.signal("interrupt", stage.server_pid(), Signal::SIGINT);
+    assert_eq!(stage.wait_server(), 130, "{}", stage.words());
+    assert_eq!(stage.report()["tasks"][0]["counts"]["pending"], 2);
+    // What they have is theirs until somebody knows better.
+    assert_eq!(stage.journal().open.len(), 2);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     fs,
+    net::TcpListener,
     process::Command,
     time::{Duration, Instant},
 };
@@ -153,6 +154,30 @@ fn a_grant_that_was_lost_with_the_power_is_not_made_again_while_its_worker_lives
     assert!(!lives(first), "{}", stage.words());
     let words = fs::read_to_string(stage.path("server")).unwrap();
     assert_eq!(words.matches("this machine was restarted").count(), 1, "{words}");
+    let history = History::new(stage.events());
+    history.check_complete(&stage.plan);
+    for executions in history.by_block.values() {
+        for pair in executions.windows(2) {
+            assert!(pair[0].last < pair[1].begin, "two at one block: {pair:?}");
+        }
+    }
+    stage.until_no_workers();
+}
+
+#[test]
+fn a_server_whose_port_was_taken_waits_for_it_and_then_takes_another() {
+    let plan = Plan { heartbeat_ms: 300, reconnect_ms: 3_000, ..slow(6, 400) };
+    let mut stage = Stage::new(plan, Duration::from_secs(60));
+    stage.start_server();
+    at_work(&mut stage, 2);
+    stage.kill_server();
+    let run = fs::read_to_string(stage.path("journal.run")).unwrap();
+    let address = run.lines().find_map(|line| line.strip_prefix("listen=")).expect("an address");
+    let _other = TcpListener::bind(address).unwrap();
+    stage.start_server();
+    assert_eq!(stage.wait_server(), 0, "{}", stage.words());
+    let words = fs::read_to_string(stage.path("server")).unwrap();
+    assert!(words.contains("trying again for 3 s") && words.contains("listens at"), "{words}");
     let history = History::new(stage.events());
     history.check_complete(&stage.plan);
     for executions in history.by_block.values() {

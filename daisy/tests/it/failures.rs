@@ -171,3 +171,24 @@ fn a_block_past_its_time_limit_is_a_failed_attempt_once_it_returns() {
     assert!(task.timeouts >= 1 && task.failed_attempts >= 1);
     assert!(calls.value() >= 2);
 }
+
+#[test]
+fn what_a_terminal_obeys_does_not_come_with_the_text_of_an_error() {
+    let task = line("a", 4)
+        .max_retries(0)
+        .check(|_| Err::<bool, _>("\u{1b}]0;title\u{7}no check"))
+        .process(|block| match block.key.cell {
+            0 => Err("\u{1b}[2J\u{1b}[31mred\u{1b}[0m\nand \u{202e}more"),
+            1 => panic!("\u{9b}2Jloud"),
+            _ => Ok(()),
+        })
+        .build()
+        .unwrap();
+    let report = quick().run(&[task]).unwrap();
+    let summary = &report.tasks[0];
+    let mut why: Vec<String> = summary.failures.iter().map(|one| one.why.to_string()).collect();
+    why.sort();
+    assert_eq!(why, ["panicked: loud", "red\nand more"]);
+    assert_eq!(summary.first_check_error.as_deref(), Some("no check"));
+    assert!(!report.to_string().contains('\u{1b}') && !report.to_json().contains("u001b"));
+}

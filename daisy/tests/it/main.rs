@@ -8,12 +8,18 @@
 
 #[cfg(feature = "arrays")]
 mod arrays;
+/// One way to be left out for the tests of all crates.
+#[cfg(unix)]
+#[path = "../../../tests/skipped.rs"]
+mod skipped;
 mod support;
 
 mod checks;
 #[cfg(unix)]
 mod clients;
 mod failures;
+#[cfg(all(unix, feature = "workers"))]
+mod files;
 #[cfg(feature = "planted-faults")]
 mod internal;
 #[cfg(unix)]
@@ -25,6 +31,8 @@ mod options;
 mod output;
 #[cfg(unix)]
 mod outside;
+#[cfg(all(unix, feature = "workers"))]
+mod ports;
 #[cfg(unix)]
 mod resume;
 mod runs;

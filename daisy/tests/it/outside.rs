@@ -3,17 +3,20 @@
 use std::{
     env, fs,
     io::Write,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    process, thread,
+    process,
+    sync::{Arc, Mutex},
+    thread,
     time::{Duration, Instant},
 };
 
 use daisy::{
-    BlockError, Client, ClientError, Context, Error, NetError, Roi, RunOptions, Server, Task,
-    TaskBuilder, worker,
+    BlockError, Client, ClientError, Context, Error, NetError, Notice, Roi, RunOptions, RunOutcome,
+    Server, StopHandle, Task, TaskBuilder, worker,
 };
 
-use crate::support::{Calls, line, quick};
+use crate::support::{Calls, Hears, line, quick, run_in_time};
 
 /// The folder in which workers leave what they did.
 const FOLDER: &str = "DAISY_TEST_FOLDER";
@@ -194,6 +197,35 @@ fn a_program_that_is_no_worker_ends_its_task_with_what_it_said() {
     assert!(matches!(report.tasks[0].ending, daisy::Ending::NoWorkers(_)), "{report}");
 }
 
+/// A program whose file is replaced while it runs. Nothing where this is an ordinary test.
+#[test]
+fn replaced_entry() {
+    let Some(folder) = env::var_os("DAISY_TEST_REPLACED").map(PathBuf::from) else { return };
+    let task = line("count", 4).process(|_| ()).in_processes().build().unwrap();
+    worker::serve(std::slice::from_ref(&task)).unwrap();
+    let program = folder.join("program");
+    fs::remove_file(&program).unwrap();
+    fs::write(&program, "#!/bin/sh\nexit 3\n").unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let report = options(&folder).run(&[task]).unwrap();
+    eprintln!("{report}");
+    process::exit(i32::from(report.exit_code()));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn workers_are_the_program_that_runs_whatever_has_its_name_by_now() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("program");
+    fs::copy(env::current_exe().unwrap(), &program).unwrap();
+    let run = process::Command::new(&program)
+        .args(["--exact", "outside::replaced_entry", "--nocapture"])
+        .env("DAISY_TEST_REPLACED", folder.path())
+        .output()
+        .unwrap();
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+}
+
 #[test]
 fn a_block_that_takes_too_long_is_ended_with_its_process() {
     let folder = tempfile::tempdir().unwrap();
@@ -239,7 +271,7 @@ fn workers_may_come_by_themselves_and_leave() {
     let task = line("double", 50).num_workers(0).build().unwrap();
     let server = Server::bind(RunOptions::new()).unwrap();
     let context = server.context("double");
-    let all_there = std::sync::Arc::new(std::sync::Barrier::new(3));
+    let all_there = Arc::new(std::sync::Barrier::new(3));
     let workers: Vec<_> = (0..3)
         .map(|_| {
             let all_there = all_there.clone();
@@ -358,7 +390,26 @@ fn clear_text_is_refused_where_other_machines_can_listen() {
     for address in ["127.0.0.1:0", "[::1]:0"] {
         Server::bind(RunOptions::new().listen(address).encrypt(false)).unwrap();
     }
-    Server::bind(RunOptions::new().listen("0.0.0.0:0")).unwrap();
+}
+
+#[test]
+fn workers_are_told_a_name_that_leads_to_the_run() {
+    let server = match Server::bind(RunOptions::new().listen("0.0.0.0:0")) {
+        Ok(server) => server,
+        // Where this machine does not know its own name.
+        Err(error) => return assert!(matches!(error, Error::HostName { .. }), "{error}"),
+    };
+    let context = server.context("double");
+    assert!(!context.addresses()[0].starts_with("0.0.0.0"), "{:?}", context.addresses());
+    let worker = thread::spawn(move || {
+        let client = Client::with_context(&context).unwrap();
+        while let Some(block) = client.acquire_block().unwrap() {
+            block.complete();
+        }
+    });
+    let task = line("double", 3).num_workers(0).build().unwrap();
+    assert!(server.run(&[task]).unwrap().is_success());
+    worker.join().unwrap();
 }
 
 #[test]
@@ -368,11 +419,18 @@ fn unix_sockets_and_clear_text_carry_a_run() {
     let connection = folder.path().join("connection");
     let options =
         options(folder.path()).listen(&socket).encrypt(false).connection_file(&connection);
-    let task = outside("count", 20, folder.path()).build().unwrap();
-    let report = options.run(&[task]).unwrap();
+    let (path, seen) = (connection.clone(), Arc::new(Mutex::new(Vec::new())));
+    let own = Arc::clone(&seen);
+    let task = outside("count", 20, folder.path()).init(move || {
+        let text = fs::read_to_string(&path)?;
+        *own.lock().unwrap() = text.trim().parse::<Context>().unwrap().addresses();
+        std::io::Result::Ok(())
+    });
+    let report = options.run(&[task.build().unwrap()]).unwrap();
     assert!(report.is_success(), "{report}");
-    let text = fs::read_to_string(connection).unwrap();
-    assert_eq!(text.trim().parse::<Context>().unwrap().addresses(), [socket]);
+    assert_eq!(*seen.lock().unwrap(), [socket]);
+    // The key goes with the run that it opens.
+    assert!(!connection.exists());
 }
 
 #[test]
@@ -449,7 +507,7 @@ fn a_roi_of_several_axes_arrives_as_it_was() {
 
 /// Makes the run file of a journal say that its last start did not come to its end, in another boot if
 /// that is given.
-fn break_off(journal: &Path, boot: Option<&str>) {
+pub(crate) fn break_off(journal: &Path, boot: Option<&str>) {
     let path = journal.with_extension("run");
     let text = fs::read_to_string(&path).unwrap().replace("state=ended", "state=running");
     let lines = text.lines().map(|line| match boot {
@@ -490,4 +548,33 @@ fn a_start_after_a_loss_of_power_waits_until_nobody_can_be_at_work() {
     assert!(done == 4 && took >= Duration::from_millis(1_500), "{done} {took:?}");
     let text = fs::read_to_string(journal.with_extension("run")).unwrap();
     assert!(text.contains("state=ended\n") && !text.contains("another"), "{text}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_run_that_waits_until_nobody_can_be_at_work_can_be_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = folder.path().join("journal");
+    let task = line("far", 2).num_workers(0).build().unwrap();
+    let run = |stop: &StopHandle, hears: Box<dyn FnMut(&Notice) + Send>| {
+        let options = quick().journal(&journal).stop_handle(stop).observer(Hears(hears));
+        let options = options.reconnect_for(Duration::from_secs(3_600));
+        run_in_time(options, std::slice::from_ref(&task)).unwrap()
+    };
+    let stopped = StopHandle::new();
+    stopped.stop();
+    run(&stopped, Box::new(|_| ()));
+    break_off(&journal, Some("of-another-day"));
+    for _ in 0..2 {
+        let (stop, waits) = (StopHandle::new(), Arc::new(Mutex::new(0)));
+        let (enough, own) = (stop.clone(), Arc::clone(&waits));
+        let hears = move |notice: &Notice| {
+            assert!(matches!(notice, Notice::WaitsAfterRestart { .. }), "{notice}");
+            *own.lock().unwrap() += 1;
+            enough.stop();
+        };
+        // Nobody waited to the end, so that the next start has to.
+        assert_eq!(run(&stop, Box::new(hears)).outcome, RunOutcome::Interrupted);
+        assert_eq!(*waits.lock().unwrap(), 1);
+    }
 }

@@ -12,8 +12,8 @@ use std::{
 };
 
 use daisy::{
-    Block, BlockEvent, BlockKey, BlockResult, Error, ObservedTask, Observer, Roi, RunOptions,
-    RunReport, Task, TaskBuilder, TaskId,
+    Block, BlockEvent, BlockKey, BlockResult, Error, Notice, ObservedTask, Observer, Roi,
+    RunOptions, RunReport, Task, TaskBuilder, TaskId,
 };
 
 /// A ROI in one dimension.
@@ -141,5 +141,18 @@ impl Observer for Log {
 
     fn run_ended(&mut self, report: &RunReport) {
         self.note(format!("run ended, {:?}", report.outcome));
+    }
+}
+
+/// Is told what a run says of itself.
+pub(crate) struct Hears<F>(pub(crate) F);
+
+impl<F: FnMut(&Notice) + Send> Observer for Hears<F> {
+    fn wants_notices(&self) -> bool {
+        true
+    }
+
+    fn noticed(&mut self, notice: &Notice) {
+        (self.0)(notice);
     }
 }

@@ -33,9 +33,10 @@ use nix::{
     unistd::Pid,
 };
 
-use super::{group, output::Heard, plain::plain};
+use super::{group, output::Heard};
 use crate::{
     Context, Task,
+    run::plain::plain,
     task::WorkerCommand,
     workers::worker::{EXIT_LOST, host_name},
 };
@@ -45,6 +46,8 @@ const TERM_GRACE: Duration = Duration::from_millis(500);
 /// How much of the end of a worker's output goes into the report.
 const TAIL_BYTES: u64 = 2_048;
 const TAIL_LINES: usize = 12;
+/// How much of a task's name names its folder: file systems know 255 bytes, some fewer.
+const NAME_BYTES: usize = 100;
 
 /// All worker processes of a run.
 pub(in crate::run) struct Children {
@@ -129,8 +132,12 @@ impl Children {
         let context = Context { worker: Some(worker.0), is_for_leader, ..context };
         let mut command = match command {
             WorkerCommand::Itself => {
-                let mut command = Command::new(std::env::current_exe()?);
-                command.args(std::env::args_os().skip(1));
+                let mut command = Command::new(this_program()?);
+                let mut words = std::env::args_os();
+                words.next().into_iter().for_each(|name| {
+                    command.arg0(name);
+                });
+                command.args(words);
                 command
             }
             WorkerCommand::Program(words) => {
@@ -234,6 +241,11 @@ impl Children {
         workers.into_iter().for_each(|process| self.end(process, true));
     }
 
+    /// Ends all processes without asking: this one is about to leave.
+    pub(in crate::run) fn end_all(&mut self) {
+        self.running.values().for_each(|running| running.signal(Signal::SIGKILL));
+    }
+
     /// When those are to be killed that were asked to end and do not: [`look_after`](Self::look_after)
     /// is wanted then.
     pub(super) const fn next_kill(&self) -> Option<Instant> {
@@ -259,11 +271,11 @@ impl Children {
         let mut gone = Vec::new();
         let mut next_kill = self.next_kill;
         self.running.retain(|&worker, running| {
-            if !running.has_ended && !group::has_ended(&mut running.child) {
-                return true;
-            }
+            let is_there =
+                if running.has_ended { Some(true) } else { group::ended(&mut running.child) };
+            let Some(is_there) = is_there else { return true };
             let is_killed = running.has_ended && running.kill_at.is_none();
-            if !is_killed && group::has_others(running.child.id()) {
+            if is_there && !is_killed && group::has_others(running.child.id()) {
                 if !std::mem::replace(&mut running.has_ended, true) {
                     running.signal(Signal::SIGTERM);
                     let at = *running.kill_at.get_or_insert_with(|| Instant::now() + TERM_GRACE);
@@ -271,7 +283,9 @@ impl Children {
                 }
                 return true;
             }
-            running.signal(Signal::SIGKILL);
+            if is_there {
+                running.signal(Signal::SIGKILL);
+            }
             let status = running.child.try_wait().ok().flatten();
             gone.push(running.gone(worker, status));
             false
@@ -314,6 +328,11 @@ impl Running {
     }
 }
 
+/// The program that runs here, also where another one has its name by now.
+fn this_program() -> io::Result<PathBuf> {
+    if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() }
+}
+
 /// How a worker ended and what it said last.
 fn obituary(worker: WorkerId, status: Option<ExitStatus>, log: &Path) -> String {
     let how = match status {
@@ -349,22 +368,64 @@ fn tail(path: &Path) -> io::Result<String> {
     Ok(lines.get(first..).unwrap_or_default().join("\n").trim().to_owned())
 }
 
-/// A task's name as the name of a folder.
+/// A task's name as the name of a folder; of one that is cut, a number made of all of it is left.
 fn file_name(name: &str) -> String {
     let keep = |c: char| if c.is_alphanumeric() || "-_. ".contains(c) { c } else { '_' };
-    let name: String = name.chars().map(keep).take(100).collect();
-    if name.trim_matches('.').is_empty() { "_".to_owned() } else { name }
+    let mut kept: String = name.chars().map(keep).collect();
+    if kept.len() > NAME_BYTES {
+        let end = (0..=NAME_BYTES).rev().find(|&end| kept.is_char_boundary(end));
+        kept.truncate(end.unwrap_or(0));
+        // FNV-1a.
+        let hash = name.bytes().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
+        });
+        kept.push_str(&format!("-{hash:016x}"));
+    }
+    if kept.trim_matches('.').is_empty() { "_".to_owned() } else { kept }
 }
 
 #[cfg(test)]
 mod tests {
+
     use super::*;
+
+    #[test]
+    fn what_a_worker_started_ends_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let context = "address=127.0.0.1%3A9:task=:key=none".parse().unwrap();
+        let mut children = Children::new(context, folder.path().to_path_buf());
+        let block = daisy_geometry::Roi::new([0], [10]).unwrap();
+        let task = Task::builder("task", block.clone(), block.clone(), block).num_workers(0);
+        let task = task.build().unwrap();
+        let words = ["sh", "-c", "sleep 600 & echo $!"].map(Into::into);
+        let command = WorkerCommand::Program(words.to_vec().into());
+        children.start(WorkerId(1), TaskId::new(0), &task, &command).unwrap();
+        while children.reap().is_empty() {
+            std::thread::yield_now();
+        }
+        let pid = fs::read_to_string(folder.path().join("task/worker_1.log")).unwrap();
+        let state = || fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+        while !state().is_empty() && !state().contains(") Z") {
+            std::thread::yield_now();
+        }
+    }
 
     #[test]
     fn names_of_tasks_never_leave_the_folder() {
         assert_eq!(file_name("smooth 1.5"), "smooth 1.5");
         assert_eq!(file_name("../etc/x"), ".._etc_x");
         assert_eq!(file_name(".."), "_");
-        assert_eq!(file_name(&"ä".repeat(500)).chars().count(), 100);
+        assert_eq!(file_name(&"a".repeat(100)), "a".repeat(100));
+    }
+
+    #[test]
+    fn long_names_of_tasks_are_cut_by_bytes_and_differ() {
+        let names = [("名", 86, 99), ("名", 87, 99), ("a", 101, 100), ("ä", 500, 100)];
+        let cut = names.map(|(char, count, kept)| {
+            let name = file_name(&char.repeat(count));
+            assert_eq!(name.len(), kept + 17, "{name}");
+            name
+        });
+        assert_ne!(cut[0], cut[1]);
     }
 }

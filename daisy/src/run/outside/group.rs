@@ -2,22 +2,28 @@
 
 use std::process::Child;
 
-/// Whether a child has ended. It stays a zombie where the system allows to ask so: its number, and that of its group, is
-/// nobody else's until it is waited for.
+/// None while a child lives; then whether its number, and that of its group, is still its own: where the system tells of an
+/// end before the child is waited for, it is until then.
 #[cfg(target_os = "linux")]
-pub(super) fn has_ended(child: &mut Child) -> bool {
+pub(super) fn ended(child: &mut Child) -> Option<bool> {
     use nix::{
+        errno::Errno,
         sys::wait::{Id, WaitPidFlag, WaitStatus, waitid},
         unistd::Pid,
     };
     let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-    let Ok(pid) = i32::try_from(child.id()) else { return true };
-    !matches!(waitid(Id::Pid(Pid::from_raw(pid)), flags), Ok(WaitStatus::StillAlive))
+    let Ok(pid) = i32::try_from(child.id()) else { return Some(false) };
+    match waitid(Id::Pid(Pid::from_raw(pid)), flags) {
+        Ok(WaitStatus::StillAlive) => None,
+        // The second one: it was ended by a signal that has no name.
+        Ok(_) | Err(Errno::EINVAL) => Some(true),
+        Err(_) => Some(false),
+    }
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn has_ended(child: &mut Child) -> bool {
-    !matches!(child.try_wait(), Ok(None))
+pub(super) fn ended(child: &mut Child) -> Option<bool> {
+    if matches!(child.try_wait(), Ok(None)) { None } else { Some(true) }
 }
 
 /// Whether a group has members that live, beside its leader. False where the system does not say.

@@ -90,9 +90,7 @@ impl Host for Desk<'_> {
         if let Some(process) = process {
             self.children.note_joined(process, worker);
         }
-        if let Some(task) = self.machine.coordinator.task_of(worker) {
-            self.machine.ledger.note_joined(task, worker);
-        }
+        self.machine.note_joined(worker);
     }
 
     fn used(&mut self, worker: WorkerId, peak_memory_kb: u64, cpu_ms: u64) {

@@ -10,10 +10,10 @@
 mod children;
 mod group;
 mod host;
+mod key_file;
 mod network;
 mod options;
 mod output;
-mod plain;
 mod prepare;
 mod recheck;
 mod run_file;
@@ -22,12 +22,16 @@ mod server;
 use daisy_net::{driver::LineWaker, switchboard::Switchboard};
 use daisy_sched::{KillReason, Lease, LeaseId, WorkerId};
 
-pub(super) use self::{children::Children, host::Desk, prepare::prepare};
+pub(super) use self::{
+    children::Children,
+    host::Desk,
+    prepare::{open_for_lending, prepare},
+};
 pub(crate) use self::{
     network::Network, options::OutsideOptions, prepare::lock_journal, run_file::RunFile,
 };
 use super::Pipeline;
-pub(crate) use crate::journal::RunJournal;
+pub(crate) use crate::journal::{JournalFiles, RunJournal};
 pub use server::Server;
 
 /// What stands behind the hub's lock in a run that has workers outside.

@@ -19,7 +19,7 @@ use signal_hook::{consts::SIGCHLD, iterator::Signals};
 
 use super::{Desk, Outside, children::GoneAs, output, server::refused};
 use crate::{
-    BlockError, Error,
+    BlockError, Error, Notice,
     run::{
         held::Held,
         hub::{Hub, State},
@@ -46,9 +46,9 @@ pub(crate) struct Network {
     /// How many the last poll gave.
     num_events: usize,
     buffer: Vec<u8>,
-    ended_children: Option<(signal_hook::iterator::Handle, JoinHandle<()>)>,
+    ended_children: Option<(signal_hook::iterator::Handle, JoinHandle<Option<()>>)>,
     /// The thread that reads what children write.
-    output: Option<JoinHandle<()>>,
+    output: Option<JoinHandle<Option<()>>>,
     /// What went wrong with the file limit; said once there are many workers.
     pub(super) limit: Option<String>,
     /// How many connections of nobody are kept.
@@ -84,7 +84,7 @@ impl Network {
                 });
             }
         });
-        self.watch_children()?;
+        self.watch_children(hub)?;
         self.listen_to_children(hub)?;
         for (id, task) in hub.pipeline.tasks() {
             // Nobody is started for such a task, so that nobody else would call it.
@@ -97,25 +97,28 @@ impl Network {
         Ok(self)
     }
 
-    fn watch_children(&mut self) -> Result<(), Error> {
+    fn watch_children(&mut self, hub: &Arc<Hub>) -> Result<(), Error> {
         let mut signals = Signals::new([SIGCHLD]).map_err(Error::Interrupt)?;
         let (handle, waker) = (signals.handle(), self.lines.waker());
+        let own = Arc::clone(hub);
         let watch = move || {
-            for _ in &mut signals {
-                let _is_awake = waker.wake();
-            }
+            own.watch(|| {
+                for _ in &mut signals {
+                    let _is_awake = waker.wake();
+                }
+            })
         };
         let thread = Builder::new().name("daisy children".to_owned()).spawn(watch);
         self.ended_children = Some((handle, thread.map_err(Error::Thread)?));
         Ok(())
     }
 
-    fn listen_to_children(&mut self, hub: &Hub) -> Result<(), Error> {
+    fn listen_to_children(&mut self, hub: &Arc<Hub>) -> Result<(), Error> {
         let mut held = hub.lock();
         let has_children = hub.pipeline.tasks().any(|(_, task)| task.0.worker.is_some());
         let queue = held.written().output_queue().filter(|_| has_children);
         if let (Some(queue), Some(children)) = (queue, held.children()) {
-            let (ear, thread) = output::listen(queue)?;
+            let (ear, thread) = output::listen(hub, queue)?;
             children.set_ear(Some(ear));
             self.output = Some(thread);
         }
@@ -169,8 +172,8 @@ impl Network {
                 },
                 LineEvent::Readable(id) => self.read(hub, state, id),
                 LineEvent::Starved(kind) => {
-                    let hint = self.limit.take().unwrap_or_else(|| kind.to_string());
-                    eprintln!("daisy: no more workers can connect for now: {hint}");
+                    let why = self.limit.take().unwrap_or_else(|| kind.to_string());
+                    machine.notice(Notice::NoConnections { why });
                 }
             }
         }
@@ -218,7 +221,7 @@ impl Network {
                 GoneAs::Left => Ending::Left,
                 GoneAs::Launched => Ending::HandedOn,
                 GoneAs::Died | GoneAs::Failed => {
-                    machine.ledger.task(gone.task).worker_error = Some(gone.text.clone());
+                    machine.ledger.note_worker_error(gone.task, gone.text.clone());
                     Ending::Died(machine.keep(BlockError::WorkerDied(gone.text)))
                 }
             };
@@ -382,6 +385,7 @@ mod tests {
         run::{
             Pipeline,
             outside::{Children, prepare},
+            relay::Notifier,
         },
         task::WorkerCommand,
     };
@@ -411,7 +415,7 @@ mod tests {
         let context = Context { addresses, task, worker, security, reconnect_ms, is_for_leader };
         let children = Children::new(context, folder.to_path_buf());
         let outside = Outside::new(Switchboard::new(config), children, network.lines().waker());
-        let machine = Machine::new(&pipeline, prepared, None, false);
+        let machine = Machine::new(&pipeline, prepared, (None, Notifier::new(None)), false);
         (Arc::new(Hub::new(pipeline, machine, Some(outside), false)), network)
     }
 

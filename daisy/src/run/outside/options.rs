@@ -37,6 +37,12 @@ impl OutsideOptions {
             reconnect_ms: 60_000,
         }
     }
+
+    /// For how long workers may be away at most: whoever is cut off must have ended itself before its
+    /// block is lent again.
+    pub(super) fn away_ms(&self) -> u64 {
+        self.reconnect_ms.max(self.silence_ms.saturating_add(self.heartbeat_ms))
+    }
 }
 
 /// Workers outside this process, and journals; with the feature `workers`, on Unix.
@@ -44,8 +50,9 @@ impl RunOptions {
     /// Where the run listens for workers: `127.0.0.1:0`, `[::]:4711`, `host:port` or `unix:/path`; may
     /// be called several times. By default on this machine only, at a port of the kernel's choice.
     ///
-    /// To let other machines reach the run, listen on an address of the network, `0.0.0.0:0` say, and
-    /// [`advertise`](Self::advertise) the name by which they know this one.
+    /// To let other machines reach the run, listen on an address of the network, `0.0.0.0:0` say. Workers are
+    /// then told the name of this machine; where they know it by another one, or its name does not lead back
+    /// to it, which is an error, [`advertise`](Self::advertise) one.
     pub fn listen(mut self, address: impl Into<String>) -> Self {
         self.outside.listen.push(address.into());
         self
@@ -68,7 +75,7 @@ impl RunOptions {
     }
 
     /// Writes the context for workers of any task to this file (the task's name is left empty), readable
-    /// by its owner only.
+    /// by its owner only. It is removed at the end of the run.
     pub fn connection_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.outside.connection_file = Some(path.into());
         self
@@ -84,7 +91,8 @@ impl RunOptions {
     ///
     /// Finished blocks are skipped; blocks that failed for good, and what waited for them, are tried
     /// afresh. Workers that outlived a crash of this process hand in what they did. Beside it lies
-    /// `<path>.run`, with the run's key and addresses, which only its owner can read.
+    /// `<path>.run`, with the run's key and addresses, which only its owner can read. A journal is a regular file, and
+    /// has one run at a time, by whichever link it is named; it is not made shorter while it has several names.
     ///
     /// If this machine was restarted while the run was at work, the journal may lack the blocks that were
     /// lent last. The next start then lends nothing until the workers that may have them must have ended

@@ -16,7 +16,10 @@ use std::{
     io::{self, Read, Seek, SeekFrom},
     mem,
     path::PathBuf,
-    sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender},
+    sync::{
+        Arc,
+        mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender},
+    },
     thread::{Builder, JoinHandle},
     time::{Duration, Instant},
 };
@@ -24,10 +27,10 @@ use std::{
 use daisy_block::TaskId;
 use daisy_sched::WorkerId;
 
-use super::plain::plain;
 use crate::{
     Error,
     observer::{Event, Said, WorkerLine},
+    run::{hub::Hub, plain::plain},
 };
 
 /// How often the files are looked at.
@@ -47,10 +50,14 @@ pub(super) enum Heard {
 }
 
 /// Starts the thread, which ends with the last sender.
-pub(super) fn listen(queue: SyncSender<Event>) -> Result<(Sender<Heard>, JoinHandle<()>), Error> {
+pub(super) fn listen(
+    hub: &Arc<Hub>,
+    queue: SyncSender<Event>,
+) -> Result<(Sender<Heard>, JoinHandle<Option<()>>), Error> {
     // One entry for each process that starts or ends, and nobody may wait who sends it.
     let (sender, heard) = mpsc::channel();
-    let listen = move || Ear { tails: BTreeMap::new(), queue }.listen(&heard);
+    let own = Arc::clone(hub);
+    let listen = move || own.watch(|| Ear { tails: BTreeMap::new(), queue }.listen(&heard));
     let thread = Builder::new().name("daisy output".to_owned()).spawn(listen);
     Ok((sender, thread.map_err(Error::Thread)?))
 }

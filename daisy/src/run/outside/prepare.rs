@@ -1,25 +1,24 @@
 //! What happens before a run's first block: its journal is opened and what it says is taken over.
 
-use std::{
-    collections::BTreeSet,
-    sync::Arc,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use daisy_block::BlockKey;
 use daisy_sched::{Adopted, Adoption, Coordinator, CoordinatorConfig, Scheduler, SchedulerBuilder};
 
 use super::recheck;
 use crate::{
-    Error, RunOptions,
-    journal::{Keeping, RunJournal, TakenUp},
-    run::{LockedRunFile, Pipeline, machine::Prepared, pipeline::take_over_done},
+    Error, Notice, RunOptions,
+    journal::{COMPACT_ABOVE_BYTES, JournalFiles, Keeping, RunJournal, TakenUp},
+    run::{
+        Hooks, Pipeline,
+        machine::{Awaited, Prepared},
+        pipeline::take_over_done,
+    },
 };
 
-/// The lock on the journal of a run without sockets, if it has one.
-pub(crate) fn lock_journal(options: &RunOptions) -> Result<Option<LockedRunFile>, Error> {
-    options.outside.journal.as_deref().map(LockedRunFile::lock).transpose()
+/// The files of a run's journal, locked, if it has one.
+pub(crate) fn lock_journal(options: &RunOptions) -> Result<Option<JournalFiles>, Error> {
+    options.outside.journal.as_deref().map(JournalFiles::lock).transpose()
 }
 
 /// Makes the machine of a run, with everything that is known from its earlier starts.
@@ -28,46 +27,71 @@ pub(in crate::run) fn prepare(
     mut earlier: SchedulerBuilder,
     mut config: CoordinatorConfig,
     options: &RunOptions,
-    run_file: Option<LockedRunFile>,
+    files: Option<JournalFiles>,
 ) -> Result<Prepared, Error> {
     let outside = &options.outside;
     config.heartbeat_ms = outside.heartbeat_ms;
     config.silence_ms = outside.silence_ms;
-    // Whoever is cut off must have ended itself before its block is lent again.
-    config.reconnect_ms = outside.reconnect_ms.max(outside.silence_ms + outside.heartbeat_ms);
+    config.reconnect_ms = outside.away_ms();
     let done = pipeline.blocks_done()?;
-    let (Some(path), Some(run_file)) = (&outside.journal, run_file) else {
+    let Some(files) = files else {
         take_over_done(&done, &mut earlier, &BTreeSet::new())?;
-        let coordinator = Coordinator::new(earlier.build(), config)?;
-        return Ok(Prepared { coordinator, journal: None, failed: Vec::new() });
+        return Ok(Prepared::new(Coordinator::new(earlier.build(), config)?));
     };
+    let has_waited = files.run_file.has_waited;
     let keeping = Keeping {
         durability: outside.durability,
         keep_failed: outside.keep_failed,
         use_damaged: outside.use_damaged,
+        compact_above_bytes: COMPACT_ABOVE_BYTES,
     };
     let limit = options.check_timeout.min(Duration::from_millis(outside.silence_ms / 2));
+    let stopper = options.stopper.clone().unwrap_or_default();
     let look_again = |earlier: &mut SchedulerBuilder, out: &[BlockKey]| {
         let _taken = take_over_done(&done, earlier, &out.iter().copied().collect());
-        recheck::take_over_found(pipeline, earlier, out, limit);
+        recheck::take_over_found(pipeline, earlier, out, (limit, &stopper));
     };
-    let (mut journal, taken_up) = RunJournal::open(path, run_file, earlier, &keeping, look_again)?;
-    let TakenUp { mut scheduler, epoch, adopted, mut strange, num_foreign, failed } = taken_up;
+    let (journal, taken_up) = RunJournal::open(files, earlier, &keeping, look_again)?;
+    let TakenUp { mut scheduler, epoch, adopted, mut strange, num_foreign, failed, mut notices } =
+        taken_up;
     config.epoch = epoch;
-    let misfits = admit(adopted, &scheduler, &mut config)?;
+    // Those that had the time to come back and could not find this run have ended.
+    let misfits = if has_waited { adopted } else { admit(adopted, &scheduler, &mut config)? };
     misfits.iter().try_for_each(|one| scheduler.put_back(one.key))?;
     strange.extend(misfits);
+    let absent = config.adopted.iter().map(|one| one.worker).collect();
     let num_strange = strange.len() as u64 + num_foreign;
     let lacks_grants = journal.may_lack_grants() && has_open_blocks(&scheduler);
-    if num_strange > 0 || lacks_grants {
-        wait_for_workers(num_strange, lacks_grants, config.reconnect_ms);
-        journal.end_leases(&strange)?;
+    let wait = Duration::from_millis(if has_waited { 0 } else { config.reconnect_ms });
+    if num_strange > 0 && !has_waited {
+        notices.push(Notice::WaitsForBlocks { blocks: num_strange, wait });
     }
-    journal.begin()?;
+    if lacks_grants && !has_waited {
+        notices.push(Notice::WaitsAfterRestart { wait });
+    }
+    let awaited = (num_strange > 0 || lacks_grants).then_some(Awaited { leases: strange, wait });
     let failed: Vec<(BlockKey, u32)> =
         failed.into_iter().map(|key| (key, scheduler.attempts(key))).collect();
     let coordinator = Coordinator::new(scheduler, config)?;
-    Ok(Prepared { coordinator, journal: Some(journal), failed })
+    Ok(Prepared { coordinator, journal: Some(journal), failed, absent, notices, awaited })
+}
+
+/// Workers of an earlier start may be at blocks that this run cannot lend back to them: of tasks that it
+/// does not have, or that wait for others now; or at some that it does not know of, since what was written
+/// down last was lost with the machine's power. Nothing is lent until they must have ended; a run that is
+/// stopped meanwhile lends nothing, and leaves that to the next one.
+pub(in crate::run) fn open_for_lending(
+    prepared: &mut Prepared,
+    hooks: &Hooks,
+) -> Result<(), Error> {
+    let Some(journal) = &mut prepared.journal else { return Ok(()) };
+    if let Some(Awaited { leases, wait }) = prepared.awaited.take() {
+        if hooks.stopper.wait(wait) {
+            return Ok(());
+        }
+        journal.end_leases(&leases)?;
+    }
+    journal.begin()
 }
 
 /// Leaves the leases that the coordinator can take up to it, and gives back the others: of too many units
@@ -87,36 +111,6 @@ fn admit(
 fn has_open_blocks(scheduler: &Scheduler) -> bool {
     let counts = scheduler.graph().tasks().ids().map(|task| scheduler.counts(task));
     counts.flatten().any(|counts| counts.finished() < counts.total)
-}
-
-/// Workers of an earlier start may be at blocks that this run cannot lend back to them: of tasks that it
-/// does not have, or that wait for others now; or at some that it does not know of, since what was written
-/// down last was lost with the machine's power. Nothing is lent until they must have ended.
-fn wait_for_workers(num_leases: u64, lacks_grants: bool, reconnect_ms: u64) {
-    let wait =
-        format!("waiting {} s until their workers must have ended", reconnect_ms.div_ceil(1_000));
-    if num_leases > 0 {
-        eprintln!(
-            "daisy: {num_leases} blocks of an earlier start of this run, which do not fit into this one, \
-             may still be at work; {wait}"
-        );
-    }
-    if lacks_grants {
-        eprintln!(
-            "daisy: this machine was restarted, perhaps for want of power, while an earlier start of this \
-             run was at work; blocks that it lent last may still be at work elsewhere without being in \
-             the journal; {wait}"
-        );
-    }
-    let deadline = Instant::now() + Duration::from_millis(reconnect_ms);
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return;
-        }
-        // It may return early.
-        thread::park_timeout(left);
-    }
 }
 
 #[cfg(test)]

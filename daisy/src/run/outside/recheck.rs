@@ -11,7 +11,7 @@ use std::{
     collections::{BTreeSet, VecDeque},
     sync::{
         Arc, Mutex, PoisonError,
-        mpsc::{self, Sender},
+        mpsc::{self, RecvTimeoutError, Sender},
     },
     thread::Builder,
     time::{Duration, Instant},
@@ -20,10 +20,12 @@ use std::{
 use daisy_block::BlockKey;
 use daisy_sched::{SchedulerBuilder, Verdict};
 
-use crate::run::{Pipeline, call};
+use crate::run::{Pipeline, call, stop::Stopper};
 
 /// The most blocks that are asked for: of leases that wait for more, none can be taken up.
 const MAX_ASKED: usize = 4_096;
+/// How often it is looked whether the run is stopped.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Functions that are called at a time: they wait for disks, not cores.
 const MAX_THREADS: usize = 16;
 
@@ -32,7 +34,7 @@ pub(super) fn take_over_found(
     pipeline: &Arc<Pipeline>,
     earlier: &mut SchedulerBuilder,
     out: &[BlockKey],
-    limit: Duration,
+    (limit, stopper): (Duration, &Stopper),
 ) {
     let mut wanted: BTreeSet<BlockKey> = BTreeSet::new();
     for &key in out {
@@ -44,7 +46,7 @@ pub(super) fn take_over_found(
             wanted.extend(inputs);
         }
     }
-    for key in ask(pipeline, wanted, limit) {
+    for key in ask(pipeline, wanted, (limit, stopper)) {
         let _is_new = earlier.take_over(key.task, key.cell..key.cell + 1);
     }
 }
@@ -56,8 +58,12 @@ fn can_be_asked(pipeline: &Pipeline, key: BlockKey) -> bool {
     (task.checks.before.is_some() || !task.masks.is_empty()) && task.init.is_none()
 }
 
-/// The blocks that are found done, or masked, in time.
-fn ask(pipeline: &Arc<Pipeline>, wanted: BTreeSet<BlockKey>, limit: Duration) -> Vec<BlockKey> {
+/// The blocks that are found done, or masked, in time, and before the run is stopped.
+fn ask(
+    pipeline: &Arc<Pipeline>,
+    wanted: BTreeSet<BlockKey>,
+    (limit, stopper): (Duration, &Stopper),
+) -> Vec<BlockKey> {
     let num_wanted = wanted.len();
     let open: Arc<Mutex<VecDeque<BlockKey>>> = Arc::new(Mutex::new(wanted.into_iter().collect()));
     let (answers, found) = mpsc::channel();
@@ -72,8 +78,9 @@ fn ask(pipeline: &Arc<Pipeline>, wanted: BTreeSet<BlockKey>, limit: Duration) ->
     let mut done = Vec::new();
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        match found.recv_timeout(left) {
+        match found.recv_timeout(left.min(LOOK_EVERY)) {
             Ok((key, is_done)) => done.extend(is_done.then_some(key)),
+            Err(RecvTimeoutError::Timeout) if !left.is_zero() && !stopper.is_stopped() => {}
             Err(_) => break,
         }
     }
@@ -120,6 +127,14 @@ mod tests {
     /// Whether block 3 of a task can be taken up that reads block 3 of another one, and whether the
     /// other's blocks count as skipped.
     fn is_taken_up(first: TaskBuilder, limit: Duration) -> (bool, u64) {
+        is_taken_up_unless_stopped(first, limit, &Stopper::default())
+    }
+
+    fn is_taken_up_unless_stopped(
+        first: TaskBuilder,
+        limit: Duration,
+        stopper: &Stopper,
+    ) -> (bool, u64) {
         let (total, block) = (Roi::new([0], [80]).unwrap(), Roi::new([0], [10]).unwrap());
         let first = first.process(|_| ()).build().unwrap();
         let second = Task::builder("second", total, block.clone(), block)
@@ -130,7 +145,7 @@ mod tests {
         let pipeline = Arc::new(Pipeline::new(&[second]));
         let mut earlier = pipeline.earlier(&RunOptions::new()).unwrap();
         let out = BlockKey::new(TaskId::new(1), 3);
-        take_over_found(&pipeline, &mut earlier, &[out], limit);
+        take_over_found(&pipeline, &mut earlier, &[out], (limit, stopper));
         let mut taken_up = earlier.take_up();
         let is_acquired = taken_up.acquire_block(out).is_ok();
         let skipped = taken_up.build().counts(TaskId::new(0)).unwrap().skipped;
@@ -163,13 +178,21 @@ mod tests {
     fn nobody_waits_for_a_function_that_hangs() {
         let is_over = Arc::new(AtomicBool::new(false));
         let over = Arc::clone(&is_over);
-        let hangs = first().check(move |_| {
-            while !over.load(Ordering::Acquire) {
-                thread::yield_now();
-            }
-            true
-        });
-        assert_eq!(is_taken_up(hangs, Duration::from_millis(20)), (false, 0));
+        let hangs = move || {
+            let over = Arc::clone(&over);
+            first().check(move |_| {
+                while !over.load(Ordering::Acquire) {
+                    thread::yield_now();
+                }
+                true
+            })
+        };
+        assert_eq!(is_taken_up(hangs(), Duration::from_millis(20)), (false, 0));
+        // Who stops the run does not wait either.
+        let stopper = Stopper::default();
+        stopper.stop();
+        let long = Duration::from_secs(3_600);
+        assert_eq!(is_taken_up_unless_stopped(hangs(), long, &stopper), (false, 0));
         is_over.store(true, Ordering::Release);
     }
 }

@@ -3,40 +3,40 @@
 //! Lines of `name=value`: `key` (64 hexadecimal digits, or `none`), `secret` (64 more, from which
 //! workers' secrets are made), `listen` and `advertise` (addresses, any number), `boot` (the kernel's
 //! name for the time since it was booted; Linux only) and `state` (`running`, or `ended`: no worker of
-//! the run was at a block any more). Lines with other names mean nothing. Only its owner can read it. The
-//! file is locked for as long as the run lives, which is what keeps a second run off the same journal.
+//! the run was at a block any more). Lines with other names mean nothing. Only its owner can read it; each
+//! time it is written as a whole, beside itself. What keeps a second run off is the lock on the journal.
 //!
 //! Grants are written before they are sent, but not synced. So after a loss of power workers on other
 //! machines may be at blocks that the journal does not show as lent. Such a loss is known by a file that
-//! says `running` and has another `boot`: nothing is lent then until those workers must have ended.
+//! says `running` and has another `boot`, or that does not say how its run ended: nothing is lent then
+//! until those workers must have ended.
 
 use std::{
-    ffi::OsString,
-    fs::{self, File, OpenOptions, TryLockError},
-    io::{self, Read, Seek, SeekFrom, Write},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    fs,
+    io::{self, Read},
     path::{Path, PathBuf},
-    thread,
-    time::{Duration, Instant},
 };
 
 use daisy_net::{channel::Security, driver::Address};
 
+use super::key_file;
 use crate::{
     Durability, Error,
+    journal::open_regular,
     workers::{hex, unhex},
 };
 
-/// How long a lock may outlive the run that had it.
-const PATIENCE: Duration = Duration::from_millis(500);
-
-/// The locked file of a run.
+/// See the module's text.
 pub(crate) struct RunFile {
-    file: File,
     path: PathBuf,
+    journal: PathBuf,
     /// What an earlier start of the run wrote there.
     pub(super) known: Option<Known>,
+    /// So much time has passed in this start that no worker of an earlier one can live.
+    pub(super) has_waited: bool,
     life: Life,
+    /// Blocks may have been lent.
+    has_begun: bool,
 }
 
 /// What became of the last start of the run.
@@ -46,6 +46,8 @@ struct Life {
     boot: Option<String>,
     /// It did not come to its end.
     is_running: bool,
+    /// Nobody can tell: something is missing.
+    is_torn: bool,
 }
 
 /// Where a run is found, and by which key.
@@ -59,28 +61,27 @@ pub(super) struct Known {
 }
 
 impl RunFile {
-    /// Locks the file beside a journal, and reads what is there.
+    /// Reads what is beside a journal, whose name leads there without links.
     ///
     /// # Errors
-    /// [`Error::JournalInUse`]: another run is at it.
-    pub(crate) fn lock(journal: &Path) -> Result<Self, Error> {
-        let mut name = OsString::from(journal.as_os_str());
+    /// [`Error::JournalFile`].
+    pub(crate) fn read(journal: &Path) -> Result<Self, Error> {
+        let mut name = journal.as_os_str().to_owned();
         name.push(".run");
         let path = PathBuf::from(name);
-        let io = |error: io::Error| Error::JournalFile { path: path.clone(), error };
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let mut file = options.open(&path).map_err(io)?;
-        lock_patiently(&file).map_err(|error| match error {
-            TryLockError::WouldBlock => Error::JournalInUse { path: journal.to_path_buf() },
-            TryLockError::Error(error) => io(error),
-        })?;
-        // It may have been made by somebody with another umask.
-        file.set_permissions(fs::Permissions::from_mode(0o600)).map_err(io)?;
-        let mut text = String::new();
-        file.read_to_string(&mut text).map_err(io)?;
-        let (known, life) = parse(&text);
-        Ok(Self { file, path, known, life })
+        let text = match read(&path) {
+            Ok(text) => Some(text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(Error::JournalFile { path, error }),
+        };
+        let (known, life) = text.as_deref().map(parse).unwrap_or_default();
+        let journal = journal.to_path_buf();
+        Ok(Self { path, journal, known, has_waited: false, life, has_begun: false })
+    }
+
+    /// Whether the last start of the run did not come to its end, as far as is known.
+    pub(super) const fn is_cut_off(&self) -> bool {
+        self.life.is_running
     }
 
     /// Writes down where the run is found; what became of its last start stays there.
@@ -93,19 +94,25 @@ impl RunFile {
     /// where that has none and a run has to survive it, for want of proof.
     pub(crate) fn may_have_lost_power(&self, durability: Durability) -> bool {
         let is_other = match (&self.life.boot, boot_id()) {
+            _ if self.life.is_torn => true,
             (Some(then), Some(now)) => *then != now,
             _ => durability == Durability::Power,
         };
-        self.known.is_some() && self.life.is_running && is_other
+        self.life.is_running && is_other
     }
 
     /// From now on blocks may be lent.
     pub(crate) fn begin(&mut self) -> Result<(), Error> {
-        self.live(Life { boot: boot_id(), is_running: true })
+        self.has_begun = true;
+        self.live(Life { boot: boot_id(), is_running: true, is_torn: false })
     }
 
     /// No block is lent any more.
     pub(crate) fn end(&mut self) -> Result<(), Error> {
+        // What became of earlier starts is still so for one that lent nothing.
+        if !self.has_begun {
+            return Ok(());
+        }
         self.live(Life { is_running: false, ..self.life.clone() })
     }
 
@@ -126,37 +133,22 @@ impl RunFile {
         known.listen.iter().for_each(|address| text.push_str(&format!("listen={address}\n")));
         known.advertise.iter().for_each(|address| text.push_str(&format!("advertise={address}\n")));
         self.life.boot.iter().for_each(|boot| text.push_str(&format!("boot={boot}\n")));
-        text.push_str(if self.life.is_running { "state=running\n" } else { "state=ended\n" });
-        let written = self
-            .file
-            .seek(SeekFrom::Start(0))
-            .and_then(|_| self.file.write_all(text.as_bytes()))
-            .and_then(|()| self.file.set_len(text.len() as u64))
-            .and_then(|()| self.file.sync_data());
-        written.map_err(|error| Error::JournalFile { path: self.path.clone(), error })
+        text.push_str(match (self.life.is_torn, self.life.is_running) {
+            (true, _) => "state=unknown\n",
+            (false, true) => "state=running\n",
+            (false, false) => "state=ended\n",
+        });
+        let written = key_file::write(&self.path, &text, Some(&self.journal));
+        let written =
+            written.map_err(|error| Error::JournalFile { path: self.path.clone(), error });
+        written.map(|_| ())
     }
 }
 
-impl Drop for RunFile {
-    /// Closing is not enough: a process that is being started by another thread has a copy of the file until it runs
-    /// its own program.
-    fn drop(&mut self) {
-        let _of_no_use_any_more = self.file.unlock();
-    }
-}
-
-/// Locks a file. One that was killed while it started a process leaves it locked for a moment more.
-fn lock_patiently(file: &File) -> Result<(), TryLockError> {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        match file.try_lock() {
-            // Nobody tells when a lock is free, but to those who wait without end.
-            Err(TryLockError::WouldBlock) if Instant::now() < end => {
-                thread::park_timeout(PATIENCE / 50);
-            }
-            result => return result,
-        }
-    }
+fn read(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    open_regular(path, fs::OpenOptions::new().read(true))?.read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// What a file says. One that does not say how its run ended may be of one that did not.
@@ -165,8 +157,10 @@ fn parse(text: &str) -> (Option<Known>, Life) {
         let mut lines = text.lines().filter_map(|line| line.split_once('='));
         lines.find(|(name, _)| *name == wanted).map(|(_, value)| value)
     };
-    let is_running = !text.is_empty() && of("state") != Some("ended");
-    (parse_known(text), Life { boot: of("boot").map(str::to_owned), is_running })
+    let known = parse_known(text);
+    let is_torn = known.is_none() || !matches!(of("state"), Some("running" | "ended"));
+    let is_running = is_torn || of("state") != Some("ended");
+    (known, Life { boot: of("boot").map(str::to_owned), is_running, is_torn })
 }
 
 fn parse_known(text: &str) -> Option<Known> {
@@ -194,56 +188,67 @@ fn boot_id() -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
-    #[test]
-    fn what_was_written_is_read_again_and_nobody_else_gets_the_lock() {
-        let folder = tempfile::tempdir().unwrap();
-        let journal = folder.path().join("run.journal");
-        let mut first = RunFile::lock(&journal).unwrap();
-        assert!(first.known.is_none());
-        let known = Known {
+    fn known() -> Known {
+        Known {
             security: Security::Key([0xC3; 32]),
             secret: [1; 32],
             listen: vec!["127.0.0.1:4711".parse().unwrap(), "unix:/tmp/a=b".parse().unwrap()],
             advertise: vec!["host:4711".parse().unwrap()],
-        };
+        }
+    }
+
+    #[test]
+    fn what_was_written_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = folder.path().join("run.journal");
+        fs::write(&journal, "").unwrap();
+        let mut first = RunFile::read(&journal).unwrap();
+        assert!(first.known.is_none());
+        let known = known();
         first.name(known.clone()).unwrap();
-        assert!(matches!(RunFile::lock(&journal), Err(Error::JournalInUse { .. })));
         let mode = fs::metadata(&first.path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        drop(first);
-        let again = RunFile::lock(&journal).unwrap().known.clone().unwrap();
+        let again = RunFile::read(&journal).unwrap().known.unwrap();
         assert!(matches!(again.security, Security::Key(key) if key == [0xC3; 32]));
         assert_eq!((again.secret, again.listen), (known.secret, known.listen.clone()));
         assert_eq!(again.advertise, known.advertise);
     }
 
     #[test]
-    fn a_copy_of_the_file_in_a_process_being_started_does_not_keep_the_lock() {
+    fn a_file_that_is_torn_may_be_of_a_run_that_lost_its_power() {
         let folder = tempfile::tempdir().unwrap();
         let journal = folder.path().join("run.journal");
-        let first = RunFile::lock(&journal).unwrap();
-        let copy = first.file.try_clone().unwrap();
-        drop(first);
-        let second = RunFile::lock(&journal).unwrap();
-        drop((second, copy));
-        // Of one that was killed it does, until its program runs.
-        let held =
-            OpenOptions::new().write(true).open(folder.path().join("run.journal.run")).unwrap();
-        held.try_lock().unwrap();
-        let waiting = thread::spawn(move || RunFile::lock(&journal).is_ok());
-        thread::park_timeout(PATIENCE / 10);
-        drop(held);
-        assert!(waiting.join().unwrap());
+        fs::write(&journal, "").unwrap();
+        let mut file = RunFile::read(&journal).unwrap();
+        file.name(known()).unwrap();
+        file.begin().unwrap();
+        let path = folder.path().join("run.journal.run");
+        let whole = fs::read(&path).unwrap();
+        let is_lost = |durability| RunFile::read(&journal).unwrap().may_have_lost_power(durability);
+        for len in 0..whole.len() - 1 {
+            fs::write(&path, &whole[..len]).unwrap();
+            assert!(is_lost(Durability::Process) && is_lost(Durability::Power), "{len} bytes");
+        }
+        // It is so until blocks are lent, whatever is written before.
+        let mut file = RunFile::read(&journal).unwrap();
+        file.name(known()).unwrap();
+        file.end().unwrap();
+        assert!(is_lost(Durability::Process));
+        file.begin().unwrap();
+        assert!(!is_lost(Durability::Process));
     }
 
     #[test]
     fn a_loss_of_power_is_told_from_an_end_and_from_a_crash() {
         let folder = tempfile::tempdir().unwrap();
         let journal = folder.path().join("run.journal");
+        fs::write(&journal, "").unwrap();
         let path = folder.path().join("run.journal.run");
-        let is_lost = |durability| RunFile::lock(&journal).unwrap().may_have_lost_power(durability);
+        let is_lost = |durability| RunFile::read(&journal).unwrap().may_have_lost_power(durability);
         assert!(!is_lost(Durability::Power), "there was no run");
         let known = Known {
             security: Security::Clear,
@@ -251,9 +256,9 @@ mod tests {
             listen: Vec::new(),
             advertise: Vec::new(),
         };
-        RunFile::lock(&journal).unwrap().name(known).unwrap();
+        RunFile::read(&journal).unwrap().name(known).unwrap();
         assert!(!is_lost(Durability::Power), "nothing was lent");
-        let mut file = RunFile::lock(&journal).unwrap();
+        let mut file = RunFile::read(&journal).unwrap();
         file.begin().unwrap();
         drop(file);
         assert!(!is_lost(Durability::Process), "a crash");
@@ -267,11 +272,11 @@ mod tests {
         fs::write(&path, format!("{without}boot=of another day\n")).unwrap();
         assert_eq!(is_lost(Durability::Process), boot_id().is_some());
         assert!(is_lost(Durability::Power));
-        // As earlier versions left it.
-        fs::write(&path, lines(&without, "state=")).unwrap();
+        // Where the kernel has no name for it.
+        fs::write(&path, &without).unwrap();
         assert!(!is_lost(Durability::Process) && is_lost(Durability::Power));
         // What is said of where the run is found leaves that alone, until blocks are lent again.
-        let mut file = RunFile::lock(&journal).unwrap();
+        let mut file = RunFile::read(&journal).unwrap();
         file.name(file.known.clone().unwrap()).unwrap();
         assert!(file.may_have_lost_power(Durability::Power));
         file.begin().unwrap();

@@ -1,11 +1,11 @@
 //! A run that workers outside this process can join.
 
 use std::{
-    fs,
-    io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
-    path::PathBuf,
+    io,
+    net::{IpAddr, TcpStream},
+    path::{Path, PathBuf},
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use daisy_net::{
@@ -15,17 +15,24 @@ use daisy_net::{
     switchboard::{Secrets, Switchboard, SwitchboardConfig},
 };
 
-use super::{Children, Network, Outside, RunFile, network::MANY_LINES, run_file::Known};
+use super::{
+    Children, Network, Outside, RunFile, key_file::KeyFile, network::MANY_LINES, run_file::Known,
+};
 use crate::{
-    Context, Error, RunOptions, RunReport, Task,
-    run::{Pipeline, execute},
-    workers::randomness,
+    Context, Error, Notice, RunOptions, RunReport, Task,
+    journal::JournalFiles,
+    run::{Hooks, Pipeline, execute},
+    workers::{randomness, worker},
 };
 
 /// Where worker processes leave what they print, unless they are told otherwise.
 const LOGS: &str = "daisy_logs";
 /// Where runs listen unless they are told otherwise: this machine only, a port of the kernel's choice.
 const LOOPBACK: &str = "127.0.0.1:0";
+/// For how long this machine's name is tried.
+const LEADS_WITHIN: Duration = Duration::from_secs(2);
+/// How often an address that is taken is tried again.
+const BIND_EVERY: Duration = Duration::from_millis(100);
 
 /// The server of a run: it listens from the moment it is made, so that workers can be told where it is
 /// before the run begins.
@@ -59,24 +66,31 @@ pub struct Server {
     network: Network,
     context: Context,
     secrets: Secrets,
-    /// The lock on the journal.
-    run_file: Option<RunFile>,
+    hooks: Hooks,
+    /// Of the journal, locked.
+    files: Option<JournalFiles>,
+    /// Removed with the run.
+    key_file: Option<KeyFile>,
 }
 
 impl Server {
     /// Listens where `options` say.
     ///
     /// With a journal, key and addresses are those of the run's earlier starts, so that workers that
-    /// outlived it find it again.
+    /// outlived it find it again. An address that another program has taken meanwhile, and that the options
+    /// do not insist on, is waited for if the last start was cut off, for as long as its workers look for it
+    /// ([`reconnect_for`](RunOptions::reconnect_for)); then another one is taken. Signals and
+    /// [`StopHandle`](crate::StopHandle)s are heard from here on.
     ///
     /// # Errors
     /// [`Error`]: an address that cannot be had; a journal that another run uses; encryption switched
     /// off on an address that other machines can reach.
-    pub fn bind(options: RunOptions) -> Result<Self, Error> {
+    pub fn bind(mut options: RunOptions) -> Result<Self, Error> {
         options.check()?;
-        let mut run_file = super::lock_journal(&options)?;
-        let known = run_file.as_ref().and_then(|file| file.known.clone());
+        let mut files = super::lock_journal(&options)?;
+        let hooks = Hooks::new(&mut options)?;
         let listen = addresses(&options.outside.listen)?;
+        let known = files.as_ref().and_then(|files| files.run_file.known.clone());
         let known = match known.filter(|known| is_the_same(known, &options, &listen)) {
             Some(known) => known,
             None => new_run(&options, &listen)?,
@@ -89,30 +103,31 @@ impl Server {
         let raised = raise_file_limit(MANY_LINES);
         let max_strangers = max_strangers(&raised);
         let limit = raised.err().map(|error| error.to_string());
-        let lines = Lines::bind(&known.listen).map_err(Error::Network)?;
+        let run_file = files.as_mut().map(|files| &mut files.run_file);
+        let (lines, is_elsewhere) = bind_again(&known, &options, &hooks, run_file)?;
         let bound = lines.local_addresses();
         let told = &options.outside.advertise;
-        let advertise = match (told.is_empty(), known.advertise.is_empty()) {
-            (true, true) => bound.clone(),
+        let advertise = match (told.is_empty(), known.advertise.is_empty() || is_elsewhere) {
+            (true, true) => named(&bound)?,
             (true, false) => known.advertise.clone(),
             (false, _) => with_ports(addresses(told)?, &bound),
         };
         let known = Known { listen: bound, advertise: advertise.clone(), ..known };
-        if let Some(file) = &mut run_file {
-            file.name(known.clone())?;
+        if let Some(files) = &mut files {
+            files.run_file.name(known.clone())?;
         }
         let (task, worker, security) = (String::new(), None, known.security);
         let reconnect_ms = Some(reconnect_ms(&options));
         let addresses = advertise;
         let is_for_leader = false;
         let context = Context { addresses, task, worker, security, reconnect_ms, is_for_leader };
+        let key_file = options.outside.connection_file.as_deref();
+        let key_file = key_file.map(|path| write_context(path, &context)).transpose()?;
         let mut network = Network::new(lines);
         network.limit = limit;
         network.max_strangers = max_strangers;
-        let server =
-            Self { options, network, context, secrets: Secrets::new(known.secret), run_file };
-        server.write_contexts()?;
-        Ok(server)
+        let secrets = Secrets::new(known.secret);
+        Ok(Self { options, network, context, secrets, hooks, files, key_file })
     }
 
     /// By which workers of a task find this run: to be handed over as a secret.
@@ -132,7 +147,7 @@ impl Server {
     /// # Errors
     /// [`Error`], as there.
     pub fn run(self, tasks: &[Task]) -> Result<RunReport, Error> {
-        let Self { options, network, context, secrets, run_file } = self;
+        let Self { options, network, context, secrets, hooks, files, key_file } = self;
         let own = &options.outside;
         let reconnect_ms = reconnect_ms(&options);
         let config = SwitchboardConfig {
@@ -148,18 +163,59 @@ impl Server {
         let board = Switchboard::new(config).with_max_strangers(network.max_strangers);
         let outside = Outside::new(board, children, waker);
         let pipeline = Arc::new(Pipeline::new(tasks));
-        execute(pipeline, options, Some((network, outside)), run_file)
+        let result = execute(pipeline, options, hooks, Some((network, outside)), files);
+        drop(key_file);
+        result
     }
+}
 
-    /// Writes the context for those who start workers by hand, readable by the owner only.
-    fn write_contexts(&self) -> Result<(), Error> {
-        let Some(path) = &self.options.outside.connection_file else { return Ok(()) };
-        let error = |error| Error::JournalFile { path: PathBuf::from(path), error };
-        let mut options = fs::OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        let mut file = options.open(path).map_err(error)?;
-        writeln!(file, "{}", self.context("")).map_err(error)
+/// Writes the context for those who start workers by hand.
+fn write_context(path: &Path, context: &Context) -> Result<KeyFile, Error> {
+    let written = KeyFile::new(path, &format!("{context}\n"));
+    written.map_err(|error| Error::JournalFile { path: path.to_path_buf(), error })
+}
+
+/// Listens where a run listened before. If that cannot be had any more, and the options leave the choice,
+/// it listens elsewhere, which is the second thing returned: at once after an orderly end, else after the
+/// time in which workers that outlived the last start may still look for it.
+fn bind_again(
+    known: &Known,
+    options: &RunOptions,
+    hooks: &Hooks,
+    run_file: Option<&mut RunFile>,
+) -> Result<(Lines, bool), Error> {
+    let error = match Lines::bind(&known.listen) {
+        Ok(lines) => return Ok((lines, false)),
+        Err(error) => error,
+    };
+    let fresh = or_loopback(&addresses(&options.outside.listen)?)?;
+    let Some(run_file) = run_file.filter(|_| fresh != known.listen) else {
+        return Err(Error::Network(error));
+    };
+    let why = error.to_string();
+    if run_file.is_cut_off() {
+        let wait = Duration::from_millis(options.outside.away_ms());
+        hooks.notifier.tell(Notice::WaitsForAddress { why: why.clone(), wait });
+        let end = Instant::now().checked_add(wait);
+        loop {
+            let left = end.map_or(BIND_EVERY, |end| end.saturating_duration_since(Instant::now()));
+            // A run that is stopped lends nothing, and leaves its workers to the next one.
+            if hooks.stopper.wait(left.min(BIND_EVERY)) {
+                break;
+            }
+            if let Ok(lines) = Lines::bind(&known.listen) {
+                return Ok((lines, false));
+            }
+            if left.is_zero() {
+                run_file.has_waited = true;
+                break;
+            }
+        }
     }
+    let lines = Lines::bind(&fresh).map_err(Error::Network)?;
+    let addresses = lines.local_addresses().iter().map(ToString::to_string).collect();
+    hooks.notifier.tell(Notice::NewAddress { why, addresses });
+    Ok((lines, true))
 }
 
 /// How many connections of nobody are kept: a quarter of the files that can be open, so that workers have the others.
@@ -183,9 +239,11 @@ fn new_run(options: &RunOptions, listen: &[Address]) -> Result<Known, Error> {
     let random = || randomness().map_err(|error| refused("making a key", error));
     let secret = random()?;
     let security = if options.outside.encrypt { Security::Key(random()?) } else { Security::Clear };
-    let listen =
-        if listen.is_empty() { addresses(&[LOOPBACK.to_owned()])? } else { listen.to_vec() };
-    Ok(Known { security, secret, listen, advertise: Vec::new() })
+    Ok(Known { security, secret, listen: or_loopback(listen)?, advertise: Vec::new() })
+}
+
+fn or_loopback(listen: &[Address]) -> Result<Vec<Address>, Error> {
+    if listen.is_empty() { addresses(&[LOOPBACK.to_owned()]) } else { Ok(listen.to_vec()) }
 }
 
 /// Whether an earlier start of the run listened where this one is to.
@@ -208,6 +266,38 @@ fn addresses(texts: &[String]) -> Result<Vec<Address>, Error> {
 /// The system refuses something that a run needs.
 pub(super) const fn refused(doing: &'static str, error: io::Error) -> Error {
     Error::Network(NetError::System { doing, error })
+}
+
+/// What workers are told to connect to where nobody said so: where the run listens, and where that is
+/// every address of this machine, by its name.
+fn named(bound: &[Address]) -> Result<Vec<Address>, Error> {
+    let named = bound.iter().map(|address| match address {
+        Address::Tcp { host, port } if is_every_address(host) => {
+            let named = Address::Tcp { host: worker::host_name(), port: *port };
+            match leads_here(&named) {
+                Ok(()) => Ok(named),
+                Err(error) => Err(Error::HostName { name: worker::host_name(), error }),
+            }
+        }
+        address => Ok(address.clone()),
+    });
+    named.collect()
+}
+
+fn is_every_address(host: &str) -> bool {
+    host.parse::<IpAddr>().is_ok_and(|address| address.is_unspecified())
+}
+
+/// Whether a connection comes about there, where only this run listens.
+fn leads_here(address: &Address) -> io::Result<()> {
+    let mut result = Err(io::ErrorKind::AddrNotAvailable.into());
+    for candidate in address.resolve()? {
+        result = TcpStream::connect_timeout(&candidate, LEADS_WITHIN).map(|_| ());
+        if result.is_ok() {
+            break;
+        }
+    }
+    result
 }
 
 /// An advertised address without a port has that of the listener at the same place.

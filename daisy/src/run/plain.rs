@@ -29,6 +29,16 @@ pub(super) fn plain(line: &[u8], limit: usize) -> String {
     text
 }
 
+/// A text of several lines as plain text, each line as [`plain`] has it.
+pub(super) fn plain_text(text: String) -> String {
+    let is_bad = |char: char| (char.is_control() && char != '\n') || is_direction(char);
+    if !text.contains(is_bad) {
+        return text;
+    }
+    let lines = text.lines().map(|line| plain(line.as_bytes(), usize::MAX));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 /// Skips what follows an escape character, as ECMA-48 has it.
 fn skip_escape(chars: &mut Peekable<impl Iterator<Item = char>>) {
     match chars.next() {
@@ -87,6 +97,13 @@ mod tests {
             assert_eq!(plain(line.as_bytes(), 100), expected, "{line:?}");
         }
         assert_eq!(plain(b"\xff\xc3a", 100), "\u{fffd}\u{fffd}a");
+    }
+
+    #[test]
+    fn lines_of_a_text_stay_lines() {
+        let text = "\u{1b}[31mred\u{1b}[0m\n\n\u{9b}2Jb\u{7}\r\n".to_owned();
+        assert_eq!(plain_text(text), "red\n\nb");
+        assert_eq!(plain_text("one\n two\n".to_owned()), "one\n two\n");
     }
 
     #[test]

@@ -1,0 +1,75 @@
+//! Files with keys: from their first moment on only their owner can read them.
+
+use std::{
+    ffi::OsString,
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::{MetadataExt, OpenOptionsExt, fchown},
+    path::{Path, PathBuf},
+};
+
+use crate::journal::{no_regular_file, resolved, sync_folder};
+
+/// Puts a new file in the place of one that may be there; its owner is that of the file `like`, if there is
+/// one.
+pub(super) fn write(path: &Path, text: &str, like: Option<&Path>) -> io::Result<File> {
+    let mut name = OsString::from(path.as_os_str());
+    name.push(".new");
+    let new = PathBuf::from(name);
+    let written = create(&new, text, like).and_then(|file| {
+        fs::rename(&new, path)?;
+        sync_folder(path)?;
+        Ok(file)
+    });
+    if written.is_err() {
+        let _is_gone = fs::remove_file(&new);
+    }
+    written
+}
+
+fn create(path: &Path, text: &str, like: Option<&Path>) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    if let Some(wanted) = like.map(fs::metadata).transpose()?
+        && wanted.uid() != file.metadata()?.uid()
+    {
+        // Root goes on with the run of a user, who goes on with it later.
+        let _is_given = fchown(&file, Some(wanted.uid()), Some(wanted.gid()));
+    }
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    Ok(file)
+}
+
+/// The file by which workers find a run, for as long as it lives.
+pub(super) struct KeyFile {
+    path: PathBuf,
+    file: File,
+}
+
+impl KeyFile {
+    /// Writes it where a name leads.
+    pub(super) fn new(path: &Path, text: &str) -> io::Result<Self> {
+        let path = resolved(path)?;
+        if fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
+            return Err(no_regular_file());
+        }
+        let file = write(&path, text, None)?;
+        Ok(Self { path, file })
+    }
+}
+
+impl Drop for KeyFile {
+    fn drop(&mut self) {
+        let names = (self.file.metadata(), fs::symlink_metadata(&self.path));
+        if let (Ok(own), Ok(found)) = names
+            && (own.dev(), own.ino()) == (found.dev(), found.ino())
+        {
+            // Without its run a key opens nothing.
+            let _is_gone = fs::remove_file(&self.path);
+        }
+    }
+}
