@@ -153,7 +153,9 @@ def test_a_handler_of_the_user_stays_with_forked_processes(tmp_path):
         child = os.fork()
         if child == 0:
             os.write(writer, b"x")
-            time.sleep(3600)
+            # Not one long sleep: a signal that comes just before it would not be heard in it.
+            while True:
+                time.sleep(0.01)
         os.read(reader, 1)
         os.close(reader), os.close(writer)
         os.kill(child, signal.SIGTERM)
