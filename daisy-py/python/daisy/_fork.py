@@ -1,14 +1,15 @@
-"""Processes that a worker forks: those of a pool, or the loaders of a training set.
+"""Processes that are forked in a run: those of a pool, or the loaders of a training set.
 
-A worker hears of SIGTERM on a thread, which a forked process does not have: there, ``Process.terminate()`` would do
-nothing, and who waits for the process would wait for ever. ::
+A run and its workers hear of signals on threads, which a forked process does not have: there, ``Process.terminate()``
+would do nothing, and who waits for the process would wait for ever. ::
 
-    fork: hold SIGTERM back --> parent: let it come
-                            '-> child: forget how it was heard, let it come
+    fork: hold signals back --> parent: let them come
+                            '-> child: forget how they were heard, let them come
 """
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import threading
@@ -17,14 +18,21 @@ import threading
 _before = threading.local()
 
 
+@functools.lru_cache(maxsize=None)
+def hold_signals_back() -> None:
+    """From now on, a signal that comes just when a process is forked is heard when all is as it should be there."""
+    os.register_at_fork(before=_hold_back, after_in_parent=_let_come, after_in_child=_let_come)
+
+
 def end_children_by_sigterm() -> None:
-    """From now on, SIGTERM ends processes that are forked from this one, as it does anywhere; also one that comes
-    just when the process has begun."""
-    os.register_at_fork(before=_hold_back, after_in_parent=_let_come, after_in_child=_forget)
+    """In a worker: from now on, SIGTERM ends processes that are forked from this one, as it does anywhere."""
+    # What is registered first is done first in a child.
+    os.register_at_fork(after_in_child=_forget)
+    hold_signals_back()
 
 
 def _hold_back() -> None:
-    _before.mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    _before.mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP, signal.SIGTERM])
 
 
 def _let_come() -> None:
@@ -36,4 +44,3 @@ def _forget() -> None:
     # None: of a library that was there before Python.
     if handler is not None:
         signal.signal(signal.SIGTERM, handler)
-    _let_come()
