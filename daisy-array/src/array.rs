@@ -9,6 +9,9 @@ use serde_json::{Map, Value};
 use zarrs::array::{ArrayMetadata, ArrayShardedExt, ChunkShape};
 
 use crate::attributes::Attributes;
+use crate::bounded;
+#[cfg(feature = "remote")]
+use crate::create::is_failure;
 use crate::create::why_not_open;
 use crate::store::Store;
 use crate::voxels::{VoxelGrid, world_coordinate};
@@ -83,6 +86,7 @@ impl Array {
     ///   read.
     /// - [`Attribute`](ArrayError::Attribute) and [`Geometry`](ArrayError::Geometry) for
     ///   attributes that contradict each other or the shape.
+    /// - [`Io`](ArrayError::Io) and [`Remote`](ArrayError::Remote) for what cannot be read at all.
     pub fn open(location: impl Into<Location>) -> Result<Self, ArrayError> {
         Self::open_with(location, &OpenOptions::default())
     }
@@ -96,10 +100,18 @@ impl Array {
         options: &OpenOptions,
     ) -> Result<Self, ArrayError> {
         let store = location.into().into_store();
+        bounded::register();
         let error = match zarrs::array::Array::open(Arc::new(store.clone()), "/") {
             Ok(inner) => return Self::new(inner, &options.keys),
             Err(error) => error,
         };
+        // Whoever does not answer is not asked again and again.
+        #[cfg(feature = "remote")]
+        if let Store::Remote(folder) = &store
+            && is_failure(&error)
+        {
+            return Err(folder.unreachable(error.into()));
+        }
         let Some(store) = store.in_other_format()? else {
             return Err(why_not_open(&store, error));
         };

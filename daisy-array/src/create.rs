@@ -1,9 +1,12 @@
 //! Making arrays, and what to do about what is there already.
 
+use std::io;
 use std::path::Path;
 
 use zarrs::array::{ArrayCreateError, ArrayMetadata};
+use zarrs::storage::StorageError;
 
+use crate::bounded;
 use crate::metadata::MetadataFiles;
 use crate::store::{Place, Store, ZARR_JSON};
 use crate::{
@@ -15,7 +18,8 @@ impl Array {
     /// Makes an array, on disk or in a store, and opens it. Folders above it are made as needed.
     ///
     /// If several processes create the same array at once, one of them does and the others find it
-    /// there, so workers may all start with [`IfExists::ReuseIfCompatible`].
+    /// there, so workers may all start with [`IfExists::ReuseIfCompatible`] or
+    /// [`IfExists::ReplaceIfDifferent`].
     ///
     /// ```
     /// use daisy_array::{Array, ArrayError, ArraySpec, Dtype, IfExists};
@@ -48,8 +52,8 @@ impl Array {
     ///   [`SpecChannel`](ArrayError::SpecChannel), [`SpecAttribute`](ArrayError::SpecAttribute),
     ///   [`Geometry`](ArrayError::Geometry). Nothing was touched.
     /// - Something in the way: [`AlreadyExists`](ArrayError::AlreadyExists),
-    ///   [`Incompatible`](ArrayError::Incompatible), [`Occupied`](ArrayError::Occupied). Nothing
-    ///   was touched.
+    ///   [`Incompatible`](ArrayError::Incompatible), [`Occupied`](ArrayError::Occupied),
+    ///   [`InsideArray`](ArrayError::InsideArray). Nothing was touched.
     /// - The file system: [`Io`](ArrayError::Io).
     pub fn create(
         location: impl Into<Location>,
@@ -61,8 +65,13 @@ impl Array {
         let keys = spec.metadata_keys();
         let new = Self::draft(&store, &metadata, keys)?;
         match (store.look()?, if_exists) {
-            (Place::Free, _) => {}
+            (Place::Free, _) => store.check_surroundings()?,
             (Place::Array, IfExists::Overwrite) => store.remove_array()?,
+            (Place::Array, IfExists::ReplaceIfDifferent) => {
+                if let Some(same) = new.same_or_removed(keys)? {
+                    return Ok(same);
+                }
+            }
             (Place::Array, _) => return new.existing(if_exists, keys),
             (Place::Taken(found), _) => {
                 return Err(ArrayError::Occupied { path: store.path(), found });
@@ -87,6 +96,7 @@ impl Array {
         metadata: &MetadataFiles,
         keys: &MetadataKeys,
     ) -> Result<Self, ArrayError> {
+        bounded::register();
         let metadata = match metadata {
             MetadataFiles::V2 { zarray, zattrs } => serde_json::from_value(zarray.clone())
                 .map(|v2| ArrayMetadata::V2(with_attributes(v2, zattrs.clone()))),
@@ -102,12 +112,38 @@ impl Array {
         Self::new(inner, keys)
     }
 
+    /// The array that is there if it is the same as this one; else it is removed, if nobody else has
+    /// done so. What another process puts there meanwhile stays.
+    fn same_or_removed(&self, keys: &MetadataKeys) -> Result<Option<Self>, ArrayError> {
+        let store = self.inner.storage();
+        match self.same(keys) {
+            Err(error) if is_gone(&error) || is_another(&error) => {}
+            same => return same.map(Some),
+        }
+        let locked = store.lock_array();
+        let locked = locked.map_err(|source| ArrayError::Io { path: store.path(), source })?;
+        let Some(_lock) = locked else { return Ok(None) };
+        // Whoever held the lock before may have removed it, or put the same there.
+        match self.same(keys) {
+            Err(error) if is_gone(&error) => Ok(None),
+            Err(error) if is_another(&error) => store.remove_array().map(|()| None),
+            same => same.map(Some),
+        }
+    }
+
     /// The array that is there instead of this one, if that will do.
     fn existing(&self, if_exists: IfExists, keys: &MetadataKeys) -> Result<Self, ArrayError> {
-        let path = self.path().to_path_buf();
-        if if_exists != IfExists::ReuseIfCompatible {
-            return Err(ArrayError::AlreadyExists { path });
+        match if_exists {
+            IfExists::ReuseIfCompatible | IfExists::ReplaceIfDifferent => self.same(keys),
+            IfExists::Error | IfExists::Overwrite => {
+                Err(ArrayError::AlreadyExists { path: self.path().to_path_buf() })
+            }
         }
+    }
+
+    /// The array that is there, if it is the same.
+    fn same(&self, keys: &MetadataKeys) -> Result<Self, ArrayError> {
+        let path = self.path().to_path_buf();
         let location = Location::of(self.inner.storage().as_ref().clone());
         let existing = Self::open_with(location, &OpenOptions::default().keys(keys.clone()))?;
         let pairs = existing.fields().into_iter().zip(self.fields());
@@ -142,6 +178,23 @@ impl Array {
     }
 }
 
+/// Whether an error says that the array is no longer there, or the folder of one.
+fn is_gone(error: &ArrayError) -> bool {
+    matches!(error, ArrayError::NotFound { .. } | ArrayError::NotAnArray { .. })
+}
+
+/// Whether an error says that what is there is another array.
+fn is_another(error: &ArrayError) -> bool {
+    matches!(
+        error,
+        ArrayError::Incompatible { .. }
+            | ArrayError::Metadata { .. }
+            | ArrayError::UnsupportedDtype { .. }
+            | ArrayError::Attribute { .. }
+            | ArrayError::Geometry(_)
+    )
+}
+
 fn with_attributes(
     mut metadata: zarrs::array::ArrayMetadataV2,
     attributes: serde_json::Map<String, serde_json::Value>,
@@ -154,9 +207,15 @@ fn with_attributes(
 pub(crate) fn why_not_open(store: &Store, error: ArrayCreateError) -> ArrayError {
     let path = store.path();
     let found = match store.look() {
+        // It is an array that cannot be read just now, which says nothing of what it is.
+        Ok(Place::Array) if is_failure(&error) => {
+            return ArrayError::Io { path, source: io::Error::other(error) };
+        }
         Ok(Place::Taken(found)) => found,
         Ok(Place::Free) if store.exists() => Occupant::Folder { entry: None },
         Ok(Place::Free) => return ArrayError::NotFound { path },
+        // It was made just after it was looked for.
+        Ok(Place::Array) if is_missing(&error) => return ArrayError::NotFound { path },
         Ok(Place::Array) => return ArrayError::Metadata { path, source: error.into() },
         Err(error) => return error,
     };
@@ -167,4 +226,18 @@ pub(crate) fn why_not_open(store: &Store, error: ArrayCreateError) -> ArrayError
         }
         found => ArrayError::NotAnArray { path, found },
     }
+}
+
+fn is_missing(error: &ArrayCreateError) -> bool {
+    matches!(error, ArrayCreateError::MissingMetadata)
+}
+
+/// Whether the store could not be asked, rather than what it has makes no sense.
+pub(crate) fn is_failure(error: &ArrayCreateError) -> bool {
+    matches!(
+        error,
+        ArrayCreateError::StorageError(
+            StorageError::IOError(_) | StorageError::Other(_) | StorageError::Unsupported(_)
+        )
+    )
 }

@@ -40,6 +40,13 @@ pub enum ArrayError {
         /// What is there already.
         found: Occupant,
     },
+    /// Something should be created among the chunks of an array.
+    InsideArray {
+        /// Where it should go.
+        path: PathBuf,
+        /// The path of the array.
+        array: PathBuf,
+    },
     /// The existing array is not the one that was described.
     Incompatible {
         /// The path of the existing array.
@@ -325,6 +332,12 @@ impl fmt::Display for ArrayError {
                 "cannot create an array at {}, there is {found}: move it away or choose another \
                  path",
                 path.display()
+            ),
+            Self::InsideArray { path, array } => write!(
+                f,
+                "{} lies among the chunks of the array at {}: choose a path beside it",
+                path.display(),
+                array.display()
             ),
             Self::Incompatible { path, differences } => {
                 write!(f, "the array at {} is another one:", path.display())?;

@@ -25,7 +25,8 @@ use crate::{ArrayError, Location, Occupant, ZarrVersion};
 /// ```
 ///
 /// # Errors
-/// [`Occupied`](ArrayError::Occupied) by a file, [`ReadOnly`](ArrayError::ReadOnly),
+/// [`Occupied`](ArrayError::Occupied) by a file, [`InsideArray`](ArrayError::InsideArray),
+/// [`ReadOnly`](ArrayError::ReadOnly),
 /// [`Metadata`](ArrayError::Metadata) if it cannot be stored, and what
 /// [`Array::create`](crate::Array::create) says of places that cannot be looked at.
 pub fn ensure_group(location: impl Into<Location>, version: ZarrVersion) -> Result<(), ArrayError> {
@@ -41,6 +42,7 @@ pub fn ensure_group(location: impl Into<Location>, version: ZarrVersion) -> Resu
     if store.is_read_only() {
         return Err(ArrayError::ReadOnly { path: store.path() });
     }
+    store.check_surroundings()?;
     // Others may do the same: whoever is last writes the same again.
     put(&store, group_files(version, Map::new()))
 }

@@ -3,6 +3,7 @@
 mod array;
 mod attributes;
 mod axes;
+mod bounded;
 mod convert;
 mod create;
 mod element;

@@ -79,8 +79,12 @@ pub enum IfExists {
     /// every difference. How chunks are compressed does not matter, and the existing array stays
     /// as it is.
     ReuseIfCompatible,
-    /// Delete it and create a new one. Refused if files that are no part of a Zarr array lie in
-    /// its folder.
+    /// Open it, contents and all, if it is the array that was described; delete it otherwise, and
+    /// create a new one. Of several processes that do so at once (on local disk or in memory) one
+    /// deletes and creates, and the others open what that one has made.
+    ReplaceIfDifferent,
+    /// Delete it, also if it is the same, and create a new one: not for runs that are resumed.
+    /// Refused if files that are no part of a Zarr array lie in its folder.
     Overwrite,
 }
 

@@ -4,8 +4,8 @@
 use std::{mem, num::NonZeroU64};
 
 use daisy::arrays::{
-    Array, ArrayError, ArraySpec, BloscCodec, ChunkPlan, ChunkSharing, Compression, Dtype,
-    IfExists, Multiscale, OmeOptions, OmeVersion, Scalar, ZarrVersion, ensure_group,
+    Array, ArraySpec, BloscCodec, ChunkPlan, ChunkSharing, Compression, Dtype, IfExists,
+    Multiscale, OmeOptions, OmeVersion, Scalar, ZarrVersion, ensure_group,
 };
 use daisy::{PyramidError, Reduce, downsample_roi};
 use daisy_geometry::Coordinate;
@@ -15,7 +15,7 @@ use pyo3::{
     prelude::*,
 };
 
-use crate::{convert, error, place::Place, roi::Roi};
+use crate::{convert, error, place::Place, roi::Roi, wait::interruptible};
 
 /// Calls something with the type of the elements.
 macro_rules! with_element {
@@ -77,13 +77,9 @@ impl StoredArray {
         Ok(Self { array: array.with_sharing(sharing), is_writable })
     }
 
-    fn levels(
-        image: Result<Multiscale, ArrayError>,
-        is_writable: bool,
-        chunk_sharing: &str,
-    ) -> PyResult<Vec<Self>> {
+    fn levels(image: Multiscale, is_writable: bool, chunk_sharing: &str) -> PyResult<Vec<Self>> {
         let sharing = sharing(chunk_sharing)?;
-        let levels = image.map_err(|error| error::array(&error))?.into_levels();
+        let levels = image.into_levels();
         levels.into_iter().map(|level| Self::new(level, is_writable, sharing)).collect()
     }
 
@@ -97,9 +93,18 @@ impl StoredArray {
         )))
     }
 
+    /// Whether its voxels are asked for on a network.
+    fn is_remote(&self) -> bool {
+        self.array.path().to_str().is_some_and(|path| path.contains("://"))
+    }
+
     /// A box of voxels in world units.
-    fn world(&self, begin: Vec<i64>, shape: Vec<i64>) -> PyResult<daisy_geometry::Roi> {
-        let (begin, shape) = (Coordinate::from(begin), Coordinate::from(shape));
+    fn world(
+        &self,
+        begin: &Bound<'_, PyAny>,
+        shape: &Bound<'_, PyAny>,
+    ) -> PyResult<daisy_geometry::Roi> {
+        let (begin, shape) = (convert::point(begin, "begin")?, convert::point(shape, "shape")?);
         let roi = begin.checked_mul(self.array.voxel_size()).and_then(|begin| {
             let shape = shape.checked_mul(self.array.voxel_size())?;
             daisy_geometry::Roi::new(begin.checked_add(self.array.offset())?, shape)
@@ -118,8 +123,7 @@ impl StoredArray {
         is_writable: bool,
         chunk_sharing: &str,
     ) -> PyResult<Self> {
-        let location = place.location()?;
-        let array = py.detach(|| Array::open(location)).map_err(|error| error::array(&error))?;
+        let array = place.ask(py, Array::open)?;
         Self::new(array, is_writable, sharing(chunk_sharing)?)
     }
 
@@ -132,30 +136,30 @@ impl StoredArray {
         is_writable: bool,
         chunk_sharing: &str,
     ) -> PyResult<Vec<Self>> {
-        let (location, mut options) = (place.location()?, OmeOptions::default());
+        let mut options = OmeOptions::default();
         if let Some(unit) = units.0 {
             options = options.space_unit(unit);
         }
         if let Some(unit) = units.1 {
             options = options.time_unit(unit);
         }
-        let image = py.detach(|| Multiscale::open_with(location, &options));
+        let image = place.ask(py, move |location| Multiscale::open_with(location, &options))?;
         Self::levels(image, is_writable, chunk_sharing)
     }
 
-    /// Makes a Zarr array, or opens the one that is there if it is the same.
+    /// Makes a Zarr array, or opens the one that is there if it is the same; replaces one that differs, or refuses.
     #[staticmethod]
     fn create(
         py: Python<'_>,
         place: Place,
         new: NewArray<'_>,
-        overwrite: bool,
+        replace: bool,
         chunk_sharing: &str,
     ) -> PyResult<Self> {
         let sharing = sharing(chunk_sharing)?;
-        let (location, spec) = (place.location()?, spec(new)?);
-        let array = py.detach(|| Array::create(location, &spec, if_exists(overwrite)));
-        Self::new(array.map_err(|error| error::array(&error))?, true, sharing)
+        let (spec, if_exists) = (spec(new)?, if_exists(replace));
+        let array = place.ask(py, move |location| Array::create(location, &spec, if_exists))?;
+        Self::new(array, true, sharing)
     }
 
     /// Makes the levels of an OME-NGFF image, each so many times coarser than the first, or opens those that
@@ -165,44 +169,52 @@ impl StoredArray {
         py: Python<'_>,
         place: Place,
         mut new: NewArray<'_>,
-        overwrite: bool,
+        replace: bool,
         chunk_sharing: &str,
     ) -> PyResult<Vec<Self>> {
         let factors = mem::take(&mut new.factors);
         let version = if new.zarr_format == 2 { OmeVersion::V0_4 } else { OmeVersion::V0_5 };
-        let (location, spec) = (place.location()?, spec(new)?);
+        let (spec, if_exists) = (spec(new)?, if_exists(replace));
         let factors: Vec<Coordinate> = factors.into_iter().map(Coordinate::from).collect();
-        let image = py.detach(|| {
-            Multiscale::create(location, &spec, &factors, version, if_exists(overwrite))
-        });
+        let image = place.ask(py, move |location| {
+            Multiscale::create(location, &spec, &factors, version, if_exists)
+        })?;
         Self::levels(image, true, chunk_sharing)
     }
 
     /// Makes a group of a place unless it is one, or an array.
     #[staticmethod]
     fn ensure_group(py: Python<'_>, place: Place, zarr_format: u32) -> PyResult<()> {
-        let location = place.location()?;
-        py.detach(|| ensure_group(location, version(zarr_format)))
-            .map_err(|error| error::array(&error))
+        place.ask(py, move |location| ensure_group(location, version(zarr_format)))
     }
 
     /// Reads a box that lies in the array: voxels along the world axes, with all channels.
     fn read<'py>(
-        &self,
-        py: Python<'py>,
-        begin: Vec<i64>,
-        shape: Vec<i64>,
+        slf: &Bound<'py, Self>,
+        begin: &Bound<'py, PyAny>,
+        shape: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let roi = self.world(begin, shape)?;
-        with_element!(self.array.dtype(), T => {
-            let voxels = py.detach(|| self.array.read::<T>(&roi));
+        let (py, own) = (slf.py(), slf.get());
+        let roi = own.world(begin, shape)?;
+        with_element!(own.array.dtype(), T => {
+            let voxels = if own.is_remote() {
+                let own = slf.clone().unbind();
+                interruptible(py, move || own.get().array.read::<T>(&roi))?
+            } else {
+                py.detach(|| own.array.read::<T>(&roi))
+            };
             let voxels = voxels.map_err(|error| error::array(&error))?;
             Ok(voxels.into_pyarray(py).into_any())
         })
     }
 
     /// Writes a box that lies in the array. The data have its type and shape, or no axes.
-    fn write(&self, begin: Vec<i64>, shape: Vec<i64>, voxels: &Bound<'_, PyAny>) -> PyResult<()> {
+    fn write(
+        &self,
+        begin: &Bound<'_, PyAny>,
+        shape: &Bound<'_, PyAny>,
+        voxels: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
         self.check_writable()?;
         let roi = self.world(begin, shape)?;
         with_element!(self.array.dtype(), T => {
@@ -306,8 +318,8 @@ impl StoredArray {
     }
 }
 
-const fn if_exists(overwrite: bool) -> IfExists {
-    if overwrite { IfExists::Overwrite } else { IfExists::ReuseIfCompatible }
+const fn if_exists(replace: bool) -> IfExists {
+    if replace { IfExists::ReplaceIfDifferent } else { IfExists::ReuseIfCompatible }
 }
 
 const fn version(zarr_format: u32) -> ZarrVersion {

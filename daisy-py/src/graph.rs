@@ -7,6 +7,7 @@ use daisy_block::{Stencil, TaskId, Tiling};
 use daisy_geometry::Roi;
 use daisy_graph::{Lattice, TaskNode};
 use pyo3::{
+    PyTraverseError, PyVisit,
     exceptions::{PyIndexError, PyTypeError, PyValueError},
     prelude::*,
     types::{PyDict, PySet, PyString, PyTuple},
@@ -146,6 +147,11 @@ impl DependencyGraph {
     fn downstream(&self, block: &Bound<'_, PyAny>) -> PyResult<Vec<Block>> {
         let keys = self.graph.downstream(self.key(block)?).map_err(|error| error::graph(&error))?;
         Ok(self.blocks(keys))
+    }
+
+    /// So that a graph which one of its tasks holds is collected.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.tasks.entries.iter().try_for_each(|entry| visit.call(&entry.task))
     }
 }
 

@@ -18,6 +18,7 @@ mod run;
 mod scheduler;
 mod states;
 mod task;
+mod wait;
 mod watcher;
 
 use pyo3::prelude::*;

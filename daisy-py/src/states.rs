@@ -3,6 +3,7 @@
 //! Both look at the scheduler when they are asked, so handing one out costs next to nothing.
 
 use pyo3::{
+    PyTraverseError, PyVisit,
     exceptions::PyKeyError,
     prelude::*,
     types::{PyList, PyString},
@@ -109,6 +110,11 @@ impl TaskState {
             counts.total
         ))
     }
+
+    /// So that states which a task of their scheduler holds are collected.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.scheduler)
+    }
 }
 
 /// The states of tasks by name: a mapping that always shows the present.
@@ -201,5 +207,10 @@ impl TaskStates {
             ));
         }
         Ok(format!("{{{}}}", parts.join(", ")))
+    }
+
+    /// So that states which a task of their scheduler holds are collected.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.scheduler)
     }
 }

@@ -1,6 +1,7 @@
 """Arrays: voxels by ROIs in world units."""
 
 import multiprocessing
+import os
 import pickle
 
 import cloudpickle
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from funlib.geometry import Roi as FunlibRoi
 
-from daisy import Array, Coordinate, Roi, Task, open_ds, prepare_ds, run_blockwise
+from daisy import Array, Coordinate, Roi, Task, open_ds, prepare_ds, prepare_multiscale, run_blockwise
 
 ROI = Roi((-20, 100), (60, 50))  # 6 x 10 voxels
 VOXEL = Coordinate(10, 5)
@@ -291,7 +292,105 @@ def test_an_existing_array_is_opened_only_if_it_is_the_same(tmp_path):
             again(**change)
         assert field in str(error.value)
     assert (open_ds(tmp_path / "a.zarr", "volumes/raw").to_ndarray() == RAMP).all(), "nothing was deleted"
+    assert (again(delete=True).to_ndarray() == RAMP).all(), "what is the same keeps its voxels"
     assert again(dtype=np.uint32, delete=True).to_ndarray().sum() == 0
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_many_processes_may_replace_one_array_at_once(tmp_path, zarr_format):
+    context = multiprocessing.get_context("fork")
+    barrier, rounds, size = context.Barrier(8, timeout=60), 20, Roi((0,), (8,))
+
+    def child(own):
+        for number in range(rounds):
+            barrier.wait()
+            array = prepare_ds(
+                tmp_path / f"{number}.zarr", "a/raw", size, (1,), np.uint16, chunk_shape=(1,), delete=True
+            )
+            array[Roi((own,), (1,))] = own + 1
+
+    for number in range(rounds):
+        make = (tmp_path / f"{number}.zarr", "a/raw", size, (1,))
+        old = prepare_ds(*make, np.uint8, chunk_shape=(1,), zarr_format=zarr_format)
+        old[size] = 7
+    children = [context.Process(target=child, args=(own,)) for own in range(8)]
+    for process in children:
+        process.start()
+    for process in children:
+        process.join(60)
+    assert [process.exitcode for process in children] == [0] * 8
+    for number in range(rounds):
+        voxels = open_ds(tmp_path / f"{number}.zarr", "a/raw").to_ndarray()
+        assert list(voxels) == [1, 2, 3, 4, 5, 6, 7, 8], number
+
+
+def test_a_run_that_goes_on_keeps_what_is_in_an_array(tmp_path):
+    block = Roi((0, 0), (20, 25))
+
+    def run(fails):
+        array = prepare_ds(tmp_path / "a.zarr", "raw", ROI, VOXEL, np.uint16, write_size=(20, 25), delete=True)
+
+        def function(block):
+            if fails and block.block_id[1] > 2:
+                raise ValueError("later")
+            array[block.write_roi] = 1
+
+        task = Task("one", ROI, block, block, function, max_retries=0)
+        return run_blockwise([task], False, journal=tmp_path / "journal", progress=False), array
+
+    done, _ = run(fails=True)
+    assert not done
+    _, array = run(fails=False)
+    assert array.to_ndarray().sum() == 60, "what the first run has written is there"
+
+
+def test_names_stay_in_their_folder_and_out_of_arrays(tmp_path):
+    on_disk(tmp_path)
+    for name in ("../b.zarr/raw", "volumes/../../raw", ".."):
+        for call in (open_ds, prepare_multiscale_like, prepare_like):
+            with pytest.raises(ValueError, match="leads out of its folder"):
+                call(tmp_path / "a.zarr", name)
+    for name in ("volumes/raw/c/0", "volumes/raw/labels", "volumes/raw/c/1/mask"):
+        for call in (prepare_multiscale_like, prepare_like):
+            with pytest.raises(ValueError, match="among the chunks of the array at"):
+                call(tmp_path / "a.zarr", name)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.zarr"]
+    assert (open_ds(tmp_path / "a.zarr", "./volumes//raw/").to_ndarray() == RAMP).all()
+
+
+def prepare_like(folder, name):
+    return prepare_ds(folder, name, ROI, VOXEL, np.uint16)
+
+
+def prepare_multiscale_like(folder, name):
+    return prepare_multiscale(folder, name, ROI, VOXEL, np.uint16, [(2, 2)])
+
+
+def test_what_is_no_file_is_no_chunk(tmp_path):
+    array = on_disk(tmp_path)
+    chunk = next(path for path in (tmp_path / "a.zarr/volumes/raw/c").rglob("*") if path.is_file())
+    chunk.unlink()
+    os.mkfifo(chunk)
+    with pytest.raises(OSError, match="no regular file"):
+        array.to_ndarray()
+
+
+def test_what_only_pretends_to_have_a_length_is_taken_for_what_it_gives(tmp_path):
+    class Long(list):
+        def __len__(self):
+            return 2**62
+
+    stored = on_disk(tmp_path).data.stored
+    assert stored.read(Long([0, 0]), Long([6, 10])).shape == (6, 10)
+    with pytest.raises(TypeError, match="give integers"):
+        stored.read("00", [6, 10])
+
+
+@pytest.mark.parametrize("path", ["\ud800", b"\xff".decode("utf8", "surrogateescape") + "\ud800", "a\0b"])
+def test_a_path_that_is_none_is_named(path):
+    with pytest.raises((ValueError, OSError)) as error:
+        open_ds(path)
+    assert "Place" not in str(error.value)
 
 
 def test_wrong_descriptions_are_refused(tmp_path):

@@ -116,9 +116,8 @@ def test_a_forked_child_leaves_the_client_of_its_parent_alone(tmp_path):
                     # Whatever an interpreter does at its end.
                     with pytest.raises(RuntimeError, match="forked"):
                         client.next_block()
-                    client.__dict__.clear()
-                    sys.exit(0)
-                os.waitpid(pid, 0)
+                    sys.exit(7)
+                assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
 
     report = run_blockwise([line("fork", worker, 5, num_workers=1)], report=True)
     assert report, str(report)

@@ -126,3 +126,12 @@ def test_coordinates_of_funlib_take_part():
     assert Coordinate(theirs) == (3, 4)
     assert type(Coordinate(1, 2) + theirs) is Coordinate and Coordinate(1, 2) + theirs == (4, 6)
     assert funlib.Coordinate(Coordinate(1, 2)) == funlib.Coordinate(1, 2)
+
+
+def test_a_power_that_would_take_for_ever_is_refused():
+    assert Coordinate(2, -3) ** 3 == (8, -27)
+    assert (Coordinate(2) ** 4096)[0] == 1 << 4096
+    assert Coordinate(1, 0, -1, None) ** 2**62 == (1, 0, 1, None)
+    for power in (lambda: Coordinate(3, 3) ** 2**62, lambda: 2 ** Coordinate(2**62)):
+        with pytest.raises(OverflowError, match="smaller numbers"):
+            power()

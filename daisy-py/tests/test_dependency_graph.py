@@ -1,11 +1,13 @@
 """Which block waits for which."""
 
+import gc
 import itertools
 import random
+import weakref
 
 import pytest
 
-from daisy import Block, BlockwiseDependencyGraph, Coordinate, DependencyGraph, Roi, Task
+from daisy import Block, BlockwiseDependencyGraph, Coordinate, DependencyGraph, Roi, Scheduler, Task
 
 
 def process(block):
@@ -122,3 +124,16 @@ def test_several_tasks():
         g.upstream(5)
     with pytest.raises(ValueError, match="no block that writes"):
         g.upstream(Block(total, Roi((1,), (14,)), Roi((3,), (10,)), task_id="up"))
+
+
+def test_a_graph_that_one_of_its_tasks_holds_is_collected():
+    def held():
+        task = Task("t", Roi((0,), (40,)), Roi((0,), (10,)), Roi((0,), (10,)), process)
+        scheduler = Scheduler([task])
+        # Each of them leads back to the task.
+        task.held = (DependencyGraph([task]), scheduler.task_states, scheduler.task_states["t"])
+        return weakref.ref(task)
+
+    task = held()
+    gc.collect()
+    assert task() is None

@@ -4,7 +4,12 @@ import functools
 import http.server
 import json
 import multiprocessing
+import os
 import pickle
+import signal
+import socket
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -124,13 +129,50 @@ def test_over_http_arrays_are_read_only(web):
         ("s3://volumes/a.zarr", {"token": "x"}, "'token' is no setting|\"token\" is no setting"),
         ("s3://volumes/a.zarr", {"anon": "yes"}, "not of this type"),
         ("s3://volumes/a.zarr", {"key": "x"}, "both key and secret"),
-        ("http://127.0.0.1/a.zarr", {"anon": True}, "leave them out"),
+        ("s3://volumes/a.zarr", {"timeout": "5"}, "not of this type"),
+        ("s3://volumes/a.zarr", {"anon": None}, "anon of storage_options is None"),
+        ("http://127.0.0.1/a.zarr", {"anon": True}, "over HTTP"),
+        ("http://127.0.0.1/a.zarr", {"timeout": 0}, "positive number of seconds"),
         ("a.zarr", {"anon": True}, "leave them out"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_anything_is_asked(place, settings, expected):
     with pytest.raises(ValueError, match=expected):
         open_ds(place, "raw", storage_options=settings)
+
+
+@pytest.fixture
+def silent():
+    """The address of a server that takes requests and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+def test_a_server_that_says_nothing_is_given_up(silent):
+    with pytest.raises(OSError, match="check address, network"):
+        open_ds(f"{silent}/a.zarr", "raw", storage_options={"timeout": 0.1})
+    settings = {"endpoint_url": silent, "key": "a", "secret": "b", "timeout": 0.1}
+    with pytest.raises(OSError, match="check address, network"):
+        prepare_ds("s3://volumes/a.zarr", "raw", ROI, VOXEL, np.uint16, storage_options=settings)
+
+
+def test_ctrl_c_ends_the_waiting_for_a_server(silent):
+    script = f"import daisy; print('asks', flush=True); daisy.open_ds('{silent}/a', storage_options={{'timeout': 3600}})"
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout.readline() == "asks\n"
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert errors.rstrip().endswith("KeyboardInterrupt")
+
+
+def test_credentials_are_not_looked_for_unless_asked(monkeypatch):
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    with pytest.raises(OSError, match="there are no credentials"):
+        open_ds("s3://volumes/a.zarr", "raw")
 
 
 IMAGE = Roi((0, 40, 80), (320, 320, 480))

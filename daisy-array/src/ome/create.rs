@@ -20,6 +20,7 @@ impl Multiscale {
     /// follows from that of OME-NGFF.
     ///
     /// With [`IfExists::ReuseIfCompatible`], levels that are missing are made; with
+    /// [`IfExists::ReplaceIfDifferent`], those that differ are replaced as well; with
     /// [`IfExists::Overwrite`], those of the existing image are overwritten one by one.
     ///
     /// # Errors
@@ -78,32 +79,35 @@ fn make_group(
     let path = || store.path();
     let files = group_files(new.version.zarr(), attributes);
     let existing = match store.look()? {
-        Place::Free => match store.create(&files) {
-            Ok(()) => return Ok(()),
-            // Another process was faster, or something is wrong.
-            Err(source) => match store.look()? {
-                Place::Taken(Occupant::Group) => metadata::read_group(store)?,
-                _ => return Err(ArrayError::Io { path: path(), source }),
-            },
-        },
+        Place::Free => {
+            store.check_surroundings()?;
+            match store.create(&files) {
+                Ok(()) => return Ok(()),
+                // Another process was faster, or something is wrong.
+                Err(source) => match store.look()? {
+                    Place::Taken(Occupant::Group) => metadata::read_group(store)?,
+                    _ => return Err(ArrayError::Io { path: path(), source }),
+                },
+            }
+        }
         Place::Taken(Occupant::Group) => metadata::read_group(store)?,
         Place::Taken(found) => return Err(ArrayError::Occupied { path: path(), found }),
         Place::Array => return Err(ArrayError::AlreadyExists { path: path() }),
     };
     let ome = |problem| ArrayError::Ome { path: path(), problem };
-    match if_exists {
-        IfExists::Error => return Err(ArrayError::AlreadyExists { path: path() }),
-        IfExists::ReuseIfCompatible => {
-            let existing = Image::parse(&existing).map_err(ome)?;
-            let differences = differences(&existing, new).map_err(ome)?;
-            if differences.is_empty() {
-                return Ok(());
-            }
-            return Err(ArrayError::Incompatible { path: path(), differences });
-        }
-        IfExists::Overwrite => {}
+    if if_exists == IfExists::Error {
+        return Err(ArrayError::AlreadyExists { path: path() });
     }
     let existing = Image::parse(&existing).map_err(ome)?;
+    if if_exists != IfExists::Overwrite {
+        let differences = differences(&existing, new).map_err(ome)?;
+        if differences.is_empty() {
+            return Ok(());
+        }
+        if if_exists == IfExists::ReuseIfCompatible {
+            return Err(ArrayError::Incompatible { path: path(), differences });
+        }
+    }
     if let Some(more) = existing.datasets().get(new.datasets().len()) {
         let path = metadata::path_of(more).map_err(ome)?.to_owned();
         return Err(ome(OmeProblem::MoreLevels { path }));

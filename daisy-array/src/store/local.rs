@@ -9,7 +9,7 @@
 //! The store keeps nothing in memory, neither locks nor open files, so it costs the same however
 //! many chunks a run touches, and any number of processes may use one folder.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,7 +24,7 @@ use crate::{ArrayError, Occupant};
 /// How all temporary files begin. No Zarr key has such a name.
 const TEMPORARY_PREFIX: &str = ".daisy-tmp-";
 
-/// How often a write makes its folder, should someone delete it again and again.
+/// How often a write makes its folder, should someone delete it again and again; and the other way round.
 const MAX_FOLDERS_MADE: usize = 8;
 
 /// Ranges of one file that lie within so many bytes are read at once: a part of a chunk that is
@@ -33,6 +33,9 @@ const SPAN: u64 = 4 << 20;
 
 /// The folder of an array with the files that writers lock. No Zarr key has such a name.
 const LOCK_FOLDER: &str = ".daisy-locks";
+
+/// The file in there that is locked while the array is replaced as a whole.
+const ARRAY_LOCK: &str = "array";
 
 /// Lock files per array, which its chunks share: few files, and two writers seldom wait for nothing.
 const LOCKS: u64 = 256;
@@ -97,18 +100,53 @@ impl LocalStore {
     /// Locks the file of a chunk, of which each process and thread has its own handle. The operating
     /// system unlocks it when the handle is closed, however its owner dies.
     pub(crate) fn lock(&self, key: &StoreKey) -> io::Result<File> {
+        let (file, _) = self.open_lock(&format!("{:02x}", lock_of(key, LOCKS)))?;
+        file.lock()?;
+        Ok(file)
+    }
+
+    /// Locks the array against others who would replace it. None if it is gone, or another one has
+    /// taken its place while this waited: the lock lies in the folder, and goes with it.
+    pub(crate) fn lock_array(&self) -> io::Result<Option<File>> {
+        let Some((file, path)) = if_found(self.open_lock(ARRAY_LOCK))? else { return Ok(None) };
+        match file.lock() {
+            // A file system without locks: nobody can be kept away.
+            Err(error) if error.kind() == ErrorKind::Unsupported => return Ok(Some(file)),
+            locked => locked?,
+        }
+        let is_there = if_found(fs::metadata(path))?
+            .is_some_and(|there| file.metadata().is_ok_and(|locked| is_same_file(&locked, &there)));
+        Ok(is_there.then_some(file))
+    }
+
+    /// Opens a file to be locked. Its folder is made, but not that of the array.
+    fn open_lock(&self, name: &str) -> io::Result<(File, PathBuf)> {
         let folder = self.folder.join(LOCK_FOLDER);
-        let path = folder.join(format!("{:02x}", lock_of(key, LOCKS)));
-        let open = || OpenOptions::new().write(true).create(true).truncate(false).open(&path);
+        let path = folder.join(name);
+        let open = || regular(OpenOptions::new().write(true).create(true).truncate(false), &path);
         let file = match open() {
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                fs::create_dir_all(&folder)?;
+                match fs::create_dir(&folder) {
+                    Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                    made => made?,
+                }
                 open()?
             }
             opened => opened?,
         };
-        file.lock()?;
-        Ok(file)
+        Ok((file, path))
+    }
+
+    /// The array in whose folder this one lies, if there is one.
+    pub(crate) fn array_around(&self) -> Option<PathBuf> {
+        let above = self.folder.ancestors().skip(1).map(|path| match path.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => path,
+        });
+        // Links and dots are resolved as far as there are folders.
+        let parent = above.filter_map(|path| fs::canonicalize(path).ok()).next()?;
+        let is_array = |path: &&Path| matches!(metadata(path), Ok(Some(Place::Array)));
+        parent.ancestors().find(is_array).map(Path::to_path_buf)
     }
 
     fn path_of(&self, key: &StoreKey) -> PathBuf {
@@ -190,6 +228,39 @@ fn parent_of(path: &Path) -> &Path {
     parent.unwrap_or(Path::new("."))
 }
 
+/// Opens a file to be read. What is none (a pipe, a device, a folder) may never end or never begin, and is refused.
+fn open_file(path: &Path) -> io::Result<File> {
+    regular(OpenOptions::new().read(true), path)
+}
+
+/// Opens a regular file, without waiting for what is none.
+fn regular(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(options, libc::O_NONBLOCK);
+    let file = match options.open(path) {
+        // A regular file: of these alone another program may have a lease, which it gives back.
+        #[cfg(unix)]
+        Err(error) if error.kind() == ErrorKind::WouldBlock => {
+            std::os::unix::fs::OpenOptionsExt::custom_flags(options, 0).open(path)?
+        }
+        opened => opened?,
+    };
+    if file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    Err(io::Error::new(ErrorKind::InvalidData, format!("{} is no regular file", path.display())))
+}
+
+fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = open_file(path)?;
+    let length = file.metadata()?.len();
+    let length = usize::try_from(length).map_err(|_| ErrorKind::OutOfMemory)?;
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(length).map_err(|_| ErrorKind::OutOfMemory)?;
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// Treats what does not exist as `None`.
 fn if_found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
@@ -202,7 +273,7 @@ fn if_found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 /// The values of the store.
 impl LocalStore {
     pub(crate) fn get(&self, key: &StoreKey) -> Result<Option<Bytes>, StorageError> {
-        Ok(if_found(fs::read(self.path_of(key)))?.map(Bytes::from))
+        Ok(if_found(read_file(&self.path_of(key)))?.map(Bytes::from))
     }
 
     pub(crate) fn get_partial_many<'a>(
@@ -210,7 +281,7 @@ impl LocalStore {
         key: &StoreKey,
         byte_ranges: ByteRangeIterator<'a>,
     ) -> Result<MaybeBytesIterator<'a>, StorageError> {
-        let Some(mut file) = if_found(File::open(self.path_of(key)))? else { return Ok(None) };
+        let Some(mut file) = if_found(open_file(&self.path_of(key)))? else { return Ok(None) };
         let size = file.metadata()?.len();
         let extents: Vec<_> = byte_ranges.map(|range| extent(range, size)).collect();
         let whole = Extent::around(extents.iter().flatten());
@@ -305,7 +376,8 @@ impl LocalStore {
         if let Some(place) = metadata(path).map_err(io)? {
             return Ok(place);
         }
-        Ok(match first_entry(path, |_| false).map_err(io)? {
+        Ok(match if_found(first_entry(path, |_| false)).map_err(io)?.flatten() {
+            // Another process may have removed it just now.
             None => Place::Free,
             // Metadata are there before any chunk: another process may have put both just now.
             Some(entry) => metadata(path)
@@ -319,18 +391,49 @@ impl LocalStore {
     pub(crate) fn remove_array(&self) -> Result<(), ArrayError> {
         let path = &self.folder;
         let io = |source| ArrayError::Io { path: path.clone(), source };
-        if let Some(entry) = first_entry(path, is_part_of_array).map_err(io)? {
+        let entry = if_found(first_entry(path, is_part_of_array)).map_err(io)?.flatten();
+        if let Some(entry) = entry {
             let found = Occupant::ArrayWith { entry };
             return Err(ArrayError::Occupied { path: path.clone(), found });
         }
-        let aside = fs::canonicalize(path).map_err(io)?.with_file_name(temporary_name());
-        fs::rename(path, &aside).and_then(|()| fs::remove_dir_all(&aside)).map_err(io)
+        let removed = fs::canonicalize(path).and_then(|there| {
+            let aside = there.with_file_name(temporary_name());
+            fs::rename(path, &aside).and_then(|()| remove_folder(&aside))
+        });
+        // Another process may have been faster.
+        if_found(removed).map(drop).map_err(io)
     }
+}
+
+/// Deletes a folder in which others, who looked for it under its old name, may still make a file.
+fn remove_folder(folder: &Path) -> io::Result<()> {
+    let mut tries_left = MAX_FOLDERS_MADE;
+    loop {
+        match fs::remove_dir_all(folder) {
+            Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty && tries_left > 0 => {
+                tries_left -= 1;
+            }
+            removed => return removed,
+        }
+    }
+}
+
+/// Whether two files are one.
+#[cfg(unix)]
+fn is_same_file(one: &Metadata, other: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// Whether two files are one: elsewhere, a folder with an open file cannot be moved away.
+#[cfg(not(unix))]
+const fn is_same_file(_one: &Metadata, _other: &Metadata) -> bool {
+    true
 }
 
 /// What the Zarr metadata in a folder say that it is, if there are any.
 fn metadata(folder: &Path) -> io::Result<Option<Place>> {
-    if let Some(json) = if_found(fs::read(folder.join(ZARR_JSON)))? {
+    if let Some(json) = if_found(read_file(&folder.join(ZARR_JSON)))? {
         return Ok(Some(node_type(&json)));
     }
     Ok(if folder.join(ZARRAY).try_exists()? {

@@ -46,6 +46,8 @@ struct Shared {
     number: u64,
     values: RwLock<BTreeMap<String, Bytes>>,
     locks: [Mutex<()>; LOCKS],
+    /// Held by who creates or replaces an array.
+    replacing: Mutex<()>,
 }
 
 impl Default for MemoryStore {
@@ -63,6 +65,7 @@ impl MemoryStore {
             number: COUNTER.fetch_add(1, Ordering::Relaxed),
             values: RwLock::default(),
             locks: std::array::from_fn(|_| Mutex::default()),
+            replacing: Mutex::default(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -116,6 +119,19 @@ impl MemoryFolder {
         ArrayId(format!("memory-{}:/{path}", self.store.shared.number))
     }
 
+    /// The array in whose folder this one lies, if there is one.
+    pub(crate) fn array_around(&self) -> Option<PathBuf> {
+        let mut path = self.prefix.trim_end_matches('/');
+        while let Some((above, _)) = path.rsplit_once('/') {
+            let folder = Self::new(&self.store, above);
+            if folder.look() == Place::Array {
+                return Some(folder.path());
+            }
+            path = above;
+        }
+        None
+    }
+
     pub(crate) fn look(&self) -> Place {
         self.look_at(&self.store.values())
     }
@@ -140,6 +156,8 @@ impl MemoryFolder {
     }
 
     pub(crate) fn create(&self, files: &Files) -> io::Result<()> {
+        // Who is about to replace something sees nothing half of which is new.
+        let _lock = self.lock_array().lock().unwrap_or_else(PoisonError::into_inner);
         let mut values = self.store.values_mut();
         if self.look_at(&values) != Place::Free {
             return Err(ErrorKind::AlreadyExists.into());
@@ -157,6 +175,11 @@ impl MemoryFolder {
     pub(crate) fn lock(&self, key: &StoreKey) -> &Mutex<()> {
         // As many as there are, so the index is right.
         &self.store.shared.locks[lock_of(key, LOCKS as u64) as usize]
+    }
+
+    /// One for all arrays of the store, as it is held for a moment.
+    pub(crate) fn lock_array(&self) -> &Mutex<()> {
+        &self.store.shared.replacing
     }
 
     pub(crate) fn get(&self, key: &StoreKey) -> Option<Bytes> {

@@ -9,6 +9,8 @@ mod memory;
 mod n5;
 #[cfg(feature = "remote")]
 mod remote;
+#[cfg(feature = "remote")]
+mod s3;
 
 use std::fs::File;
 use std::io;
@@ -27,7 +29,9 @@ pub use self::location::{ArrayId, Location};
 pub(crate) use self::memory::MemoryFolder;
 pub use self::memory::MemoryStore;
 #[cfg(feature = "remote")]
-pub use self::remote::{RemoteStore, S3Options};
+pub use self::remote::RemoteStore;
+#[cfg(feature = "remote")]
+pub use self::s3::S3Options;
 use crate::{ArrayError, Occupant};
 
 /// The metadata of Zarr v3.
@@ -62,11 +66,13 @@ pub(crate) enum Place {
 /// The files of a new array or group: names and contents.
 pub(crate) type Files = Vec<(&'static str, Vec<u8>)>;
 
-/// As long as it lives, no other writer changes the chunk.
+/// As long as it lives, no other writer changes the chunk, or nobody replaces the array.
 #[allow(dead_code, reason = "what counts is when they are dropped")]
 pub(crate) enum ChunkLock<'a> {
     File(File),
     Mutex(MutexGuard<'a, ()>),
+    /// Of a store that has no locks.
+    None,
 }
 
 impl Store {
@@ -200,6 +206,36 @@ impl Store {
             Self::N5(_) => Err(ArrayError::ReadOnly { path: self.path() }),
             #[cfg(feature = "remote")]
             Self::Remote(store) => store.remove_array(),
+        }
+    }
+
+    /// Keeps others from replacing the array as a whole, as far as the store has locks. None if it
+    /// is gone, or was replaced just now.
+    pub(crate) fn lock_array(&self) -> io::Result<Option<ChunkLock<'_>>> {
+        match self {
+            Self::Local(store) => Ok(store.lock_array()?.map(ChunkLock::File)),
+            Self::Memory(store) => {
+                let lock = store.lock_array().lock().unwrap_or_else(PoisonError::into_inner);
+                Ok(Some(ChunkLock::Mutex(lock)))
+            }
+            #[cfg(any(feature = "n5", feature = "remote"))]
+            _ => Ok(Some(ChunkLock::None)),
+        }
+    }
+
+    /// Refuses a place among the chunks of an array, to which what is put there would belong.
+    pub(crate) fn check_surroundings(&self) -> Result<(), ArrayError> {
+        let around = match self {
+            Self::Local(store) => store.array_around(),
+            Self::Memory(store) => store.array_around(),
+            #[cfg(feature = "n5")]
+            Self::N5(_) => None,
+            #[cfg(feature = "remote")]
+            Self::Remote(store) => store.array_around(),
+        };
+        match around {
+            None => Ok(()),
+            Some(array) => Err(ArrayError::InsideArray { path: self.path(), array }),
         }
     }
 

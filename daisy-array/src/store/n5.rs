@@ -13,13 +13,13 @@ use std::io;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
-use zarrs::array::{BytesRepresentation, BytesToBytesCodecTraits, CodecOptions};
+use zarrs::array::{BytesRepresentation, BytesToBytesCodecTraits, CodecError, CodecOptions};
 use zarrs::storage::byte_range::ByteRangeIterator;
 use zarrs::storage::{Bytes, MaybeBytesIterator, ReadableStorageTraits, StorageError, StoreKey};
-use zarrs_n5::N5ArrayMetadata;
+use zarrs_n5::{N5ArrayMetadata, N5Compression};
 
 use super::{Store, ZARR_JSON, local::extent};
-use crate::{ArrayError, Source};
+use crate::{ArrayError, Source, bounded};
 
 /// The metadata of N5.
 pub(crate) const ATTRIBUTES_JSON: &str = "attributes.json";
@@ -118,16 +118,24 @@ impl N5Folder {
     }
 
     fn decompress<'a>(&self, block: &'a [u8], length: u64) -> Result<Cow<'a, [u8]>, StorageError> {
-        let failed = |error: String| StorageError::Other(error);
-        match self.codec()? {
-            None => Ok(Cow::Borrowed(block)),
-            Some(codec) => codec
-                .decode(
-                    Cow::Borrowed(block),
-                    &BytesRepresentation::FixedSize(length),
-                    &CodecOptions::default(),
-                )
-                .map_err(|error| failed(error.to_string())),
+        let failed = |error: CodecError| StorageError::Other(error.to_string());
+        let Some(codec) = self.codec()? else { return Ok(Cow::Borrowed(block)) };
+        let block = Cow::Borrowed(block);
+        match self.kind() {
+            Some(kind) => bounded::decode(kind, &*codec, block, length).map_err(failed),
+            None => codec
+                .decode(block, &BytesRepresentation::FixedSize(length), &CodecOptions::default())
+                .map_err(failed),
+        }
+    }
+
+    fn kind(&self) -> Option<bounded::Kind> {
+        match self.metadata.compression {
+            N5Compression::Gzip { .. } => Some(bounded::Kind::Gzip),
+            N5Compression::Zstd { .. } => Some(bounded::Kind::Zstd),
+            N5Compression::Bzip2 { .. } => Some(bounded::Kind::Bzip2),
+            N5Compression::Blosc { .. } => Some(bounded::Kind::Blosc),
+            _ => None,
         }
     }
 

@@ -8,79 +8,25 @@ use std::future::Future;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
-use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
 use object_store::http::HttpBuilder;
 use object_store::path::Path;
 use object_store::{
     ClientOptions, Error, GetOptions, GetRange, ListResult, ObjectStore, ObjectStoreExt, PutMode,
+    RetryConfig,
 };
 use tokio::runtime::Runtime;
 use zarrs::storage::byte_range::{ByteRange, ByteRangeIterator};
 use zarrs::storage::{Bytes, MaybeBytesIterator, StorageError, StoreKey};
 
 use super::local::{is_part_of_array, node_type};
+use super::s3::S3Options;
 use super::{ArrayId, Files, Location, Place, Store, ZARR_JSON, ZARRAY, ZGROUP};
 use crate::{ArrayError, Occupant, Source};
 
-/// How an S3 bucket is reached.
-///
-/// What is not given comes from the environment variables that other tools use too
-/// (`AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_REGION`,
-/// `AWS_ENDPOINT`), or from the machine's role.
-#[derive(Clone, Default)]
-#[must_use]
-pub struct S3Options {
-    bucket: String,
-    region: Option<String>,
-    endpoint: Option<String>,
-    credentials: Option<(String, String)>,
-    anonymous: bool,
-}
-
-impl S3Options {
-    /// A bucket by its name.
-    pub fn new(bucket: impl Into<String>) -> Self {
-        Self { bucket: bucket.into(), ..Self::default() }
-    }
-
-    /// The region, `us-east-1` if nothing else says it.
-    pub fn region(mut self, region: impl Into<String>) -> Self {
-        self.region = Some(region.into());
-        self
-    }
-
-    /// Another server than Amazon's, such as `http://localhost:9000`. What begins with `http:` is
-    /// not encrypted.
-    pub fn endpoint(mut self, url: impl Into<String>) -> Self {
-        self.endpoint = Some(url.into());
-        self
-    }
-
-    /// An access key and its secret.
-    pub fn credentials(mut self, key: impl Into<String>, secret: impl Into<String>) -> Self {
-        self.credentials = Some((key.into(), secret.into()));
-        self
-    }
-
-    /// No credentials, for public buckets.
-    pub fn anonymous(mut self) -> Self {
-        self.anonymous = true;
-        self
-    }
-}
-
-impl fmt::Debug for S3Options {
-    /// Without the secret.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("S3Options")
-            .field("bucket", &self.bucket)
-            .field("region", &self.region)
-            .field("endpoint", &self.endpoint)
-            .field("anonymous", &self.anonymous)
-            .finish_non_exhaustive()
-    }
-}
+/// For how long a server may not even be connected.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// An S3 bucket, or a place on an HTTP server.
 ///
@@ -120,28 +66,20 @@ impl RemoteStore {
     /// ```
     ///
     /// # Errors
-    /// [`Remote`](ArrayError::Remote): the options make no sense.
+    /// [`Remote`](ArrayError::Remote): the options make no sense, or there are no credentials.
     pub fn s3(options: &S3Options) -> Result<Self, ArrayError> {
-        let mut builder = AmazonS3Builder::from_env()
-            .with_bucket_name(&options.bucket)
-            .with_conditional_put(S3ConditionalPut::ETagMatch);
-        let mut url = format!("s3://{}", options.bucket);
-        if let Some(region) = &options.region {
-            builder = builder.with_region(region);
+        let builder = options.builder();
+        if !options.has_credentials(&builder) {
+            let source = "there are no credentials: give a key and its secret, say that none are \
+                          needed (anonymous), or that the machine has a role"
+                .into();
+            return Err(ArrayError::Remote { url: options.url(), source });
         }
-        if let Some(endpoint) = &options.endpoint {
-            url = format!("{}/{}", endpoint.trim_end_matches('/'), options.bucket);
-            builder =
-                builder.with_endpoint(endpoint).with_allow_http(endpoint.starts_with("http:"));
-        }
-        if let Some((key, secret)) = &options.credentials {
-            builder = builder.with_access_key_id(key).with_secret_access_key(secret);
-        }
-        if options.anonymous {
-            builder = builder.with_skip_signature(true);
-        }
-        Self::new(url, false, || Ok(Arc::new(builder.build()?)))
+        Self::new(options.url(), false, || Ok(Arc::new(builder.build()?)))
     }
+
+    /// For how long at most a web server may say nothing, if nothing else is said.
+    pub const HTTP_TIMEOUT: Duration = Duration::from_secs(10);
 
     /// A place on an HTTP server, such as `https://example.org/volumes`. Nothing is asked of it
     /// yet.
@@ -149,9 +87,27 @@ impl RemoteStore {
     /// # Errors
     /// [`Remote`](ArrayError::Remote): the URL makes no sense.
     pub fn http(url: impl Into<String>) -> Result<Self, ArrayError> {
+        Self::http_with_timeout(url, Self::HTTP_TIMEOUT)
+    }
+
+    /// The same for a server that may say nothing for so long: after a request, and in the middle of
+    /// an answer. So long, too, what failed is tried again.
+    ///
+    /// # Errors
+    /// Those of [`http`](Self::http).
+    pub fn http_with_timeout(
+        url: impl Into<String>,
+        timeout: Duration,
+    ) -> Result<Self, ArrayError> {
         let url = url.into().trim_end_matches('/').to_owned();
-        let options = ClientOptions::new().with_allow_http(url.starts_with("http:"));
+        // What is long may take long: what counts is how long nothing comes.
+        let options = ClientOptions::new()
+            .with_allow_http(url.starts_with("http:"))
+            .with_connect_timeout(timeout.min(CONNECT_TIMEOUT))
+            .with_read_timeout(timeout)
+            .with_timeout_disabled();
         let builder = HttpBuilder::new().with_url(&url).with_client_options(options);
+        let builder = builder.with_retry(retries(timeout));
         Self::new(url, true, || Ok(Arc::new(builder.build()?)))
     }
 
@@ -195,6 +151,10 @@ impl RemoteStore {
             Err(Error::Generic { store: "daisy-array", source: error.into() })
         })
     }
+}
+
+pub(super) fn retries(timeout: Duration) -> RetryConfig {
+    RetryConfig { retry_timeout: timeout, ..RetryConfig::default() }
 }
 
 /// The part of a store that one array has.
@@ -324,7 +284,11 @@ impl RemoteFolder {
 /// The folder as a whole.
 impl RemoteFolder {
     fn failed(&self, error: Error) -> ArrayError {
-        ArrayError::Remote { url: self.id().0, source: error.into() }
+        self.unreachable(error.into())
+    }
+
+    pub(crate) fn unreachable(&self, source: Source) -> ArrayError {
+        ArrayError::Remote { url: self.id().0, source }
     }
 
     pub(crate) fn look(&self) -> Result<Place, ArrayError> {
@@ -349,6 +313,23 @@ impl RemoteFolder {
         })
     }
 
+    /// The array in whose folder this one lies, if there is one. A place above that may not be looked
+    /// at is none.
+    pub(crate) fn array_around(&self) -> Option<PathBuf> {
+        if self.is_read_only() {
+            return None;
+        }
+        let names: Vec<_> = self.prefix.parts().collect();
+        (1..names.len()).rev().find_map(|length| {
+            let prefix = names[..length].iter().cloned().collect();
+            let folder = Self { store: self.store.clone(), prefix };
+            let get = |name| folder.get_at(folder.full(name)).ok().flatten();
+            let is_array = get(ZARR_JSON).is_some_and(|json| node_type(&json) == Place::Array)
+                || get(ZARRAY).is_some();
+            is_array.then(|| folder.path())
+        })
+    }
+
     fn list(&self, prefix: &Path) -> Result<ListResult, ArrayError> {
         let prefix = prefix.clone();
         self.store
@@ -366,18 +347,25 @@ impl RemoteFolder {
         Ok(names)
     }
 
-    /// Puts all files there. The last one decides, and is put only if there is none of its name.
+    /// Puts all files there, none over another. The last one decides; who is slower with another one
+    /// than the same file has changed nothing.
     pub(crate) fn create(&self, files: &Files) -> io::Result<()> {
         if self.is_read_only() {
             return Err(io::ErrorKind::ReadOnlyFilesystem.into());
         }
         for (index, (name, value)) in files.iter().enumerate() {
+            let (path, new) = (self.full(name), value.clone());
+            let put = self.store.wait(|store| async move {
+                store.put_opts(&path, new.into(), PutMode::Create.into()).await
+            });
             let is_last = index + 1 == files.len();
-            let mode = if is_last { PutMode::Create } else { PutMode::Overwrite };
-            let (path, value) = (self.full(name), value.clone());
-            self.store
-                .wait(|store| async move { store.put_opts(&path, value.into(), mode.into()).await })
-                .map_err(io::Error::other)?;
+            match put {
+                Err(Error::AlreadyExists { .. })
+                    if !is_last
+                        && self.get_at(self.full(name)).map_err(io::Error::other)?.as_deref()
+                            == Some(value) => {}
+                put => put.map(drop).map_err(io::Error::other)?,
+            }
         }
         Ok(())
     }

@@ -1,10 +1,14 @@
 //! Writers beside each other, and writers that are killed.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Barrier;
 
-use daisy_array::{Array, ArrayError, ArraySpec, Dtype, IfExists, ZarrVersion};
+use daisy_array::{
+    Array, ArrayError, ArraySpec, Dtype, IfExists, Location, MemoryStore, ZarrVersion,
+};
 use daisy_geometry::Roi;
 use ndarray::{Array3, ArrayD};
 
@@ -40,6 +44,59 @@ fn chunks(array: &Array) -> Vec<Roi> {
         }
     }
     chunks
+}
+
+#[test]
+fn an_array_that_is_the_same_keeps_its_voxels_and_one_that_differs_is_replaced() {
+    let (folder, store) = (tempfile::tempdir().unwrap(), MemoryStore::new());
+    for version in [ZarrVersion::V2, ZarrVersion::V3] {
+        let path = folder.path().join(format!("{version:?}"));
+        for place in [Location::from(&path), store.at(&format!("{version:?}"))] {
+            let spec = ArraySpec::new([9], Dtype::U8).version(version);
+            let create = |spec| Array::create(&place, spec, IfExists::ReplaceIfDifferent).unwrap();
+            create(&spec).fill(&Roi::new([0], [9]).unwrap(), 3u8).unwrap();
+            assert_eq!(create(&spec).read::<u8>(&Roi::new([0], [9]).unwrap()).unwrap().sum(), 27);
+            let other = spec.clone().voxel_size([2]);
+            assert_eq!(create(&other).read::<u8>(&Roi::new([0], [18]).unwrap()).unwrap().sum(), 0);
+        }
+        // What makes no sense differs, too.
+        let metadata = if version == ZarrVersion::V2 { ".zarray" } else { "zarr.json" };
+        fs::write(path.join(metadata), r#"{"zarr_format": 3, "node_type": "array"}"#).unwrap();
+        let spec = ArraySpec::new([9], Dtype::U8).version(version);
+        Array::create(&path, &spec, IfExists::ReplaceIfDifferent).unwrap();
+        Array::open(&path).unwrap();
+    }
+}
+
+#[test]
+fn many_may_replace_one_array_at_once_and_write_at_once() {
+    for version in [ZarrVersion::V2, ZarrVersion::V3].into_iter().cycle().take(40) {
+        let folder = tempfile::tempdir().unwrap();
+        let places = [Location::from(folder.path().join("a")), MemoryStore::new().at("a")];
+        for place in &places {
+            let spec = ArraySpec::new([8], Dtype::U16).chunk_shape([1]).version(version);
+            let old = ArraySpec::new([8], Dtype::U8).chunk_shape([1]).version(version);
+            let old = Array::create(place, &old, IfExists::Error).unwrap();
+            old.fill(old.roi(), 1u8).unwrap();
+            let barrier = Barrier::new(8);
+            std::thread::scope(|scope| {
+                for writer in 0..8u16 {
+                    let (barrier, spec) = (&barrier, &spec);
+                    scope.spawn(move || {
+                        barrier.wait();
+                        let array = Array::create(place, spec, IfExists::ReplaceIfDifferent);
+                        let own = Roi::new([i64::from(writer)], [1]).unwrap();
+                        array.unwrap().fill(&own, writer + 1).unwrap();
+                    });
+                }
+            });
+            let array = Array::open(place).unwrap();
+            let voxels = array.read::<u16>(array.roi()).unwrap();
+            assert_eq!(voxels.as_slice().unwrap(), [1, 2, 3, 4, 5, 6, 7, 8], "{place:?}");
+        }
+        let names = fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(names, 1, "nothing stays beside the array");
+    }
 }
 
 #[test]
@@ -152,7 +209,7 @@ fn kill_writers(name: &str) {
         writer.kill().unwrap();
         writer.wait().unwrap();
         // What a kill between writing and renaming leaves; no read may ever look at it.
-        std::fs::write(path.join("c/0/0/.daisy-tmp-1-1"), "half a chunk").unwrap();
+        fs::write(path.join("c/0/0/.daisy-tmp-1-1"), "half a chunk").unwrap();
 
         let array = Array::open(&path).unwrap();
         for (index, chunk) in chunks(&array).iter().enumerate() {

@@ -239,7 +239,12 @@ fn every_difference_is_named_with_both_values() {
 #[test]
 fn what_is_not_an_array_is_never_touched() {
     let folder = tempfile::tempdir().unwrap();
-    let all = [IfExists::Error, IfExists::ReuseIfCompatible, IfExists::Overwrite];
+    let all = [
+        IfExists::Error,
+        IfExists::ReuseIfCompatible,
+        IfExists::ReplaceIfDifferent,
+        IfExists::Overwrite,
+    ];
     let refused = |path: &Path| {
         for if_exists in all {
             let error = Array::create(path, &spec(), if_exists).unwrap_err();

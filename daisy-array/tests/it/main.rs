@@ -10,6 +10,7 @@ mod axes;
 mod chunks;
 mod concurrent;
 mod create;
+mod hostile;
 mod interop;
 mod keys;
 mod legacy;

@@ -153,3 +153,15 @@ fn what_is_broken_is_an_error() {
         broken(&bytes);
     }
 }
+
+#[test]
+fn a_block_is_not_unpacked_beyond_its_size() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "gzip", "");
+    let block = folder.path().join("0/0/0");
+    let header = fs::read(&block).unwrap()[..16].to_vec();
+    fs::write(&block, [header, gzip(&[0; 60_000])].concat()).unwrap();
+    let array = Array::open(folder.path()).unwrap();
+    let error = array.read::<u16>(array.roi()).unwrap_err().to_string();
+    assert!(error.contains("unpacks to more than the 32 bytes"), "{error}");
+}

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use daisy_array::{
     Array, ArrayError, ArraySpec, ChunkSharing, Compression, Dtype, Durability, IfExists, Occupant,
@@ -17,6 +18,7 @@ use daisy_geometry::Roi;
 use ndarray::{Array3, ArrayD};
 
 use crate::python::python;
+use crate::skipped::skipped;
 
 /// Shards of 32^3 of chunks of 8^3, not compressed.
 fn sharded() -> ArraySpec {
@@ -140,6 +142,43 @@ fn http_is_for_reading() {
     assert_eq!(array.id(), Array::open(store.clone().at("/a")).unwrap().id());
 }
 
+#[test]
+fn a_server_that_says_nothing_is_given_up_after_a_while() {
+    // It takes connections and requests, and never answers; nobody accepts, so the system does.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let timeout = Duration::from_millis(50);
+    let options = S3Options::new("volumes").endpoint(&url).credentials("key", "secret");
+    let stores = [
+        RemoteStore::http_with_timeout(&url, timeout).unwrap(),
+        RemoteStore::s3(&options.timeout(timeout)).unwrap(),
+    ];
+    for store in stores {
+        // It is asked once; connections that it gets tell how often.
+        let error = Array::open(store.at("a")).unwrap_err();
+        assert!(matches!(error, ArrayError::Remote { .. }), "{error}");
+        let error = Array::create(store.at("a"), &sharded(), IfExists::Error).unwrap_err();
+        assert!(matches!(error, ArrayError::Remote { .. }), "{error}");
+    }
+}
+
+#[test]
+fn credentials_are_not_looked_for_on_the_network_unless_asked() {
+    if std::env::vars().any(|(name, _)| name.starts_with("AWS_")) {
+        return skipped("the environment has settings of S3");
+    }
+    let options = S3Options::new("volumes").endpoint("http://127.0.0.1:1");
+    let error = RemoteStore::s3(&options).unwrap_err();
+    assert!(error.to_string().contains("there are no credentials"), "{error}");
+    for options in [
+        options.clone().anonymous(),
+        options.clone().machine_role(),
+        options.credentials("key", "secret"),
+    ] {
+        RemoteStore::s3(&options).unwrap();
+    }
+}
+
 /// A server with a bucket, until standard input ends.
 const SERVER: &str = r#"
 import sys, boto3
@@ -238,6 +277,10 @@ fn what_is_in_s3_is_not_deleted_silently() {
         Array::create(store.at("a"), &other, IfExists::ReuseIfCompatible),
         Err(ArrayError::Incompatible { .. })
     ));
+    let error = Array::create(store.at("a/labels"), &other, IfExists::Error).unwrap_err();
+    assert!(matches!(error, ArrayError::InsideArray { .. }), "{error}");
+    let same = Array::create(store.at("a"), &sharded(), IfExists::ReplaceIfDifferent).unwrap();
+    assert_eq!(same.read::<u8>(same.roi()).unwrap().iter().min(), Some(&1));
     // The folder of an array is no place for one.
     match Array::create(store.at(""), &other, IfExists::Overwrite).unwrap_err() {
         ArrayError::Occupied { found: Occupant::Folder { entry: Some(entry) }, .. } => {

@@ -179,7 +179,7 @@ impl ClientSession {
     pub const OUTCOMES_WAIT_US: u64 = 1_000;
     /// Blocks that wait for so long while none is at work are given back: who was to take them does something else.
     pub const REST_MS: u64 = 100;
-    /// For how long a worker that is at work on nothing looks for its server, at least.
+    /// For how long a worker that is at work on nothing looks for a server that says nothing of coming back.
     pub const PATIENCE_MS: u64 = 60_000;
 
     /// A worker that is not connected.
@@ -454,7 +454,10 @@ impl ClientSession {
         if !self.begun.is_empty() {
             return Fate::MustEnd;
         }
-        let patience = welcome.reconnect_ms.max(Self::PATIENCE_MS);
+        let patience = match welcome.reconnect_ms {
+            0 => Self::PATIENCE_MS,
+            reconnect_ms => reconnect_ms.max(welcome.silence_ms),
+        };
         if self.life.is_server_dead() || self.life.offline_ms(now) >= patience {
             return Fate::Gone;
         }

@@ -15,6 +15,9 @@ from typing import Any, Callable, Optional
 
 _Function = Callable[[int, int], int]
 
+#: The bits that a power may have, which is more than any coordinate needs: far beyond, computing it takes for ever.
+_LONGEST_POWER = 1 << 20
+
 
 class Coordinate(tuple):
     """A tuple of integers, one an axis.
@@ -225,6 +228,8 @@ def _div_round(a: int, b: int) -> int:
 def _power(a: int, b: int) -> int:
     if b < 0:
         raise ValueError(f"{a} ** {b} is no integer; give an exponent of at least 0")
+    if abs(a) > 1 and a.bit_length() * b > _LONGEST_POWER:
+        raise OverflowError(f"{a} ** {b} has more than {_LONGEST_POWER} bits; use smaller numbers")
     return a**b
 
 

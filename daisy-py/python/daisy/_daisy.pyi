@@ -15,7 +15,7 @@ _T = TypeVar("_T")
 _Entries = Union[SupportsIndex, Iterable[Optional[SupportsIndex]]]
 
 # A path or an address, and the settings of an object store.
-_Place = tuple[str, dict[str, Union[str, bool]]]
+_Place = tuple[str, dict[str, Union[str, bool, float]]]
 
 class _RoiLike(Protocol):
     """A Roi, or something else with an offset and a shape, such as those of funlib.geometry."""
@@ -271,11 +271,11 @@ class StoredArray:
     ) -> list[StoredArray]: ...
     @staticmethod
     def create(
-        place: _Place, new: dict[str, Any], overwrite: bool, chunk_sharing: str
+        place: _Place, new: dict[str, Any], replace: bool, chunk_sharing: str
     ) -> StoredArray: ...
     @staticmethod
     def create_levels(
-        place: _Place, new: dict[str, Any], overwrite: bool, chunk_sharing: str
+        place: _Place, new: dict[str, Any], replace: bool, chunk_sharing: str
     ) -> list[StoredArray]: ...
     @staticmethod
     def ensure_group(place: _Place, zarr_format: int) -> None: ...

@@ -12,6 +12,7 @@ import pathlib
 import sys
 
 from ._daisy import work
+from ._fork import end_children_by_sigterm
 from ._payload import unpacked
 from .context import Context
 from .logging import get_log_basedir
@@ -20,6 +21,7 @@ from .logging import get_log_basedir
 def main(path: str) -> int:
     """Works until there is nothing more to do; the exit code."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
+    end_children_by_sigterm()
     function, is_worker_function, layout = unpacked(pathlib.Path(path).read_bytes())
     context = Context.from_env()
     # For processes that this one starts.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import weakref
 from typing import Iterator, Optional, Union
 
@@ -82,17 +83,23 @@ class Client:
         if block is None:
             yield None
             return
+        pid = os.getpid()
         try:
             yield block
-        except Exception as error:
-            block.status = BlockStatus.FAILED
-            self._lender().hand_in(block, describe(error, error.__traceback__, block))
         except BaseException as error:
-            block.status = BlockStatus.FAILED
-            self._lender().hand_in(block, describe(error, error.__traceback__, None))
-            raise
+            if os.getpid() != pid:
+                # A child that the block forked ends: the block is its parent's.
+                raise
+            self._give_back(block, error)
+            if not isinstance(error, Exception):
+                raise
         else:
             self.release_block(block)
+
+    def _give_back(self, block: Block, error: BaseException) -> None:
+        block.status = BlockStatus.FAILED
+        shown = block if isinstance(error, Exception) else None
+        self._lender().hand_in(block, describe(error, error.__traceback__, shown))
 
     def next_block(self) -> Optional[Block]:
         """The next block without a ``with`` statement: give it back by :meth:`release_block`."""

@@ -19,7 +19,7 @@ class Opening:
 
     #: An absolute path, or an address; and the settings of an object store.
     place: str
-    storage_options: Mapping[str, Union[str, bool]]
+    storage_options: Mapping[str, Union[str, bool, float]]
     is_writable: bool
     chunk_sharing: str
     #: Which level of an image it is, and the units of space and time in which that is asked for.
@@ -27,7 +27,7 @@ class Opening:
     units: tuple[Optional[str], Optional[str]] = (None, None)
 
     @property
-    def address(self) -> tuple[str, dict[str, Union[str, bool]]]:
+    def address(self) -> tuple[str, dict[str, Union[str, bool, float]]]:
         """The place as Rust takes it."""
         return self.place, dict(self.storage_options)
 

@@ -16,7 +16,7 @@ from .array import Array
 from .dataset import Dataset, Opening
 
 _Path = Union[str, os.PathLike]
-_Options = Mapping[str, Union[str, bool]]
+_Options = Mapping[str, Union[str, bool, float]]
 
 #: Files of a third library.
 _HDF5 = (".h5", ".hdf", ".hdf5")
@@ -54,9 +54,12 @@ def open_ds(
             while it is written (not in object stores), or leave them ``"unchecked"``.
         storage_options: how S3 is reached: ``anon`` (True for public buckets), ``key`` and ``secret``,
             ``region``, ``endpoint_url`` (of another server than Amazon's). What is not given comes from the
-            environment (``AWS_ACCESS_KEY_ID`` and the like), or from the machine's role.
+            environment (``AWS_ACCESS_KEY_ID`` and the like); with ``role=True``, credentials are asked of the
+            machine's role, on the network. ``timeout``, of web servers too: for how many seconds a server may
+            say nothing, and what failed is tried again; 30 for S3 and 10 for others by default.
 
-    Raises FileNotFoundError, PermissionError, ValueError, and OSError for a store that cannot be reached.
+    Raises FileNotFoundError, PermissionError, ValueError, and OSError for a store that cannot be reached. Ctrl-C
+    ends the waiting for a store.
     """
     if attr_filename is not None:
         raise ValueError("attr_filename is not supported; put the attributes into the array's own")
@@ -132,7 +135,7 @@ def prepare_ds(
         compressor: ``"default"`` (zstd), ``"zstd"``, ``"gzip"``, ``"blosc"``, None, or a dict such as
             ``{"id": "gzip", "level": 5}``, or a codec of numcodecs.
         delete: whether an existing array that differs is deleted. Otherwise it is refused, with all
-            differences: nothing is deleted without being asked for.
+            differences: nothing is deleted without being asked for. One that is the same keeps its voxels.
         force_exact_write_size: makes a chunk of what a block writes.
         chunk_shape: voxels per chunk, instead of the above.
         shard_shape: voxels per shard, a multiple of the chunk: what is written as a whole.
@@ -282,10 +285,18 @@ def _is_address(filename: _Path) -> bool:
 def _inside(filename: _Path, ds_name: Optional[str]) -> str:
     """The place of an array in a folder: an absolute path, so that it is the same in another folder, or an
     address."""
-    name = (ds_name or "").strip("/")
+    names = _names(ds_name)
     if _is_address(filename):
-        return os.fspath(filename).rstrip("/") + (f"/{name}" if name else "")
-    return os.path.abspath(os.path.join(filename, name))
+        return "/".join([os.fspath(filename).rstrip("/"), *names])
+    return os.path.abspath(os.path.join(filename, *names))
+
+
+def _names(ds_name: Optional[str]) -> list[str]:
+    """The names on the way from a folder to an array in it."""
+    names = [name for name in (ds_name or "").split("/") if name not in ("", ".")]
+    if ".." in names:
+        raise ValueError(f"ds_name is {ds_name!r}, which leads out of its folder; give a name without '..'")
+    return names
 
 
 def _format(filename: _Path, zarr_format: Optional[int]) -> int:
@@ -302,8 +313,8 @@ def _format(filename: _Path, zarr_format: Optional[int]) -> int:
 
 def _make_groups(filename: _Path, ds_name: Optional[str], opening: Opening, zarr_format: int) -> None:
     """Makes groups of the places above an array, where they are none yet, so that every reader finds it."""
-    place, *names = _inside(filename, None), *(name for name in (ds_name or "").split("/") if name)
-    for name in names:
+    place = _inside(filename, None)
+    for name in _names(ds_name):
         StoredArray.ensure_group((place, opening.address[1]), zarr_format)
         place = f"{place}/{name}"
 
