@@ -32,11 +32,8 @@ impl Clock {
     }
 
     fn elapsed(&self) -> Duration {
-        let elapsed = match (self.booted, since_boot()) {
-            (Some(start), Some(now)) => now.saturating_sub(start),
-            _ => self.start.elapsed(),
-        };
-        self.offset.saturating_add(elapsed)
+        let booted = self.booted.and_then(|start| Some(since_boot()?.saturating_sub(start)));
+        self.offset.saturating_add(booted.unwrap_or_else(|| self.start.elapsed()))
     }
 }
 

@@ -70,8 +70,11 @@ pub struct Coordinator {
     tasks: Vec<TaskRow>,
     leases: Numbered<OpenLease>,
     workers: Numbered<Worker>,
-    /// The workers of processes in which there are several.
+    /// The workers of processes in which there are several, and as which worker the process of each was started.
     processes: BTreeMap<WorkerId, BTreeSet<WorkerId>>,
+    process_of: BTreeMap<WorkerId, WorkerId>,
+    /// Until when workers are expected whose process has ended well before they joined.
+    expected: BTreeMap<WorkerId, Moment>,
     checks: Checks,
     /// Blocks in their back-off, and its end.
     parked: BTreeMap<BlockKey, Moment>,
@@ -124,6 +127,8 @@ impl Coordinator {
             leases: Numbered::new(config.epoch, config.tuning.place_bits),
             workers: Numbered::new(config.epoch, config.tuning.place_bits),
             processes: BTreeMap::new(),
+            process_of: BTreeMap::new(),
+            expected: BTreeMap::new(),
             checks: Checks::new(config.epoch, config.tuning.place_bits),
             parked: BTreeMap::new(),
             suspects: BTreeSet::new(),

@@ -30,10 +30,9 @@ impl Coordinator {
             return Err(CoordinatorError::WorkerState { worker, expected });
         }
         for one in [process, worker] {
-            if let Some(member) = self.workers.get_mut(one.0)
-                && matches!(member.kind, WorkerKind::LocalProcess { .. })
-            {
-                member.process = Some(process);
+            let kind = self.workers.get(one.0).map(|member| member.kind);
+            if matches!(kind, Some(WorkerKind::LocalProcess { .. })) {
+                self.process_of.insert(one, process);
                 self.processes.entry(process).or_default().insert(one);
             }
         }
@@ -43,8 +42,8 @@ impl Coordinator {
 
     /// The workers beside one in its process.
     fn mates(&self, worker: WorkerId) -> impl Iterator<Item = WorkerId> + '_ {
-        let process = self.workers.get(worker.0).and_then(|member| member.process);
-        let all = process.and_then(|process| self.processes.get(&process));
+        let process = self.process_of.get(&worker);
+        let all = process.and_then(|process| self.processes.get(process));
         all.into_iter().flatten().copied().filter(move |&mate| mate != worker)
     }
 
@@ -78,21 +77,16 @@ impl Coordinator {
         mates.into_iter().for_each(|mate| self.reseat(mate));
     }
 
-    /// The workers of a process.
-    pub(super) fn mates_in(&self, process: Option<WorkerId>) -> Vec<WorkerId> {
-        let all = process.and_then(|process| self.processes.get(&process));
-        all.into_iter().flatten().copied().collect()
-    }
-
-    /// A worker is not in its process any more.
-    pub(super) fn leave_process(&mut self, worker: WorkerId, process: Option<WorkerId>) {
-        let Some(process) = process else { return };
-        if let Some(all) = self.processes.get_mut(&process) {
-            all.remove(&worker);
-            if all.is_empty() {
-                self.processes.remove(&process);
-            }
+    /// A worker is not in its process any more: others there may have waited for it.
+    pub(super) fn leave_process(&mut self, worker: WorkerId) {
+        let Some(process) = self.process_of.remove(&worker) else { return };
+        let Some(all) = self.processes.get_mut(&process) else { return };
+        all.remove(&worker);
+        let others: Vec<WorkerId> = all.iter().copied().collect();
+        if others.is_empty() {
+            self.processes.remove(&process);
         }
+        others.into_iter().for_each(|mate| self.reseat(mate));
     }
 
     /// A process has ended, and all workers in it with it. Where several had blocks, none is blamed but a suspect that
@@ -102,7 +96,8 @@ impl Coordinator {
         process: WorkerId,
         ending: Ending,
     ) -> Result<(), CoordinatorError> {
-        let all = self.mates_in(Some(process));
+        let all: Vec<WorkerId> =
+            self.processes.get(&process).into_iter().flatten().copied().collect();
         if all.len() <= 1 {
             let worker = all.first().copied().unwrap_or(process);
             // Who has joined from elsewhere by its number is not in it.

@@ -81,10 +81,6 @@ pub(super) struct Worker {
     pub(super) has_recall: bool,
     /// It has said goodbye, and its process goes on for as long as it likes.
     pub(super) has_left: bool,
-    /// The process that it was started in has ended well before it joined: it is expected from elsewhere until then.
-    pub(super) expected_until: Option<Moment>,
-    /// The worker as which its process was started, if it is not the only one in it.
-    pub(super) process: Option<WorkerId>,
 }
 
 /// How a worker came to its end, as far as blame goes.
@@ -125,8 +121,6 @@ impl Worker {
             since: Moment::ZERO,
             has_recall: false,
             has_left: false,
-            expected_until: None,
-            process: None,
         }
     }
 
@@ -174,9 +168,9 @@ impl Coordinator {
         }
         member.kind = kind;
         member.phase = Phase::Present;
-        member.expected_until = None;
         member.is_dismissed = false;
         member.silent_from = self.now;
+        self.expected.remove(&worker);
         let row = &mut self.tasks[task.index()];
         row.joined += 1;
         row.members.insert(worker);
@@ -371,9 +365,9 @@ impl Coordinator {
         self.unseat(worker);
         let member =
             self.workers.remove(worker.0).ok_or(CoordinatorError::UnknownWorker { worker })?;
-        let (task, mates) = (member.task, self.mates_in(member.process));
-        self.leave_process(worker, member.process);
-        mates.into_iter().for_each(|mate| self.reseat(mate));
+        let task = member.task;
+        self.expected.remove(&worker);
+        self.leave_process(worker);
         if member.phase == Phase::Named {
             return Ok(());
         }

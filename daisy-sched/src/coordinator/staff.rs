@@ -35,12 +35,12 @@ impl Coordinator {
     /// A worker is expected from elsewhere. False if it is not, or not any more.
     pub(super) fn expect(&mut self, worker: WorkerId) -> bool {
         let until = self.now.after_ms(self.config.expect_ms);
-        let Some(member) = self.workers.get_mut(worker.0) else { return false };
-        let is_new = member.phase == Phase::Starting && member.expected_until.is_none();
+        let Some(member) = self.workers.get(worker.0) else { return false };
+        let is_new = member.phase == Phase::Starting && !self.expected.contains_key(&worker);
         if !is_new || member.is_dismissed || self.config.expect_ms == 0 {
             return false;
         }
-        member.expected_until = Some(until);
+        self.expected.insert(worker, until);
         self.timers.push(until, Reason::Expected(worker));
         true
     }

@@ -186,7 +186,7 @@ impl Coordinator {
                 if is_stopped { None } else { self.parked.get(&key).copied() }
             }
             Reason::StartBackoff(task) => self.tasks[task.index()].start_not_before,
-            Reason::Expected(worker) => self.workers.get(worker.0)?.expected_until,
+            Reason::Expected(worker) => self.expected.get(&worker).copied(),
             Reason::Recall(task) => self.tasks[task.index()].recall_at,
             Reason::Check => self.oldest_check().map(|(_, check)| check.deadline),
             Reason::Backlog => None,
