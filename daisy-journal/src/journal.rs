@@ -207,7 +207,7 @@ impl<D: Disk> Journal<D> {
 
     /// The disk has a snapshot of so many bytes now in the place of its first `from` ones.
     pub const fn note_replaced(&mut self, from: u64, snapshot: u64) {
-        self.len = self.len.saturating_sub(from) + snapshot;
+        self.len = self.len.saturating_sub(from).saturating_add(snapshot);
         self.snapshot = snapshot;
     }
 

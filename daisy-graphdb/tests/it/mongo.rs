@@ -238,7 +238,8 @@ fn graph_of_one(store: &MongoStore) -> daisy_graphdb::SubGraph {
 /// A store on a stand-in of its own, which can be told to fail.
 fn failing(options: &str) -> (Fake, Result<MongoStore, GraphError>) {
     let fake = Fake::start();
-    let store = MongoStore::open(&format!("{}/{options}", fake.uri()), "d", Open::Create(schema()));
+    let uri = format!("{}{}", fake.uri(), options.replace('?', "&"));
+    let store = MongoStore::open(&uri, "d", Open::Create(schema()));
     (fake, store)
 }
 

@@ -42,7 +42,10 @@ pub use self::outside::Server;
 pub use self::planted::PlantedFault;
 pub use self::{call::BlockError, error::Error, options::RunOptions, stop::StopHandle};
 #[cfg(all(unix, feature = "workers"))]
-pub(crate) use self::{call::process as call_block, outside::RunFile};
+pub(crate) use self::{
+    call::process as call_block,
+    outside::{RunFile, has_others},
+};
 pub(crate) use self::{
     hooks::Hooks,
     ledger::{Failed, TaskLedger, Workers},

@@ -122,6 +122,16 @@ mod tests {
     }
 
     #[test]
+    fn whatever_workers_say_has_a_sum() {
+        let mut times = BlockTimes::new();
+        let key = BlockKey::new(daisy_block::TaskId::new(0), 0);
+        (0..2).for_each(|_| times.record(key, Duration::MAX));
+        let other = times.clone();
+        times.merge(&other);
+        assert_eq!((times.count(), times.total()), (4, Duration::MAX));
+    }
+
+    #[test]
     fn buckets_follow_each_other_without_gaps() {
         let mut last = 0;
         for nanos in 0..100_000 {

@@ -3,7 +3,8 @@
 use std::{
     env, fs,
     io::Write,
-    process,
+    os::unix::process::CommandExt,
+    process::{self, Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -12,11 +13,18 @@ use std::{
 
 use daisy_block::Block;
 use daisy_net::driver::Ended;
-use nix::unistd::{getpgrp, getpid};
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::{getpgrp, getpid},
+};
 use signal_hook::{consts::SIGTERM, iterator::Signals, low_level};
 
 use super::{BlockGuard, Client, ClientError, Context};
-use crate::{BlockError, BlockOutcome, Error, Loan, Task, run::call_block, task::ProcessFn};
+use crate::{
+    BlockError, BlockOutcome, Error, Loan, Task,
+    run::{call_block, has_others},
+    task::ProcessFn,
+};
 
 /// The exit code of a worker that ended because its run is lost to it, or it was told or asked to: nobody's
 /// fault, whether its goodbye arrived or not.
@@ -132,10 +140,27 @@ fn run(process: &ProcessFn, block: BlockGuard<'_>) {
 }
 
 /// Ends the process from a thread beside the block function: at once, since others may work on the
-/// same data from now on.
+/// same data from now on. What the block has started ends, too, after the time that launchers need.
 pub(super) fn end_process(ended: &Ended) {
     say(&format!("daisy worker: {ended}; this process ends"));
+    end_group();
     low_level::exit(EXIT_LOST)
+}
+
+/// Ends everything in the group of this process but itself, if that is its own; a process that is in none of it sees to
+/// that, since this one has no time.
+fn end_group() {
+    let group = getpid();
+    if getpgrp() != group || !has_others(group.as_raw().unsigned_abs()) {
+        return;
+    }
+    let end = format!("kill -s TERM -- -{group}; sleep 0.5; kill -s KILL -- -{group}");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &end]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    if shell.process_group(0).spawn().is_err() {
+        // Whoever has no shell has no launchers either.
+        let _is_over = killpg(group, Signal::SIGKILL);
+    }
 }
 
 fn exit_code(error: &ClientError) -> i32 {

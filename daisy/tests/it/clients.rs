@@ -11,7 +11,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use daisy::{Block, Client, Context, RunOptions, RunReport, Server, TaskBuilder, worker};
+use daisy::{
+    Block, Client, Context, RunOptions, RunReport, Server, StopHandle, TaskBuilder, worker,
+};
 
 use crate::support::{LIMIT, line, quick, run_in_time};
 
@@ -70,11 +72,27 @@ fn worker_entry() {
                 thread.join().unwrap();
             }
         }
+        "hang" => {
+            let client = Client::new().unwrap();
+            let _block = client.acquire_block().unwrap().unwrap();
+            start_other(&folder);
+            loop {
+                thread::park();
+            }
+        }
         "launch" if !is_launched => launch(&folder),
         "launch" => work(&folder, &Client::new().unwrap(), LONG),
         other => panic!("no task is called {other}"),
     }
     process::exit(0)
+}
+
+/// Starts something in the group of this process that needs some time to end, as `srun` does.
+fn start_other(folder: &Path) {
+    let script =
+        "trap 'sleep 0.1; echo > ended; exit' TERM; echo > there; while :; do sleep 0.01; done";
+    Command::new("sh").args(["-c", script]).current_dir(folder).spawn().unwrap();
+    wait_until("what the block has started", || folder.join("there").exists());
 }
 
 /// As `srun` that is killed: starts the worker, which is elsewhere, and dies while that is at work.
@@ -194,6 +212,35 @@ fn the_death_of_a_launcher_is_none_of_its_worker() {
     let (_, said) = run("launch", 3, 1);
     // No block was at work twice at once, nor twice at all.
     assert_eq!(said.len(), 6, "{said:?}");
+}
+
+#[test]
+fn what_a_block_started_has_time_to_end_when_its_worker_is_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let task = by_clients("hang", 1, folder.path());
+    let task = task.timeout(LONG).max_retries(0).build().unwrap();
+    let report = run_in_time(options(folder.path()), &[task]).unwrap();
+    assert_eq!(report.tasks[0].timeouts, 1, "{report}");
+    assert!(folder.path().join("ended").exists(), "it has ended in its own way");
+}
+
+#[test]
+fn what_a_block_started_ends_with_a_worker_that_ends_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let stop = StopHandle::new();
+    let server = Server::bind(quick().heartbeat(HEARTBEAT).stop_handle(&stop)).unwrap();
+    let mut worker = Command::new(env::current_exe().unwrap());
+    worker.args(["--exact", "clients::worker_entry", "--nocapture"]).process_group(0);
+    worker.env(FOLDER, folder.path()).env(Context::VARIABLE, server.context("hang").to_string());
+    let mut worker = worker.spawn().unwrap();
+    let task = line("hang", 1).num_workers(0).build().unwrap();
+    let run = thread::spawn(move || server.run(&[task]).unwrap());
+    wait_until("a block is at work", || folder.path().join("there").exists());
+    // It is a process of its own, and is told to end itself.
+    stop.stop();
+    assert_eq!(worker.wait().unwrap().code(), Some(worker::EXIT_LOST));
+    wait_until("it has ended in its own way", || folder.path().join("ended").exists());
+    run.join().unwrap();
 }
 
 /// A run that nobody has started workers for, and how to join it.

@@ -91,6 +91,12 @@ fn live(
             15 => drop(ok(call!(Journal::end_foreign_leases(journal)))),
             16 => drop(ok(call!(Journal::commit(journal)))),
             17 => drop(ok(call!(Journal::sync(journal)))),
+            18 if values.yes() => {
+                debug(&ok(call!(Journal::shorter(journal))).map(|content| content.len()));
+                // Of a snapshot that took the place of the whole file and is as long.
+                let len = call!(Journal::len_bytes(journal));
+                call!(Journal::note_replaced(journal, len, len));
+            }
             18 => drop(ok(call!(Journal::compact(journal)))),
             _ => trouble(journal, values),
         }

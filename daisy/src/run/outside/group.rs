@@ -28,7 +28,7 @@ pub(super) fn ended(child: &mut Child) -> Option<bool> {
 
 /// Whether a group has members that live, beside its leader. False where the system does not say.
 #[cfg(target_os = "linux")]
-pub(super) fn has_others(leader: u32) -> bool {
+pub(crate) fn has_others(leader: u32) -> bool {
     let Ok(processes) = std::fs::read_dir("/proc") else { return false };
     let is_member = |stat: &str| {
         // The name, in parentheses, may have any characters.
@@ -45,6 +45,6 @@ pub(super) fn has_others(leader: u32) -> bool {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) const fn has_others(_: u32) -> bool {
+pub(crate) const fn has_others(_: u32) -> bool {
     false
 }

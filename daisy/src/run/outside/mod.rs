@@ -28,7 +28,8 @@ pub(super) use self::{
     prepare::{open_for_lending, prepare},
 };
 pub(crate) use self::{
-    network::Network, options::OutsideOptions, prepare::lock_journal, run_file::RunFile,
+    group::has_others, network::Network, options::OutsideOptions, prepare::lock_journal,
+    run_file::RunFile,
 };
 use super::Pipeline;
 pub(crate) use crate::journal::{JournalFiles, RunJournal};
