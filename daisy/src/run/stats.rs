@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn whatever_workers_say_has_a_sum() {
         let mut times = BlockTimes::new();
-        let key = BlockKey::new(daisy_block::TaskId::new(0), 0);
+        let key = BlockKey::new(TaskId::new(0), 0);
         (0..2).for_each(|_| times.record(key, Duration::MAX));
         let other = times.clone();
         times.merge(&other);
