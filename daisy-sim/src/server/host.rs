@@ -24,6 +24,8 @@ pub(crate) struct Child {
     /// The workers that joined from within it and have not left, and whether any did.
     pub(crate) clients: BTreeSet<WorkerId>,
     pub(crate) had_clients: bool,
+    /// The worker as which it was started joined from within it.
+    pub(crate) is_worker: bool,
 }
 
 /// A run as the switchboard's host.
@@ -42,7 +44,7 @@ impl Desk {
         let is_in = |(_, child): &(&WorkerId, &Child)| child.clients.contains(&worker);
         let found = self.children.iter().find(is_in);
         let launcher = self.children.get_key_value(&worker);
-        let launcher = launcher.filter(|(_, child)| !child.had_clients);
+        let launcher = launcher.filter(|(_, child)| child.is_worker || !child.had_clients);
         found.or(launcher).map(|(&id, child)| (id, child))
     }
 }
@@ -104,6 +106,7 @@ impl Host for Desk {
         if let Some(child) = process.and_then(|process| self.children.get_mut(&process)) {
             child.clients.insert(worker);
             child.had_clients = true;
+            child.is_worker |= process == Some(worker);
         }
         self.joined.push((worker, hello.pid as usize));
     }

@@ -127,9 +127,10 @@ impl Server {
 
     /// A process was started for a worker.
     pub(crate) fn add_child(&mut self, worker: WorkerId, pid: usize) {
-        self.desk
-            .children
-            .insert(worker, Child { pid, clients: BTreeSet::new(), had_clients: false });
+        self.desk.children.insert(
+            worker,
+            Child { pid, clients: BTreeSet::new(), had_clients: false, is_worker: false },
+        );
     }
 
     /// The journal's disk, to make it fail.

@@ -72,6 +72,16 @@ fn worker_entry() {
                 thread.join().unwrap();
             }
         }
+        "linger" => {
+            let client = Client::new().unwrap();
+            let block = client.acquire_block().unwrap().unwrap();
+            start_other(&folder);
+            block.complete();
+            drop(client);
+            loop {
+                thread::park();
+            }
+        }
         "hang" => {
             let client = Client::new().unwrap();
             let _block = client.acquire_block().unwrap().unwrap();
@@ -223,6 +233,19 @@ fn what_a_block_started_has_time_to_end_when_its_worker_is_killed() {
     let report = run_in_time(options(folder.path()), &[task]).unwrap();
     assert_eq!(report.tasks[0].timeouts, 1, "{report}");
     assert!(folder.path().join("ended").exists(), "it has ended in its own way");
+}
+
+#[test]
+fn a_worker_that_said_goodbye_and_goes_on_is_asked_to_end_when_its_run_is_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let stop = StopHandle::new();
+    let options = options(folder.path()).stop_handle(&stop);
+    let task = by_clients("linger", 2, folder.path()).build().unwrap();
+    let run = thread::spawn(move || run_in_time(options, &[task]).unwrap());
+    wait_until("a block is done", || folder.path().join("there").exists());
+    stop.stop();
+    wait_until("it has ended in its own way", || folder.path().join("ended").exists());
+    assert!(!run.join().unwrap().is_success());
 }
 
 #[test]

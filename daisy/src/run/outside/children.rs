@@ -69,6 +69,8 @@ struct Running {
     /// The workers that joined from within it and have not left, and whether any did.
     clients: BTreeSet<WorkerId>,
     had_clients: bool,
+    /// The worker as which it was started joined from within it.
+    is_worker: bool,
     /// What is left of it then is killed.
     kill_at: Option<Instant>,
     /// The leader has ended; others of its group have not.
@@ -158,9 +160,10 @@ impl Children {
             .process_group(0)
             .spawn()?;
         self.tell(|| Heard::Started { worker, task: id, log: log.clone(), from });
-        let (clients, had_clients) = (BTreeSet::new(), false);
+        let (clients, had_clients, is_worker) = (BTreeSet::new(), false, false);
         let (kill_at, has_ended) = (None, false);
-        let running = Running { child, task: id, log, clients, had_clients, kill_at, has_ended };
+        let running =
+            Running { child, task: id, log, clients, had_clients, is_worker, kill_at, has_ended };
         self.running.insert(worker, running);
         Ok(())
     }
@@ -203,6 +206,7 @@ impl Children {
         if let Some(running) = self.running.get_mut(&process) {
             running.clients.insert(worker);
             running.had_clients = true;
+            running.is_worker |= process == worker;
         }
     }
 
@@ -218,8 +222,10 @@ impl Children {
 
     /// Ends the process of a worker: politely if the run is drained or it only launches others, else at once.
     pub(super) fn kill(&mut self, worker: WorkerId, reason: KillReason) {
-        let is_launcher = || self.running.get(&worker).is_some_and(|running| !running.had_clients);
-        let process = self.home_of(worker).or_else(|| is_launcher().then_some(worker));
+        // It may have said goodbye, or be elsewhere with a launcher here; but not with others in its process.
+        let is_own = |running: &Running| running.is_worker || !running.had_clients;
+        let is_here = || self.running.get(&worker).is_some_and(is_own);
+        let process = self.home_of(worker).or_else(|| is_here().then_some(worker));
         if let Some(process) = process {
             self.end(process, reason == KillReason::Drained);
         }
