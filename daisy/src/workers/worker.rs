@@ -17,7 +17,7 @@ use nix::{
     sys::signal::{Signal, killpg},
     unistd::{getpgrp, getpid},
 };
-use signal_hook::{consts::SIGTERM, iterator::Signals, low_level};
+use signal_hook::{consts::SIGTERM, flag, iterator::Signals, low_level};
 
 use super::{BlockGuard, Client, ClientError, Context};
 use crate::{
@@ -154,6 +154,8 @@ fn end_group() {
     if getpgrp() != group || !has_others(group.as_raw().unsigned_abs()) {
         return;
     }
+    // It reaches this process, too, which is about to end by itself.
+    let _is_heard = flag::register(SIGTERM, Arc::default());
     let end = format!("kill -s TERM -- -{group}; sleep 0.5; kill -s KILL -- -{group}");
     let mut shell = Command::new("sh");
     shell.args(["-c", &end]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
