@@ -22,9 +22,9 @@ const FOLDER: &str = "DAISY_CLIENTS_FOLDER";
 /// Set in a process that a launcher has started.
 const LAUNCHED: &str = "DAISY_CLIENTS_LAUNCHED";
 /// How often a sign of life is promised; three of them are the limit of silence.
-const HEARTBEAT: Duration = Duration::from_millis(100);
+const HEARTBEAT: Duration = Duration::from_millis(300);
 /// Longer than any silence.
-const LONG: Duration = Duration::from_millis(1_000);
+const LONG: Duration = Duration::from_millis(2_000);
 
 /// What worker processes do, by the name of their task. Nothing where this is an ordinary test.
 #[test]
@@ -38,7 +38,7 @@ fn worker_entry() {
             thread::park_timeout(LONG);
             work(&folder, &client, Duration::ZERO);
         }
-        "pause" => work(&folder, &Client::new().unwrap(), LONG / 2),
+        "pause" => work(&folder, &Client::new().unwrap(), LONG),
         "one each" => {
             let client = Client::new().unwrap();
             if let Some(block) = client.acquire_block().unwrap() {
