@@ -28,6 +28,14 @@ def noted(folder):
     return collections.Counter(int(number) for number in (pathlib.Path(folder) / "log").read_text().split())
 
 
+def check_run(folder, task, blocks):
+    """Runs a task: each block is run once, and succeeds."""
+    report = run_blockwise([task], report=True)
+    assert report, str(report)
+    assert report.json["tasks"][0]["failed_attempts"] == 0
+    assert noted(folder) == {number: 1 for number in range(blocks)}
+
+
 def one_block(folder):
     """Takes one block and gives it back."""
     client = Client()
@@ -66,10 +74,7 @@ def test_a_worker_function_may_take_one_block_and_end(tmp_path, end):
     def worker():
         end(tmp_path)
 
-    report = run_blockwise([line("one", worker, 6, num_workers=2)], report=True)
-    assert report, str(report)
-    assert report.json["tasks"][0]["failed_attempts"] == 0
-    assert noted(tmp_path) == {number: 1 for number in range(6)}
+    check_run(tmp_path, line("one", worker, 6, num_workers=2), 6)
 
 
 def test_clients_in_threads_and_in_forks_have_blocks_of_their_own(tmp_path):
@@ -97,10 +102,7 @@ def test_clients_in_threads_and_in_forks_have_blocks_of_their_own(tmp_path):
             thread.join()
         assert [os.waitpid(pid, 0)[1] for pid in forks] == [0, 0]
 
-    report = run_blockwise([line("many", worker, 60, num_workers=2)], report=True)
-    assert report, str(report)
-    assert report.json["tasks"][0]["failed_attempts"] == 0
-    assert noted(tmp_path) == {number: 1 for number in range(60)}
+    check_run(tmp_path, line("many", worker, 60, num_workers=2), 60)
 
 
 def test_a_forked_child_leaves_the_client_of_its_parent_alone(tmp_path):
@@ -119,10 +121,7 @@ def test_a_forked_child_leaves_the_client_of_its_parent_alone(tmp_path):
                     sys.exit(7)
                 assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
 
-    report = run_blockwise([line("fork", worker, 5, num_workers=1)], report=True)
-    assert report, str(report)
-    assert report.json["tasks"][0]["failed_attempts"] == 0
-    assert noted(tmp_path) == {number: 1 for number in range(5)}
+    check_run(tmp_path, line("fork", worker, 5, num_workers=1), 5)
 
 
 def test_a_client_that_comes_when_the_run_is_over_has_nothing_to_do(tmp_path, caplog):

@@ -84,8 +84,7 @@ impl FileDisk {
 
     /// Whether the file still is what its name leads to.
     pub(super) fn is_in_place(&self) -> bool {
-        let names = (self.file.metadata(), fs::symlink_metadata(&self.path));
-        matches!(names, (Ok(own), Ok(found)) if (own.dev(), own.ino()) == (found.dev(), found.ino()))
+        leads_to(&self.path, &self.file)
     }
 
     /// Whether another file may take its place: other names of it would be left with an old journal.
@@ -129,17 +128,8 @@ impl FileDisk {
 impl Draft {
     /// A durable file with this content beside a journal, locked, with the mode and the owner of that one.
     pub(super) fn write(journal: &Path, like: &File, content: &[u8]) -> io::Result<Self> {
-        let mut name = OsString::from(journal.as_os_str());
-        name.push(".new");
-        let path = PathBuf::from(name);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut options = OpenOptions::new();
-        options.read(true).append(true).create_new(true).mode(0o600);
-        let file = Arc::new(options.open(&path)?);
-        let draft = Self { path, file, is_in_place: false };
+        let (path, file) = new_beside(journal)?;
+        let draft = Self { path, file: Arc::new(file), is_in_place: false };
         let mut file = &*draft.file;
         file.try_lock().map_err(io::Error::from)?;
         let (own, wanted) = (file.metadata()?, like.metadata()?);
@@ -235,6 +225,26 @@ pub(crate) fn resolved(name: &Path) -> io::Result<PathBuf> {
         }
         result => result,
     }
+}
+
+/// Whether a name leads to a file, and not by a link.
+pub(crate) fn leads_to(path: &Path, file: &File) -> bool {
+    let names = (file.metadata(), fs::symlink_metadata(path));
+    matches!(names, (Ok(own), Ok(found)) if (own.dev(), own.ino()) == (found.dev(), found.ino()))
+}
+
+/// A new file that is to take the place of another one, which may be there; only its owner can read it.
+pub(crate) fn new_beside(path: &Path) -> io::Result<(PathBuf, File)> {
+    let mut name = OsString::from(path.as_os_str());
+    name.push(".new");
+    let new = PathBuf::from(name);
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut options = OpenOptions::new();
+    let file = options.read(true).append(true).create_new(true).mode(0o600).open(&new)?;
+    Ok((new, file))
 }
 
 /// Opens a regular file; nothing else, and no link.

@@ -18,7 +18,9 @@ pub use daisy_journal::{Contents, Forgotten, ForgottenTask, JournalError, Tail, 
 use daisy_journal::{Damage, ForgetOptions, Journal, JournalOptions, OpenLease, Resumed};
 use daisy_sched::{Adopted, Output, Record, Scheduler, SchedulerBuilder, WorkerId};
 
-pub(crate) use self::file::{no_regular_file, open_regular, resolved, sync_folder};
+pub(crate) use self::file::{
+    leads_to, new_beside, no_regular_file, open_regular, resolved, sync_folder,
+};
 use self::{
     file::FileDisk,
     shorten::Shortening,

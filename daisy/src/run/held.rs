@@ -153,6 +153,11 @@ pub(super) mod tests {
             .process(|_| ())
             .build()
             .unwrap();
+        hub_of(task)
+    }
+
+    /// A run of a task that was not begun.
+    pub(in crate::run) fn hub_of(task: Task) -> Arc<Hub> {
         let (pipeline, options) = (Arc::new(Pipeline::new(&[task])), RunOptions::new());
         let earlier = pipeline.earlier(&options).unwrap();
         let config = pipeline.config(&options);

@@ -267,10 +267,7 @@ mod tests {
     use std::sync::atomic::AtomicU64;
 
     use super::*;
-    use crate::{
-        Roi, RunOptions, Task,
-        run::{Machine, Pipeline, outside, relay::Notifier},
-    };
+    use crate::{Roi, Task, run::held::tests::hub_of};
 
     #[test]
     fn what_a_thread_had_is_given_back_when_it_ends() {
@@ -290,12 +287,7 @@ mod tests {
             })
             .build()
             .unwrap();
-        let (pipeline, options) = (Arc::new(Pipeline::new(&[task])), RunOptions::new());
-        let earlier = pipeline.earlier(&options).unwrap();
-        let config = pipeline.config(&options);
-        let prepared = outside::prepare(&pipeline, earlier, config, &options, None).unwrap();
-        let machine = Machine::new(&pipeline, prepared, (None, Notifier::new(None)), true);
-        let hub = Arc::new(Hub::new(pipeline, machine, None, false));
+        let hub = hub_of(task);
         run(&hub, None);
         let mut held = hub.lock();
         let calls = held.written().ledger.task(TaskId::new(0)).times.count();

@@ -168,6 +168,15 @@ impl History {
         }
     }
 
+    /// No block is begun while anybody is still at it, whatever became of him.
+    pub(crate) fn check_one_after_another(&self) {
+        for executions in self.by_block.values() {
+            for pair in executions.windows(2) {
+                assert!(pair[0].last < pair[1].begin, "two at one block: {pair:?}");
+            }
+        }
+    }
+
     /// No block is run a second time unless the process that had it was killed or stopped, and never
     /// while that is still at it.
     pub(crate) fn check_single(&self) {

@@ -156,11 +156,7 @@ fn a_grant_that_was_lost_with_the_power_is_not_made_again_while_its_worker_lives
     assert_eq!(words.matches("this machine was restarted").count(), 1, "{words}");
     let history = History::new(stage.events());
     history.check_complete(&stage.plan);
-    for executions in history.by_block.values() {
-        for pair in executions.windows(2) {
-            assert!(pair[0].last < pair[1].begin, "two at one block: {pair:?}");
-        }
-    }
+    history.check_one_after_another();
     stage.until_no_workers();
 }
 
@@ -180,11 +176,7 @@ fn a_server_whose_port_was_taken_waits_for_it_and_then_takes_another() {
     assert!(words.contains("trying again for 3 s") && words.contains("listens at"), "{words}");
     let history = History::new(stage.events());
     history.check_complete(&stage.plan);
-    for executions in history.by_block.values() {
-        for pair in executions.windows(2) {
-            assert!(pair[0].last < pair[1].begin, "two at one block: {pair:?}");
-        }
-    }
+    history.check_one_after_another();
     stage.until_no_workers();
 }
 

@@ -1,6 +1,7 @@
 //! Clients as people use them: that load for long, pause, take one block, share a process, come through a launcher.
 
 use std::{
+    collections::BTreeSet,
     env, fs,
     io::Write,
     os::unix::process::CommandExt,
@@ -147,6 +148,11 @@ fn said(folder: &Path) -> Vec<(String, u64, String)> {
     text.lines().map(line).collect()
 }
 
+/// How many threads of workers have left something.
+fn num_workers(said: &[(String, u64, String)]) -> usize {
+    said.iter().map(|(.., who)| who).collect::<BTreeSet<_>>().len()
+}
+
 fn wait_until(what: &str, mut has_happened: impl FnMut() -> bool) {
     let end = Instant::now() + LIMIT;
     while !has_happened() {
@@ -186,8 +192,7 @@ fn run(name: &str, blocks: i64, num_workers: u32) -> (RunReport, Vec<(String, u6
 #[test]
 fn a_worker_that_loads_for_long_before_its_first_block_keeps_its_place() {
     let (_, said) = run("load", 6, 1);
-    let pids = said.iter().map(|(.., who)| who).collect::<std::collections::BTreeSet<_>>();
-    assert_eq!(pids.len(), 1, "it is not replaced: {said:?}");
+    assert_eq!(num_workers(&said), 1, "it is not replaced: {said:?}");
 }
 
 #[test]
@@ -198,8 +203,7 @@ fn a_worker_that_pauses_between_blocks_keeps_what_it_has_done() {
 #[test]
 fn a_worker_may_take_one_block_and_end() {
     let (report, said) = run("one each", 6, 2);
-    let pids = said.iter().map(|(.., who)| who).collect::<std::collections::BTreeSet<_>>();
-    assert_eq!(pids.len(), 6, "{said:?}\n{report}");
+    assert_eq!(num_workers(&said), 6, "{said:?}\n{report}");
 }
 
 #[test]

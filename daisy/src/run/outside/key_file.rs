@@ -1,22 +1,19 @@
 //! Files with keys: from their first moment on only their owner can read them.
 
 use std::{
-    ffi::OsString,
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io::{self, Write},
-    os::unix::fs::{MetadataExt, OpenOptionsExt, fchown},
+    os::unix::fs::{MetadataExt, fchown},
     path::{Path, PathBuf},
 };
 
-use crate::journal::{no_regular_file, resolved, sync_folder};
+use crate::journal::{leads_to, new_beside, no_regular_file, resolved, sync_folder};
 
 /// Puts a new file in the place of one that may be there; its owner is that of the file `like`, if there is
 /// one.
 pub(super) fn write(path: &Path, text: &str, like: Option<&Path>) -> io::Result<File> {
-    let mut name = OsString::from(path.as_os_str());
-    name.push(".new");
-    let new = PathBuf::from(name);
-    let written = create(&new, text, like).and_then(|file| {
+    let (new, file) = new_beside(path)?;
+    let written = fill(file, text, like).and_then(|file| {
         fs::rename(&new, path)?;
         sync_folder(path)?;
         Ok(file)
@@ -27,12 +24,7 @@ pub(super) fn write(path: &Path, text: &str, like: Option<&Path>) -> io::Result<
     written
 }
 
-fn create(path: &Path, text: &str, like: Option<&Path>) -> io::Result<File> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+fn fill(mut file: File, text: &str, like: Option<&Path>) -> io::Result<File> {
     if let Some(wanted) = like.map(fs::metadata).transpose()?
         && wanted.uid() != file.metadata()?.uid()
     {
@@ -64,10 +56,7 @@ impl KeyFile {
 
 impl Drop for KeyFile {
     fn drop(&mut self) {
-        let names = (self.file.metadata(), fs::symlink_metadata(&self.path));
-        if let (Ok(own), Ok(found)) = names
-            && (own.dev(), own.ino()) == (found.dev(), found.ino())
-        {
+        if leads_to(&self.path, &self.file) {
             // Without its run a key opens nothing.
             let _is_gone = fs::remove_file(&self.path);
         }
