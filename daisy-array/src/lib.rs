@@ -9,6 +9,7 @@ mod create;
 mod element;
 mod error;
 mod group;
+mod identity;
 mod io;
 mod keys;
 mod metadata;

@@ -44,13 +44,22 @@ pub enum JournalError<E> {
         /// What the run says.
         now: Box<TaskDescription>,
     },
+    /// A task writes another array than its done blocks were written to.
+    NewArray {
+        /// The name of the task.
+        task: String,
+        /// The name of the array.
+        array: String,
+        /// The number of the done blocks.
+        done: u64,
+    },
     /// The journal has been opened 2^24 times.
     EpochsUsedUp,
-    /// The description of a task does not fit into a frame.
-    TaskTooLong {
+    /// The description of a task, or how its blocks are made, does not fit into a frame.
+    TooLong {
         /// The beginning of its name.
-        task: String,
-        /// How long the description is, in bytes.
+        name: String,
+        /// How long it is, in bytes.
         bytes: usize,
         /// How long it may be.
         limit: usize,
@@ -124,15 +133,21 @@ impl<E: fmt::Display> fmt::Display for JournalError<E> {
                      downstream of it"
                 )
             }
+            Self::NewArray { task, array, done } => write!(
+                f,
+                "{done} blocks of task '{task}' are done, and array '{array}' is not what they were written to: it was \
+                 deleted and made anew, or is another one; bring the old one back, forget the blocks of '{task}' so \
+                 that they are done again, or accept the array as it is"
+            ),
             Self::EpochsUsedUp => write!(
                 f,
                 "the journal has been opened {} times, which is all it can; use a new journal",
                 u64::from(Coordinator::MAX_EPOCH) + 1
             ),
-            Self::TaskTooLong { task, bytes, limit } => write!(
+            Self::TooLong { name, bytes, limit } => write!(
                 f,
-                "the description of task '{task}' takes {bytes} bytes, and a journal keeps up to \
-                 {limit}; shorten its name or those upstream"
+                "the description of '{name}' takes {bytes} bytes, and a journal keeps up to {limit}; \
+                 shorten the names of tasks, versions and arrays"
             ),
             Self::Refused { record, refusal } => {
                 write!(f, "{record:?} cannot be noted: {refusal}; this is a bug of the caller")

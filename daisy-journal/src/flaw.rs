@@ -70,6 +70,11 @@ pub enum Refusal {
         /// The epoch now; none before the first start.
         epoch: Option<u32>,
     },
+    /// A task that does not exist.
+    UnknownTask {
+        /// Its number.
+        number: u32,
+    },
     /// A block that does not exist.
     UnknownBlock {
         /// The block.
@@ -142,6 +147,7 @@ impl fmt::Display for Refusal {
             Self::OtherEpoch { lease, epoch: None } => {
                 write!(f, "lease {lease} comes before any epoch")
             }
+            Self::UnknownTask { number } => write!(f, "there is no task {number}"),
             Self::UnknownBlock { key } => write!(f, "there is no block {key}"),
             Self::LeaseUsed { lease, next } => {
                 write!(f, "lease {lease} does not come after all others: {next} is the next one")

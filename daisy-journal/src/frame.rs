@@ -31,7 +31,9 @@ pub(crate) mod kind {
     pub(crate) const FAILED: u8 = 5;
     pub(crate) const ATTEMPTS: u8 = 6;
     pub(crate) const OPEN: u8 = 7;
-    pub(crate) const LAST: u8 = OPEN;
+    pub(crate) const VERSION: u8 = 8;
+    pub(crate) const ARRAYS: u8 = 9;
+    pub(crate) const LAST: u8 = ARRAYS;
 }
 
 /// The header of a new file.

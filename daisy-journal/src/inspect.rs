@@ -1,7 +1,8 @@
 //! A look at a journal that changes nothing.
 
 use crate::{
-    Cells, Damaged, Disk, Healed, JournalError, OpenLease, TaskDescription, replay::replay,
+    Cells, Damaged, Disk, Healed, JournalError, Made, OpenLease, Origin, TaskDescription,
+    replay::replay,
 };
 
 /// Everything a journal says.
@@ -34,6 +35,10 @@ pub struct TaskContents {
     pub done: Cells,
     /// Blocks that have failed for good and have not been lent since.
     pub failed: Cells,
+    /// How its blocks were made in the last run.
+    pub origin: Origin,
+    /// Those of `done` that other versions of its code made, oldest first.
+    pub earlier: Vec<Made>,
     /// How many blocks are lent.
     pub num_open: u64,
     /// Failed attempts of blocks that are neither done nor failed for good, by cell.
@@ -72,12 +77,15 @@ pub fn inspect<D: Disk>(disk: &mut D) -> Result<Contents, JournalError<D::Error>
         lease,
         worker: lent.worker,
         key: lent.key,
+        is_outdated: state.is_outdated(lease, lent.key.task),
     });
     let tasks = state.tasks().iter().map(|task| TaskContents {
         description: task.description.clone(),
         num_blocks: task.num_cells(),
         done: task.done.clone(),
         failed: task.failed.clone(),
+        origin: task.origin.now().clone(),
+        earlier: task.origin.earlier().to_vec(),
         num_open: task.num_lent(),
         attempts: task.attempts.iter().map(|(&cell, &attempts)| (cell, attempts)).collect(),
     });

@@ -5,8 +5,8 @@ use daisy_graph::TaskGraph;
 use daisy_sched::{Coordinator, Record};
 
 use crate::{
-    Damage, Damaged, Disk, Healed, JournalError, JournalOptions, JournalTuning, OpenLease, Resumed,
-    ResumedTask, TaskDescription,
+    Damage, Damaged, Disk, Healed, JournalError, JournalOptions, JournalTuning, OpenLease, Origin,
+    Resumed, ResumedTask, TaskDescription,
     batch::{Batch, Entry, number_of},
     replay::{Replayed, replay},
     snapshot,
@@ -53,10 +53,27 @@ impl<D: Disk> Journal<D> {
     /// # Errors
     /// [`JournalError::NotAJournal`], [`JournalError::NewerVersion`], [`JournalError::Damaged`]
     /// (unless the options say otherwise), [`JournalError::Changed`],
-    /// [`JournalError::EpochsUsedUp`], [`JournalError::TaskTooLong`], [`JournalError::Disk`].
+    /// [`JournalError::EpochsUsedUp`], [`JournalError::TooLong`], [`JournalError::Disk`].
     pub fn open(
+        disk: D,
+        tasks: &TaskGraph,
+        options: JournalOptions,
+    ) -> Result<(Self, Resumed), JournalError<D::Error>> {
+        Self::open_with(disk, tasks, &[], options)
+    }
+
+    /// As [`open`](Self::open), for a run that says how it makes the blocks of its tasks: one for each, in the
+    /// order of their ids.
+    ///
+    /// Blocks that another version of a task's code made stay done, and leases of workers that have it are told apart
+    /// ([`OpenLease::is_outdated`]). Blocks that were written to another array are refused.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open), and [`JournalError::NewArray`] unless the options say otherwise.
+    pub fn open_with(
         mut disk: D,
         tasks: &TaskGraph,
+        origins: &[Origin],
         options: JournalOptions,
     ) -> Result<(Self, Resumed), JournalError<D::Error>> {
         let Replayed { mut state, end, snapshot, len, flaw } = replay(&mut disk)?;
@@ -75,6 +92,9 @@ impl<D: Disk> Journal<D> {
         let epoch = state.epoch().map_or(0, |last| last + 1);
         if epoch > Coordinator::MAX_EPOCH {
             return Err(JournalError::EpochsUsedUp);
+        }
+        for (number, origin) in numbers.iter().zip(origins) {
+            note_origin(&mut state, number_of(*number), origin, (epoch, options), &mut news)?;
         }
         let resumed = resume(&state, &numbers, epoch);
         // The first epoch, or one more than the last, is never refused.
@@ -309,6 +329,34 @@ fn match_tasks<E>(
     Ok(numbers)
 }
 
+/// Takes over how a run makes the blocks of one task; in `news` the frames that the file lacks.
+fn note_origin<E>(
+    state: &mut State,
+    number: u32,
+    origin: &Origin,
+    (epoch, options): (u32, JournalOptions),
+    news: &mut Vec<u8>,
+) -> Result<(), JournalError<E>> {
+    let Some(task) = state.tasks().get(number as usize) else { return Ok(()) };
+    let before = task.origin.now();
+    let new_array = task.origin.new_array(origin).filter(|_| !task.done.is_empty());
+    if let Some(array) = new_array.filter(|_| !options.accept_new_arrays) {
+        let (task, done) = (task.description.name.clone(), task.done.num_cells());
+        return Err(JournalError::NewArray { task, array: array.to_owned(), done });
+    }
+    let has_other_arrays = !origin.arrays.is_empty() && before.arrays != origin.arrays;
+    if before.version != origin.version {
+        snapshot::put_version_frame(news, number, epoch, origin.version.as_deref())?;
+        // The task is there.
+        let _is_known = state.set_version(number, origin.version.clone(), epoch);
+    }
+    if has_other_arrays {
+        snapshot::put_arrays_frame(news, number, &origin.arrays)?;
+        let _is_known = state.set_arrays(number, origin.arrays.clone());
+    }
+    Ok(())
+}
+
 /// What the state means to a run whose tasks have these numbers.
 fn resume(state: &State, numbers: &[TaskId], epoch: u32) -> Resumed {
     let mut ids: Vec<Option<TaskId>> = vec![None; state.tasks().len()];
@@ -321,7 +369,8 @@ fn resume(state: &State, numbers: &[TaskId], epoch: u32) -> Resumed {
     let (mut tasks, mut attempts) = (Vec::new(), Vec::new());
     for (id, number) in (0..).map(TaskId::new).zip(numbers) {
         let Some(task) = state.tasks().get(number_of(*number) as usize) else { continue };
-        tasks.push(ResumedTask { done: task.done.clone(), failed: task.failed.clone() });
+        let (done, failed) = (task.done.clone(), task.failed.clone());
+        tasks.push(ResumedTask { done, failed, earlier: task.origin.earlier().to_vec() });
         attempts.extend(task.attempts.iter().map(|(&cell, &n)| (BlockKey::new(id, cell), n)));
     }
     let open: Vec<OpenLease> = state
@@ -329,7 +378,8 @@ fn resume(state: &State, numbers: &[TaskId], epoch: u32) -> Resumed {
         .iter()
         .filter_map(|(lease, lent)| {
             let key = BlockKey::new(id_of(lent.key.task)?, lent.key.cell);
-            Some(OpenLease { lease, worker: lent.worker, key })
+            let is_outdated = state.is_outdated(lease, lent.key.task);
+            Some(OpenLease { lease, worker: lent.worker, key, is_outdated })
         })
         .collect();
     let foreign_open = state.open().len() - open.len() as u64;

@@ -23,6 +23,8 @@ pub struct JournalOptions {
     /// The journal wants to be compacted when it is larger than so many bytes, and than twice its
     /// last snapshot.
     pub compact_above_bytes: u64,
+    /// Whether a task may write other arrays than those that its done blocks were written to.
+    pub accept_new_arrays: bool,
     /// Sizes that choose between ways to write the same.
     pub tuning: JournalTuning,
 }
@@ -59,6 +61,7 @@ impl Default for JournalOptions {
         Self {
             damage: Damage::Refuse,
             compact_above_bytes: Self::COMPACT_ABOVE_BYTES,
+            accept_new_arrays: false,
             tuning: JournalTuning::default(),
         }
     }

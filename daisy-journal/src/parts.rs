@@ -1,10 +1,11 @@
 //! The payloads besides batches: tasks, what is forgotten, and the parts of a snapshot.
 
 use core::ops::Range;
+use std::collections::BTreeMap;
 
 use daisy_block::{BlockKey, Fit, Layout, TaskId};
 use daisy_geometry::{Coordinate, Roi};
-use daisy_sched::{LeaseId, WorkerId};
+use daisy_sched::{Coordinator, LeaseId, WorkerId};
 
 use crate::{
     Flaw, TaskDescription, batch,
@@ -29,6 +30,8 @@ pub(crate) fn replay(payload: &[u8], state: &mut State) -> Result<(), Flaw> {
         kind::FAILED => each_run(payload, |task, run| Ok(state.restore(task, run, false)?)),
         kind::ATTEMPTS => replay_attempts(payload, state),
         kind::OPEN => replay_open(payload, state),
+        kind::VERSION => replay_version(payload, state),
+        kind::ARRAYS => replay_arrays(payload, state),
         _ => Err(Flaw::Kind { found }),
     }
 }
@@ -113,6 +116,46 @@ fn each_run(
         visit(task, start..end)?;
     }
     Ok(())
+}
+
+/// Writes which version of its code makes the blocks of a task, from which epoch on.
+pub(crate) fn put_version(out: &mut Vec<u8>, number: u32, since: u32, version: Option<&str>) {
+    put_varint(out, number.into());
+    put_varint(out, since.into());
+    put_text(out, version.unwrap_or_default());
+}
+
+fn replay_version(mut bytes: Bytes<'_>, state: &mut State) -> Result<(), Flaw> {
+    let mut take = || {
+        let (number, since, version) = (bytes.u32()?, bytes.u32()?, bytes.text()?);
+        let version = (!version.is_empty()).then(|| version.to_owned());
+        (bytes.is_empty() && since <= Coordinator::MAX_EPOCH).then_some((number, version, since))
+    };
+    let (number, version, since) = take().ok_or(Flaw::Payload)?;
+    Ok(state.set_version(number, version, since)?)
+}
+
+/// Writes which arrays the blocks of a task are written to.
+pub(crate) fn put_arrays(out: &mut Vec<u8>, number: u32, arrays: &BTreeMap<String, u128>) {
+    put_varint(out, number.into());
+    for (name, id) in arrays {
+        put_text(out, name);
+        out.extend_from_slice(&id.to_le_bytes());
+    }
+}
+
+fn replay_arrays(mut bytes: Bytes<'_>, state: &mut State) -> Result<(), Flaw> {
+    let number = bytes.u32().ok_or(Flaw::Payload)?;
+    let mut arrays = BTreeMap::new();
+    while !bytes.is_empty() {
+        let name = bytes.text().ok_or(Flaw::Payload)?.to_owned();
+        let (id, rest) = bytes.0.split_first_chunk().ok_or(Flaw::Payload)?;
+        bytes.0 = rest;
+        if arrays.insert(name, u128::from_le_bytes(*id)).is_some() {
+            return Err(Flaw::Payload);
+        }
+    }
+    Ok(state.set_arrays(number, arrays)?)
 }
 
 /// Writes the failed attempts of a block; `next` is the cell behind the one before.

@@ -70,7 +70,7 @@ fn read_until<D: Disk>(disk: &mut D, limit: u64) -> Result<Replayed, JournalErro
                     replayed.flaw = Some(flaw);
                     return Ok(replayed);
                 }
-                if payload.first().is_some_and(|&kind| kind >= kind::DONE) {
+                if payload.first().is_some_and(|kind| (kind::DONE..=kind::OPEN).contains(kind)) {
                     replayed.snapshot = end;
                 }
                 replayed.end = end;

@@ -3,7 +3,7 @@
 use daisy_block::BlockKey;
 use daisy_sched::{LeaseId, WorkerId};
 
-use crate::{Cells, Flaw};
+use crate::{Cells, Flaw, Made};
 
 /// Where a run goes on: see [`Journal::open`](crate::Journal::open).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub struct ResumedTask {
     pub done: Cells,
     /// Blocks that have failed for good and have not been lent since.
     pub failed: Cells,
+    /// Those of `done` that other versions of the task's code made, oldest first.
+    pub earlier: Vec<Made>,
 }
 
 /// A lease that was open when its run ended: its worker may still be at work.
@@ -44,6 +46,8 @@ pub struct OpenLease {
     pub worker: WorkerId,
     /// The block.
     pub key: BlockKey,
+    /// Whether the worker has another version of the task's code than is run now.
+    pub is_outdated: bool,
 }
 
 /// A torn tail: an append that was cut short by a crash.

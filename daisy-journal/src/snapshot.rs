@@ -1,13 +1,14 @@
 //! The state as the content of a whole file: what compaction writes.
 
 use core::ops::Range;
+use std::collections::BTreeMap;
 
 use crate::{
     JournalError, JournalTuning, TaskDescription,
     batch::{Batch, Entry},
     bytes::put_varint,
     frame::{MAX_PAYLOAD_BYTES, PREFIX_BYTES, begin_frame, end_frame, header, kind},
-    parts::{put_attempts, put_open, put_run, put_task},
+    parts::{put_arrays, put_attempts, put_open, put_run, put_task, put_version},
     state::State,
 };
 
@@ -27,8 +28,18 @@ pub(crate) fn write<E>(state: &State, tuning: JournalTuning) -> Result<Vec<u8>, 
         put_task_frame(&mut out, &task.description)?;
     }
     for (number, task) in (0_u32..).zip(state.tasks()) {
+        let origin = &task.origin;
+        for made in origin.earlier() {
+            put_version_frame(&mut out, number, 0, made.version.as_deref())?;
+            let done = Parts::new(&mut out, kind::DONE, Some(number), most);
+            done.put_runs(made.cells.stretches());
+        }
+        if !origin.is_unknown() {
+            put_version_frame(&mut out, number, origin.since(), origin.now().version.as_deref())?;
+        }
+        put_arrays_frame(&mut out, number, &origin.now().arrays)?;
         let done = Parts::new(&mut out, kind::DONE, Some(number), most);
-        done.put_runs(task.done.stretches());
+        done.put_runs(origin.made_now(&task.done).stretches());
         let failed = Parts::new(&mut out, kind::FAILED, Some(number), most);
         failed.put_runs(task.failed.stretches());
         let mut parts = Parts::new(&mut out, kind::ATTEMPTS, Some(number), most);
@@ -54,12 +65,43 @@ pub(crate) fn put_task_frame<E>(
     out: &mut Vec<u8>,
     task: &TaskDescription,
 ) -> Result<(), JournalError<E>> {
-    let start = begin_frame(out, kind::TASK);
-    put_task(out, task);
+    put_frame(out, kind::TASK, &task.name, |out| put_task(out, task))
+}
+
+/// Writes the frame that says which version of its code makes the blocks of a task.
+pub(crate) fn put_version_frame<E>(
+    out: &mut Vec<u8>,
+    number: u32,
+    since: u32,
+    version: Option<&str>,
+) -> Result<(), JournalError<E>> {
+    let name = version.unwrap_or_default();
+    put_frame(out, kind::VERSION, name, |out| put_version(out, number, since, version))
+}
+
+/// Writes the frame that says which arrays the blocks of a task are written to, if there are any.
+pub(crate) fn put_arrays_frame<E>(
+    out: &mut Vec<u8>,
+    number: u32,
+    arrays: &BTreeMap<String, u128>,
+) -> Result<(), JournalError<E>> {
+    let Some(first) = arrays.keys().next() else { return Ok(()) };
+    put_frame(out, kind::ARRAYS, first, |out| put_arrays(out, number, arrays))
+}
+
+/// Writes one frame of something that has a name, by which it is known if it is too long.
+fn put_frame<E>(
+    out: &mut Vec<u8>,
+    kind: u8,
+    name: &str,
+    put: impl FnOnce(&mut Vec<u8>),
+) -> Result<(), JournalError<E>> {
+    let start = begin_frame(out, kind);
+    put(out);
     let bytes = out.len() - start - PREFIX_BYTES;
     if bytes > MAX_PAYLOAD_BYTES {
-        let task = task.name.chars().take(80).collect();
-        return Err(JournalError::TaskTooLong { task, bytes, limit: MAX_PAYLOAD_BYTES });
+        let name = name.chars().take(80).collect();
+        return Err(JournalError::TooLong { name, bytes, limit: MAX_PAYLOAD_BYTES });
     }
     end_frame(out, start);
     Ok(())

@@ -23,6 +23,7 @@ use crate::{
     Cells, Refusal, TaskDescription,
     batch::number_of,
     open::{Lent, OpenLeases},
+    origin::TaskOrigin,
 };
 
 /// How a lease ends.
@@ -54,6 +55,7 @@ pub(crate) struct TaskState {
     lent: Cells,
     /// Failed attempts of blocks that are neither done nor failed for good.
     pub(crate) attempts: BTreeMap<u64, u32>,
+    pub(crate) origin: TaskOrigin,
 }
 
 impl State {
@@ -88,6 +90,7 @@ impl State {
                 failed: Cells::new(),
                 lent: Cells::new(),
                 attempts: BTreeMap::new(),
+                origin: TaskOrigin::default(),
             });
             return Ok(());
         };
@@ -99,6 +102,34 @@ impl State {
             task.num_cells = num_cells;
         }
         Ok(())
+    }
+
+    /// From an epoch on the blocks of a task are made by this version of its code.
+    pub(crate) fn set_version(
+        &mut self,
+        number: u32,
+        version: Option<String>,
+        since: u32,
+    ) -> Result<(), Refusal> {
+        let task = self.tasks.get_mut(number as usize).ok_or(Refusal::UnknownTask { number })?;
+        task.origin.set_version(version, since, &task.done);
+        Ok(())
+    }
+
+    /// From now on the blocks of a task are written to these arrays.
+    pub(crate) fn set_arrays(
+        &mut self,
+        number: u32,
+        arrays: BTreeMap<String, u128>,
+    ) -> Result<(), Refusal> {
+        let task = self.tasks.get_mut(number as usize).ok_or(Refusal::UnknownTask { number })?;
+        task.origin.set_arrays(arrays);
+        Ok(())
+    }
+
+    /// Whether an open lease of a task is of a worker with another version of its code than now.
+    pub(crate) fn is_outdated(&self, lease: LeaseId, task: TaskId) -> bool {
+        self.tasks.get(task.index()).is_some_and(|task| task.origin.is_outdated(lease.0))
     }
 
     /// Whether nothing is known of a task's blocks, nor of those of any task downstream: with other
@@ -283,6 +314,7 @@ impl State {
         task.done.remove_all(cells);
         task.failed.remove_all(cells);
         drop_attempts(&mut task.attempts, cells);
+        task.origin.forget(cells);
         Ok(())
     }
 

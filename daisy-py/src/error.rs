@@ -50,7 +50,8 @@ pub(crate) fn run(error: &daisy::Error) -> PyErr {
     match error {
         daisy::Error::SharedChunk { .. }
         | daisy::Error::UnorderedTasks { .. }
-        | daisy::Error::ChunkGrid { .. } => PyValueError::new_err(text),
+        | daisy::Error::ChunkGrid { .. }
+        | daisy::Error::ArrayIdentity { .. } => PyValueError::new_err(text),
         _ => PyRuntimeError::new_err(text),
     }
 }

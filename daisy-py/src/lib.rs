@@ -41,7 +41,7 @@ mod _daisy {
     #[pymodule_export]
     use super::roi::Roi;
     #[pymodule_export]
-    use super::run::{Stop, run, work};
+    use super::run::{Stop, forget, run, work};
     #[pymodule_export]
     use super::scheduler::Scheduler;
     #[pymodule_export]

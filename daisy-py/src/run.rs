@@ -2,6 +2,7 @@
 //! thread. The interpreter is never held while a run waits.
 
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     thread,
@@ -45,6 +46,9 @@ pub(crate) struct Settings<'py> {
     everything: bool,
     resources: Vec<(String, u64)>,
     journal: Option<PathBuf>,
+    accept_new_arrays: bool,
+    /// The version of the code of each task, by its name.
+    versions: BTreeMap<String, Option<String>>,
     /// Where to listen, and what workers are told to connect to if that is not it.
     listen: Option<(String, Option<String>)>,
     key_file: Option<PathBuf>,
@@ -82,7 +86,7 @@ pub(crate) fn run(
 ) -> PyResult<(String, String, Option<PyErr>)> {
     let interrupt = Arc::default();
     let tasks = Tasks::collect(tasks)?;
-    let handles = handles(py, &tasks, settings.commands.as_ref(), &interrupt)?;
+    let handles = handles(py, &tasks, &settings, &interrupt)?;
     let mut options = RunOptions::new()
         .order(order(&settings.order)?)
         .request_everything(settings.everything)
@@ -97,7 +101,7 @@ pub(crate) fn run(
         options = options.resource(name, total);
     }
     if let Some(path) = settings.journal {
-        options = options.journal(path);
+        options = options.journal(path).accept_new_arrays(settings.accept_new_arrays);
     }
     if let Some((address, told)) = settings.listen {
         options = options.listen(address);
@@ -134,6 +138,20 @@ pub(crate) fn run(
     }
 }
 
+/// Makes blocks of a journal undone: how many of which task are not done, or failed for good, any more.
+#[pyfunction]
+pub(crate) fn forget(
+    journal: PathBuf,
+    task: &str,
+    roi: Option<&Bound<'_, PyAny>>,
+    drop_open_leases: bool,
+) -> PyResult<Vec<(String, u64)>> {
+    let roi = roi.map(|roi| convert::roi(roi, "roi")).transpose()?;
+    let forgotten = daisy::journal::forget(journal, task, roi.as_ref(), drop_open_leases);
+    let forgotten = forgotten.map_err(|error| error::run(&error))?;
+    Ok(forgotten.tasks.into_iter().map(|task| (task.name, task.done + task.failed)).collect())
+}
+
 /// The KeyboardInterrupt that was raised in a function of the user.
 type Interrupt = Arc<Mutex<Option<PyErr>>>;
 
@@ -152,15 +170,19 @@ fn order(name: &str) -> PyResult<Order> {
 fn handles(
     py: Python<'_>,
     tasks: &Tasks,
-    commands: Option<&Bound<'_, PyDict>>,
+    settings: &Settings<'_>,
     interrupt: &Interrupt,
 ) -> PyResult<Vec<daisy::Task>> {
+    let commands = settings.commands.as_ref();
     let mut handles: Vec<Option<daisy::Task>> = vec![None; tasks.entries.len()];
     for id in tasks.graph.topological_order() {
         let entry = &tasks.entries[id.index()];
         let task = entry.task.bind(py);
         let builder = builder(task, &tasks.graph[id], commands.is_none())?;
-        let builder = functions(builder, task, &entry.grid, commands.is_none())?;
+        let mut builder = functions(builder, task, &entry.grid, commands.is_none())?;
+        if let Some(Some(version)) = settings.versions.get(tasks.graph[id].name()) {
+            builder = builder.version(version);
+        }
         let builder = match commands {
             Some(commands) => {
                 let command = commands.get_item(&entry.grid.name)?;

@@ -31,11 +31,13 @@ pub enum Bug {
     LauncherIsWorker,
     /// Whoever comes by the context of a child counts as that child.
     AnybodyIsChild,
+    /// What workers of older code hand in is taken.
+    TrustOldCode,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::AckBeforeWrite,
         Self::AckBeforeSync,
         Self::ShortSilence,
@@ -50,5 +52,6 @@ impl Bug {
         Self::OutcomeWithNext,
         Self::LauncherIsWorker,
         Self::AnybodyIsChild,
+        Self::TrustOldCode,
     ];
 }

@@ -69,11 +69,13 @@ pub enum Kind {
     Clones,
     /// What is started launches the worker elsewhere, and ends when it likes.
     Launcher,
+    /// Every second start of the server has another version of the tasks' code.
+    NewCode,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::Cut,
         Self::HalfOpen,
         Self::Partition,
@@ -103,6 +105,7 @@ impl Kind {
         Self::Pause,
         Self::Clones,
         Self::Launcher,
+        Self::NewCode,
     ];
 
     const fn bit(self) -> u32 {

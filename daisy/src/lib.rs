@@ -2,6 +2,7 @@
 
 #[cfg(all(unix, feature = "workers"))]
 pub mod journal;
+mod notice;
 mod observer;
 #[cfg(feature = "progress")]
 mod progress;
@@ -29,11 +30,13 @@ pub use daisy_sched::{
 pub use daisy_net::NetError;
 #[cfg(all(unix, feature = "workers"))]
 pub use journal::Durability;
-pub use observer::{BlockEvent, EVENT_QUEUE, Notice, ObservedTask, Observer, Said, WorkerLine};
+pub use notice::Notice;
+pub use observer::{BlockEvent, EVENT_QUEUE, ObservedTask, Observer, Said, WorkerLine};
 #[cfg(feature = "progress")]
 pub use progress::Progress;
 pub use report::{
-    Ending, FailedBlock, RunOutcome, RunReport, SlowBlock, TaskSummary, WorkerSummary,
+    EarlierVersion, Ending, FailedBlock, RunOutcome, RunReport, SlowBlock, TaskSummary,
+    WorkerSummary,
 };
 #[cfg(feature = "planted-faults")]
 pub use run::PlantedFault;

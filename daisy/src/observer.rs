@@ -1,11 +1,11 @@
 //! Watching a run.
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 use daisy_block::{BlockKey, TaskId};
 use daisy_sched::{Counts, WorkerId};
 
-use crate::{BlockError, RunReport};
+use crate::{BlockError, Notice, RunReport};
 
 /// What there is to know about a task when a run begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,122 +71,6 @@ pub enum Said {
         /// Where everything stands.
         log: PathBuf,
     },
-}
-
-/// Something that a run says of itself as a whole; its `Display` is a sentence for people.
-#[non_exhaustive]
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Notice {
-    /// The first Ctrl-C, or what is heard like it: nothing more is started.
-    Interrupted {
-        /// The blocks that are at work.
-        blocks: usize,
-        /// For how long the longest of them has been.
-        longest: Duration,
-    },
-    /// Blocks of an earlier start of the run do not fit into this one, and may still be at work: nothing
-    /// is lent until their workers must have ended.
-    WaitsForBlocks {
-        /// The number of the blocks.
-        blocks: u64,
-        /// How long that is.
-        wait: Duration,
-    },
-    /// The machine was restarted while an earlier start of the run was at work: nothing is lent until
-    /// workers at blocks that the journal may lack must have ended.
-    WaitsAfterRestart {
-        /// How long that is.
-        wait: Duration,
-    },
-    /// The address of an earlier start of the run, which did not come to its end, is taken: it is waited
-    /// for as long as that start's workers look for it.
-    WaitsForAddress {
-        /// Why the run cannot listen there.
-        why: String,
-        /// How long that is.
-        wait: Duration,
-    },
-    /// The address of an earlier start of the run is taken, so that none of its workers finds this one.
-    NewAddress {
-        /// Why the run cannot listen there.
-        why: String,
-        /// Where it listens now.
-        addresses: Vec<String>,
-    },
-    /// The journal is damaged; what comes before the damage is used.
-    JournalDamaged {
-        /// The journal.
-        journal: PathBuf,
-        /// Where the damage begins, in bytes.
-        offset: u64,
-    },
-    /// The journal could not be made shorter; that is tried again later.
-    JournalStaysLong {
-        /// The journal.
-        journal: PathBuf,
-        /// What the system says.
-        why: String,
-    },
-    /// No more workers can connect for now.
-    NoConnections {
-        /// Why.
-        why: String,
-    },
-}
-
-impl fmt::Display for Notice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = |wait: &Duration| wait.as_millis().div_ceil(1_000);
-        match self {
-            Self::Interrupted { blocks, longest } => {
-                let s = if *blocks == 1 { "" } else { "s" };
-                let longest = longest.as_secs_f64();
-                write!(
-                    f,
-                    "interrupted: nothing more is started; waiting for {blocks} block{s} at work, the \
-                     longest for {longest:.1} s so far. Press Ctrl-C again to leave at once."
-                )
-            }
-            Self::WaitsForBlocks { blocks, wait } => write!(
-                f,
-                "{blocks} blocks of an earlier start of this run, which do not fit into this one, may \
-                 still be at work; waiting {} s until their workers must have ended",
-                seconds(wait)
-            ),
-            Self::WaitsAfterRestart { wait } => write!(
-                f,
-                "this machine was restarted, perhaps for want of power, while an earlier start of this \
-                 run was at work; blocks that it lent last may still be at work elsewhere without being \
-                 in the journal; waiting {} s until their workers must have ended",
-                seconds(wait)
-            ),
-            Self::WaitsForAddress { why, wait } => write!(
-                f,
-                "{why}; an earlier start of this run listened there and did not come to its end; \
-                 trying again for {} s, as long as its workers look for it",
-                seconds(wait)
-            ),
-            Self::NewAddress { why, addresses } => write!(
-                f,
-                "{why}; this run listens at {} now, where no worker of an earlier start finds it",
-                addresses.join(", ")
-            ),
-            Self::JournalDamaged { journal, offset } => write!(
-                f,
-                "the journal {} is damaged at byte {offset}; what comes before is used",
-                journal.display()
-            ),
-            Self::JournalStaysLong { journal, why } => write!(
-                f,
-                "the journal {} could not be made shorter ({why}); nothing is lost, and it is tried \
-                 again when it has grown",
-                journal.display()
-            ),
-            Self::NoConnections { why } => {
-                write!(f, "no more workers can connect for now: {why}")
-            }
-        }
-    }
 }
 
 /// Is told what happens in a run; every method does nothing by default.

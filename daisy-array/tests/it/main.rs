@@ -11,6 +11,7 @@ mod chunks;
 mod concurrent;
 mod create;
 mod hostile;
+mod identity;
 mod interop;
 mod keys;
 mod legacy;

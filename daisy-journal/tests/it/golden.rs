@@ -56,8 +56,8 @@ fn a_file_of_version_1_says_what_it_always_said() {
     assert_eq!(
         golden.open,
         [
-            OpenLease { lease: lease(3, 0), worker, key: key(0, 299) },
-            OpenLease { lease: lease(3, 1), worker, key: key(0, 7) },
+            OpenLease { lease: lease(3, 0), worker, key: key(0, 299), is_outdated: false },
+            OpenLease { lease: lease(3, 1), worker, key: key(0, 7), is_outdated: false },
         ]
     );
 }

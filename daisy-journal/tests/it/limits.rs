@@ -125,7 +125,7 @@ fn a_description_that_fits_no_frame_is_refused() {
     };
     assert_eq!(described(MAX_PAYLOAD_BYTES - rest), Ok(1));
     let error = described(MAX_PAYLOAD_BYTES - rest + 1).unwrap_err();
-    let JournalError::TaskTooLong { ref task, bytes, limit } = error else { panic!("{error}") };
+    let JournalError::TooLong { name: ref task, bytes, limit } = error else { panic!("{error}") };
     assert_eq!((task.len(), bytes, limit), (80, MAX_PAYLOAD_BYTES + 1, MAX_PAYLOAD_BYTES));
 }
 

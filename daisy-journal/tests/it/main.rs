@@ -11,6 +11,7 @@ mod model;
 #[path = "../../../daisy-graph/tests/it/oracle.rs"]
 #[allow(dead_code, reason = "levels and conflicts are for the graph's own tests")]
 mod oracle;
+mod origins;
 mod random;
 mod refused;
 mod tasks;

@@ -61,7 +61,7 @@ fn refusal(payload: &[u8]) -> Refusal {
 #[test]
 fn frames_that_cannot_be_read() {
     assert_eq!(flaw(&[0]), Flaw::Kind { found: 0 });
-    assert_eq!(flaw(&[8, 1]), Flaw::Kind { found: 8 });
+    assert_eq!(flaw(&[10, 1]), Flaw::Kind { found: 10 });
     for no_entry in [0x06, 0x07, 0x08, 0x22, 0x0b, 0x0c, 0x85] {
         assert_eq!(flaw(&[2, no_entry, 1, 1, 1]), Flaw::Kind { found: no_entry });
     }
@@ -80,6 +80,20 @@ fn frames_that_cannot_be_read() {
     let more = with_frame(&known(), &task(2, &[2, 1, b'a', 1, b'b']));
     assert_eq!((contents(&more).tail, contents(&more).tasks.len()), (Tail::Clean, 3));
     assert!(matches!(flaw(&[1, 1, b'x', 0, 1, 0, 20, 0, 2, 0, 4, 0]), Flaw::Layout(_)));
+}
+
+#[test]
+fn versions_and_arrays_that_cannot_be_true() {
+    assert_eq!(refusal(&[8, 2, 0, 1, b'a']), Refusal::UnknownTask { number: 2 });
+    assert_eq!(refusal(&[9, 2]), Refusal::UnknownTask { number: 2 });
+    // Of an epoch that no journal has, with more behind it, without a text.
+    assert_eq!(flaw(&[8, 0, 0x80, 0x80, 0x80, 8, 1, b'a']), Flaw::Payload);
+    assert_eq!(flaw(&[8, 0, 0, 1, b'a', 0]), Flaw::Payload);
+    assert_eq!(flaw(&[8, 0, 0]), Flaw::Payload);
+    // An identity that is too short, and one array twice.
+    assert_eq!(flaw(&[&[9, 0, 1, b'a'], &[1; 15][..]].concat()), Flaw::Payload);
+    let array = [&[1, b'a'], &[1; 16][..]].concat();
+    assert_eq!(flaw(&[&[9, 0], &array[..], &array[..]].concat()), Flaw::Payload);
 }
 
 #[test]

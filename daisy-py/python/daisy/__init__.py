@@ -78,7 +78,7 @@ _LAZY = {
 }
 
 #: Modules of daisy 1.x, and the one where daisy 0.2 had the providers, that scripts use without importing them.
-_MODULES = {"block", "cl_monitor", "convenience", "coordinate", "persistence", "roi", "scheduler", "serial_server", "server"}
+_MODULES = {"block", "cl_monitor", "convenience", "coordinate", "journal", "persistence", "roi", "scheduler", "serial_server", "server"}
 
 
 def __getattr__(name: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import urllib.parse
-from typing import Any, Iterator, Optional
+from typing import Any, Iterator, Optional, Union
 
 from .logging import get_log_basedir
 
@@ -70,6 +70,20 @@ class Context:
         if "logdir" in values:
             values["logdir"] = values["logdir"] or None
         return cls(**values)
+
+    @classmethod
+    def from_file(cls, path: Union[str, os.PathLike], task_id: Optional[str] = None) -> Context:
+        """The context of a task in a ``key_file`` of :func:`daisy.run_blockwise`; by default that of its only task.
+
+        Raises ValueError if the file does not have the task, or has several and none is named.
+        """
+        with open(path, encoding="utf-8") as file:
+            contexts = [cls.from_text(line) for line in file if line.strip()]
+        meant = [context for context in contexts if task_id in (None, context["task_id"])]
+        if len(meant) != 1:
+            known = ", ".join(repr(context["task_id"]) for context in contexts)
+            raise ValueError(f"{os.fspath(path)} has contexts of the tasks {known}; name one of these")
+        return meant[0]
 
     @classmethod
     def from_env(cls) -> Context:

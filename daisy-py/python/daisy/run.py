@@ -16,6 +16,7 @@ from ._fork import hold_signals_back
 from ._payload import packed
 from ._progress import Bars, Failures, Watch
 from ._roi import Roi
+from ._version import version_of
 from .logging import get_log_basedir
 from .report import FinalState, Report
 from .task import Task
@@ -29,6 +30,7 @@ def run_blockwise(
     multiprocessing: bool = True,
     *,
     journal: Union[None, str, os.PathLike] = None,
+    accept_new_arrays: bool = False,
     request: Any = None,
     order: str = "sweep",
     host: Optional[str] = None,
@@ -46,6 +48,8 @@ def run_blockwise(
             run one after the other in this thread, for debugging; retries are made, time limits are not kept.
         journal: a file that remembers what is done: a run that is started again with the same journal goes
             on where the last one ended, however that was.
+        accept_new_arrays: whether a run that goes on may do so although an array that a task ``writes`` is not the one
+            that its finished blocks were written to. By default that is an error.
         request: which blocks are wanted, with all that they need: a mapping from tasks (or their names) to ROIs,
             or a list of such pairs; ``"everything"`` for all blocks of all tasks. By default all blocks of
             the tasks that nothing is downstream of.
@@ -54,7 +58,8 @@ def run_blockwise(
         host: by which name or address workers on other machines reach the run: ``"host"`` or ``"host:port"``. With a
             name, the run listens on all addresses of this machine; with an address, on that one. By default what
             the environment variable ``DAISY_HOST`` says; without one, only this machine reaches the run.
-        key_file: where to write the context for workers that somebody else starts, readable by its owner only.
+        key_file: where to write the contexts for workers that somebody else starts, one for each task, while the run
+            goes on: see :meth:`daisy.Context.from_file`. Only its owner can read it.
         report: whether to return a :class:`Report` rather than True or False.
         resources: how much there is of what tasks need, as ``{"gpu": 2}``.
         count_all_orphans: whether blocks that can never run are all found and counted.
@@ -68,6 +73,7 @@ def run_blockwise(
     """
     server = (Server if multiprocessing else SerialServer)(
         journal=journal,
+        accept_new_arrays=accept_new_arrays,
         request=request,
         order=order,
         host=host,
@@ -95,6 +101,7 @@ class Server:
         host: Optional[str] = None,
         *,
         journal: Union[None, str, os.PathLike] = None,
+        accept_new_arrays: bool = False,
         request: Any = None,
         order: str = "sweep",
         key_file: Union[None, str, os.PathLike] = None,
@@ -115,6 +122,7 @@ class Server:
             "everything": isinstance(request, str) and request == "everything",
             "resources": list((resources or {}).items()),
             "journal": None if journal is None else os.fspath(journal),
+            "accept_new_arrays": accept_new_arrays,
             "listen": _place(host) if host else None,
             "key_file": None if key_file is None else os.fspath(key_file),
             "count_all_orphans": count_all_orphans,
@@ -137,6 +145,7 @@ class Server:
             settings = dict(self._settings)
             settings["commands"] = self._commands(tasks, pathlib.Path(folder))
             settings["logs"] = str(get_log_basedir() or folder)
+            settings["versions"] = self._versions(tasks)
             failures = Failures(settings["commands"] is not None)
             settings["watch"] = Watch(Bars() if self.shows_progress else None, failures, self._observers)
             settings["stop"], over = _daisy.Stop(), threading.Event()
@@ -153,6 +162,13 @@ class Server:
         if interrupt is not None:
             raise interrupt
         return self.report.states
+
+    def _versions(self, tasks: list[Task]) -> dict[str, Optional[str]]:
+        """The version of the code of each task; of use with a journal only."""
+        if self._settings["journal"] is None:
+            return {}
+        tasks = _with_upstream(tasks)
+        return {task.task_id: task.version or version_of(task.process_function) for task in tasks}
 
     def _commands(self, tasks: list[Task], folder: pathlib.Path) -> Optional[dict[str, list[str]]]:
         """What starts the workers of each task."""

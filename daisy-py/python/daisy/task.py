@@ -62,8 +62,14 @@ class Task:
         writes: the array that blocks write, or several, from :func:`daisy.open_ds` or
             :func:`daisy.prepare_ds`: a run in which two blocks may write one chunk at the same time is
             refused, unless the array is open with another ``chunk_sharing``.
+            With a journal, a run that goes on is refused if the array is gone or was made anew meanwhile.
         reads: the array that blocks read, or several: a run in which a chunk may be read while a block of
             another task writes it is refused.
+        version: which version of its code this is, a text. By default it is found out: a hash of the function, of
+            those of its own module that it calls, and of the values that they use (give one where these differ from
+            start to start without any difference in what is computed, such as the time). A run that goes on with
+            a journal and has another version than before says so, and ends workers that outlived the last start;
+            what is done stays done (:func:`daisy.journal.forget`).
 
     Raises TypeError and ValueError for what cannot work, with what to do instead.
     """
@@ -89,6 +95,7 @@ class Task:
         max_failed_blocks: Optional[int] = None,
         writes: Any = None,
         reads: Any = None,
+        version: Optional[str] = None,
     ) -> None:
         if not isinstance(task_id, str):
             raise TypeError(f"task_id is {task_id!r}; give the name of the task, a text")
@@ -122,6 +129,9 @@ class Task:
         )
         self.writes = _arrays(self, "writes", writes)
         self.reads = _arrays(self, "reads", reads)
+        if version is not None and not isinstance(version, str):
+            raise TypeError(f"{self}: version is {version!r}; give a text")
+        self.version = version
 
     def requires(self) -> list[Task]:
         """The tasks whose output this one reads: the same as ``upstream_tasks``."""

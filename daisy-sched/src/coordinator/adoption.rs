@@ -11,7 +11,8 @@ use core::fmt;
 use daisy_block::{BlockKey, TaskId};
 
 use super::{
-    Adopted, Coordinator, CoordinatorConfig, CoordinatorError, LeaseId, WorkerId, WorkerKind,
+    Adopted, Coordinator, CoordinatorConfig, CoordinatorError, KillReason, LeaseId, WorkerId,
+    WorkerKind,
     budget::{Needs, needs_of},
     lease::{LeaseState, OpenLease},
     numbered::Numbered,
@@ -108,7 +109,7 @@ impl<'a> Adoption<'a> {
     /// # Errors
     /// [`CoordinatorError::BadAdoption`].
     pub fn admit(&mut self, one: Adopted) -> Result<(), CoordinatorError> {
-        let Adopted { lease, worker, key } = one;
+        let Adopted { lease, worker, key, .. } = one;
         let result = self.check(one);
         result.map_err(|why| CoordinatorError::BadAdoption { lease, why })?;
         self.leases.insert(lease);
@@ -120,7 +121,7 @@ impl<'a> Adoption<'a> {
         Ok(())
     }
 
-    fn check(&self, Adopted { lease, worker, key }: Adopted) -> Result<(), Misfit> {
+    fn check(&self, Adopted { lease, worker, key, .. }: Adopted) -> Result<(), Misfit> {
         let issued = Numbered::<()>::new(self.config.epoch, 0);
         if !issued.was_issued(lease.0) {
             return Err(Misfit::Number);
@@ -169,11 +170,17 @@ impl Coordinator {
     /// Takes up the leases of an earlier epoch, which were admitted. Their workers are not connected, and
     /// count towards the workers that their tasks start; no pid of theirs is trusted.
     pub(super) fn adopt(&mut self) {
-        for Adopted { lease, worker, key } in core::mem::take(&mut self.config.adopted) {
+        for Adopted { lease, worker, key, is_outdated } in core::mem::take(&mut self.config.adopted)
+        {
             if self.workers.get(worker.0).is_none() {
-                let mut member = Worker::new(key.task, Phase::Present);
+                let phase = if is_outdated {
+                    Phase::Stopping(KillReason::Outdated)
+                } else {
+                    Phase::Present
+                };
+                let mut member = Worker::new(key.task, phase);
                 let row = &mut self.tasks[key.task.index()];
-                member.is_staff = row.staff < row.num_workers;
+                member.is_staff = !is_outdated && row.staff < row.num_workers;
                 member.kind = WorkerKind::Remote { heartbeats: true };
                 member.is_connected = false;
                 member.has_taken = true;
@@ -196,10 +203,10 @@ impl Coordinator {
             if !row.needs.is_empty() {
                 self.budget.take(&row.needs);
             }
-            let state = LeaseState::Queued;
+            let state = if is_outdated { LeaseState::Outdated } else { LeaseState::Queued };
             let open = OpenLease { key, worker, deadline: Moment::MAX, state };
             self.leases.insert_old(lease.0, open);
-            if is_first {
+            if is_first && !is_outdated {
                 self.start_clock(worker, lease);
             }
         }

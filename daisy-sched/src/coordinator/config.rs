@@ -77,6 +77,9 @@ pub struct Adopted {
     pub worker: WorkerId,
     /// The block.
     pub key: BlockKey,
+    /// Its worker has other code than the run has now: it is ended when it comes back, what it hands in is not
+    /// taken, and that costs no attempt.
+    pub is_outdated: bool,
 }
 
 impl Default for CoordinatorConfig {

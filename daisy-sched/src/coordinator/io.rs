@@ -399,6 +399,8 @@ pub enum KillReason {
     Drained,
     /// Nothing was heard of it for too long although it promised heartbeats.
     Silent,
+    /// It outlived the server, and the run has other code now.
+    Outdated,
 }
 
 /// Why nothing more will happen in a task.

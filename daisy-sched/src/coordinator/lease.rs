@@ -17,6 +17,8 @@ use crate::{Failure, Moment};
 ///                    |                 | deadline               holder stopped |
 ///                    |                 '----------> Overdue -------------------'
 ///                    '---> (over): given back, or the holder has ended
+///          adopted, of other code             handed in, or holder stopped
+///  (none) ------------------------> Outdated -----------------------------> (over)
 /// ```
 ///
 /// *Holder stopped*: the function of a thread returned, a child process was reaped, a remote worker
@@ -32,6 +34,8 @@ pub(super) enum LeaseState {
     Overdue,
     /// Done, says the worker; a check function is asked.
     Checking,
+    /// At a worker that is ended for having other code than the run.
+    Outdated,
 }
 
 /// An open lease.
@@ -109,6 +113,10 @@ impl Coordinator {
         let task = lease.key.task;
         match (lease.state, outcome) {
             (LeaseState::Checking, _) => self.note_late(id),
+            (LeaseState::Outdated, _) => {
+                self.put_back(id, PutBackReason::WorkerKilled)?;
+                self.move_on(task)?;
+            }
             (LeaseState::Overdue, _) => {
                 let kind = self.workers.get(worker.0).map(|member| member.kind);
                 if matches!(kind, Some(WorkerKind::LocalProcess { .. })) {

@@ -73,7 +73,7 @@ pub struct Coordinator {
     /// The workers of processes in which there are several, and as which worker the process of each was started.
     processes: BTreeMap<WorkerId, BTreeSet<WorkerId>>,
     process_of: BTreeMap<WorkerId, WorkerId>,
-    /// Until when workers are expected whose process has ended well before they joined.
+    /// Since when workers are expected whose process has ended well before they joined.
     expected: BTreeMap<WorkerId, Moment>,
     checks: Checks,
     /// Blocks in their back-off, and its end.
@@ -304,6 +304,13 @@ impl Coordinator {
         at_work.fold((0, None), |(count, since), member| {
             (count + 1, Some(since.map_or(member.since, |since| member.since.min(since))))
         })
+    }
+
+    /// How many workers are expected from elsewhere, since what was started for them ended well without having joined
+    /// ([`Ending::HandedOn`]), and since when the first of them. O(1) if there are none, else O(expected).
+    #[must_use]
+    pub fn expected(&self) -> (usize, Option<Moment>) {
+        (self.expected.len(), self.expected.values().min().copied())
     }
 
     /// How many blocks a worker has and wants; 0 if it is not known.

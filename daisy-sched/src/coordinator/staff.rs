@@ -40,7 +40,7 @@ impl Coordinator {
         if !is_new || member.is_dismissed || self.config.expect_ms == 0 {
             return false;
         }
-        self.expected.insert(worker, until);
+        self.expected.insert(worker, self.now);
         self.timers.push(until, Reason::Expected(worker));
         true
     }

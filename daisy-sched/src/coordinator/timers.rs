@@ -186,7 +186,10 @@ impl Coordinator {
                 if is_stopped { None } else { self.parked.get(&key).copied() }
             }
             Reason::StartBackoff(task) => self.tasks[task.index()].start_not_before,
-            Reason::Expected(worker) => self.expected.get(&worker).copied(),
+            Reason::Expected(worker) => {
+                let since = self.expected.get(&worker)?;
+                Some(since.after_ms(self.config.expect_ms))
+            }
             Reason::Recall(task) => self.tasks[task.index()].recall_at,
             Reason::Check => self.oldest_check().map(|(_, check)| check.deadline),
             Reason::Backlog => None,

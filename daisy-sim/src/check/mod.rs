@@ -75,6 +75,8 @@ pub(crate) struct Loan {
     pub(crate) block: usize,
     pub(crate) worker: WorkerId,
     pub(crate) granted: Moment,
+    /// The version of the code then.
+    code: u32,
     /// Its worker's function has failed.
     pub(crate) has_failed: bool,
     /// Its worker's function has returned without an error.
@@ -91,11 +93,16 @@ pub(crate) struct Loan {
 }
 
 impl Loan {
-    pub(crate) const fn new(block: usize, worker: WorkerId, granted: Moment) -> Self {
+    pub(crate) const fn new(
+        block: usize,
+        worker: WorkerId,
+        (granted, code): (Moment, u32),
+    ) -> Self {
         Self {
             block,
             worker,
             granted,
+            code,
             has_failed: false,
             has_succeeded: false,
             is_undone: false,
@@ -128,6 +135,10 @@ pub(crate) struct Checks {
     /// Workers that were told to end.
     pub(crate) killed: BTreeSet<WorkerId>,
     pub(crate) failure: Option<Failure>,
+    /// How often the server was started.
+    starts: u32,
+    /// Whether every second start has another version of the code.
+    has_new_code: bool,
 }
 
 impl Checks {
@@ -147,7 +158,25 @@ impl Checks {
             all_disturbed: Moment::ZERO,
             killed: BTreeSet::new(),
             failure: None,
+            starts: 0,
+            has_new_code: false,
         }
+    }
+
+    /// The server is started again.
+    pub(crate) const fn start(&mut self, has_new_code: bool) {
+        self.starts += 1;
+        self.has_new_code = has_new_code;
+    }
+
+    /// The version of the code now.
+    pub(crate) const fn code(&self) -> u32 {
+        if self.has_new_code { self.starts / 2 } else { 0 }
+    }
+
+    /// Whether the worker of a loan has other code than the server has now.
+    pub(crate) const fn is_outdated(&self, loan: &Loan) -> bool {
+        loan.code != self.code()
     }
 
     /// A fault hits a process, or all of them.

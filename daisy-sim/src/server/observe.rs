@@ -62,7 +62,7 @@ impl Checks {
                 format!("block {block} is lent as attempt {} after {attempts}", lease.attempt);
             self.hold(Promise::Blame, Err(text));
         }
-        let loan = Loan::new(block, lease.worker, self.now);
+        let loan = Loan::new(block, lease.worker, (self.now, self.code()));
         if self.loans.insert(lease.id, loan).is_some() {
             self.hold(Promise::Once, Err(format!("lease {} is used twice", lease.id)));
         }
@@ -77,6 +77,10 @@ impl Checks {
         self.hold(Promise::AtWork, is_free);
         let state = match result {
             Settlement::Completed => {
+                if self.is_outdated(&loan) {
+                    let text = format!("block {block} is completed by older code, by {lease}");
+                    self.hold(Promise::Once, Err(text));
+                }
                 if !loan.has_succeeded {
                     let text =
                         format!("block {block} is completed by {lease}, which did not succeed");
@@ -112,6 +116,10 @@ impl Checks {
     fn charge(&mut self, loan: &Loan, (worker, why): (WorkerId, FailureCause), attempts: u32) {
         let plan = Rc::clone(&self.plan);
         let block = loan.block;
+        if self.is_outdated(loan) {
+            let text = format!("block {block} loses an attempt by a worker of older code");
+            self.hold(Promise::Blame, Err(text));
+        }
         let pid = self.pids.get(&worker);
         let death = pid.and_then(|pid| self.deaths.get(pid)).copied();
         let is_asleep = pid.is_some_and(|&pid| self.at_work.is_excused(pid));

@@ -7,7 +7,7 @@ use std::{
 };
 
 use daisy_block::{BlockKey, TaskId};
-use daisy_journal::{Journal, JournalOptions, JournalTuning, MemoryDisk, Resumed};
+use daisy_journal::{Journal, JournalOptions, JournalTuning, MemoryDisk, Origin, Resumed};
 use daisy_net::{
     channel::Security,
     switchboard::{Secrets, Switchboard, SwitchboardConfig},
@@ -99,7 +99,11 @@ impl Server {
         };
         let earlier = Scheduler::builder(plan.graph.clone(), scheduler_options);
         let earlier = earlier.map_err(|error| error.to_string())?;
-        let opened = Journal::open(disk, &plan.graph, journal_options(options));
+        checks.start(options.has(Kind::NewCode));
+        let version = Some(format!("{}", checks.code()));
+        let origin = Origin { version, arrays: BTreeMap::new() };
+        let origins = vec![origin; plan.tasks.len()];
+        let opened = Journal::open_with(disk, &plan.graph, &origins, journal_options(options));
         let (mut journal, resumed) = opened.map_err(|error| error.to_string())?;
         if let Some(damaged) = &resumed.damaged {
             return Err(format!("the journal is damaged: {damaged:?}").into());
@@ -205,9 +209,10 @@ fn take_up(
     }
     for open in &resumed.open {
         let (lease, worker, key) = (open.lease, open.worker, open.key);
+        let is_outdated = open.is_outdated && bug != Some(Bug::TrustOldCode);
         // A block that a check found done is looked at again, so that what waits for it is not ready.
         match taken_up.acquire_block(key) {
-            Ok(()) => adopted.push(Adopted { lease, worker, key }),
+            Ok(()) => adopted.push(Adopted { lease, worker, key, is_outdated }),
             Err(_) => strange.push((lease, key)),
         }
     }

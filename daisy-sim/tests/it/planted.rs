@@ -92,6 +92,12 @@ fn a_worker_from_elsewhere_that_is_taken_for_a_child_is_found() {
 }
 
 #[test]
+fn older_code_that_goes_on_is_found() {
+    let found = promise(Bug::TrustOldCode, 0, 60);
+    assert!(matches!(found, Promise::Once | Promise::Blame), "{found:?}");
+}
+
+#[test]
 fn a_failing_world_is_made_smaller_and_still_fails() {
     let (options, promise) = find(Bug::ReapTooEarly, 24, 60).unwrap();
     let small = shrink(&options, promise);

@@ -14,8 +14,10 @@ use daisy_geometry::Roi;
 use daisy_graph::TaskGraph;
 #[cfg(feature = "graphs")]
 use daisy_journal::TaskBlocks;
-pub use daisy_journal::{Contents, Forgotten, ForgottenTask, JournalError, Tail, TaskContents};
-use daisy_journal::{Damage, ForgetOptions, Journal, JournalOptions, OpenLease, Resumed};
+pub use daisy_journal::{
+    Contents, Forgotten, ForgottenTask, JournalError, Made, Tail, TaskContents,
+};
+use daisy_journal::{Damage, ForgetOptions, Journal, JournalOptions, OpenLease, Origin, Resumed};
 use daisy_sched::{Adopted, Output, Record, Scheduler, SchedulerBuilder, WorkerId};
 
 pub(crate) use self::file::{
@@ -53,6 +55,9 @@ pub(crate) struct Keeping {
     pub(crate) durability: Durability,
     pub(crate) keep_failed: bool,
     pub(crate) use_damaged: bool,
+    pub(crate) accept_new_arrays: bool,
+    /// How the blocks of each task are made.
+    pub(crate) origins: Vec<Origin>,
     /// [`COMPACT_ABOVE_BYTES`]; less in tests.
     pub(crate) compact_above_bytes: u64,
 }
@@ -101,6 +106,8 @@ pub(crate) struct TakenUp {
     pub(crate) num_foreign: u64,
     /// Blocks that failed for good earlier and are left alone.
     pub(crate) failed: Vec<BlockKey>,
+    /// By task: what other versions of its code finished.
+    pub(crate) earlier: Vec<Vec<Made>>,
     /// What there is to say.
     pub(crate) notices: Vec<Notice>,
 }
@@ -121,10 +128,12 @@ impl RunJournal {
         let options = JournalOptions {
             damage,
             compact_above_bytes: keeping.compact_above_bytes,
+            accept_new_arrays: keeping.accept_new_arrays,
             ..JournalOptions::default()
         };
         let graph: &TaskGraph = earlier.graph().tasks();
-        let (mut journal, resumed) = Journal::open(disk, graph, options).map_err(wrong)?;
+        let opened = Journal::open_with(disk, graph, &keeping.origins, options);
+        let (mut journal, resumed) = opened.map_err(wrong)?;
         let damaged = resumed.damaged.as_ref().map(|damaged| Notice::JournalDamaged {
             journal: path.clone(),
             offset: damaged.offset,
@@ -262,13 +271,13 @@ fn take_up(
     let mut lent = earlier.take_up();
     let (mut adopted, mut strange) = (Vec::new(), Vec::new());
     for open in resumed.open {
-        let (lease, worker, key) = (open.lease, open.worker, open.key);
+        let OpenLease { lease, worker, key, is_outdated } = open;
         if worker == INSIDE {
             journal.append(&Record::PutBack { lease, key })?;
         } else if lent.acquire_block(key).is_ok() {
-            adopted.push(Adopted { lease, worker, key });
+            adopted.push(Adopted { lease, worker, key, is_outdated });
         } else {
-            strange.push(Adopted { lease, worker, key });
+            strange.push(Adopted { lease, worker, key, is_outdated });
         }
     }
     let mut failed = Vec::new();
@@ -285,7 +294,8 @@ fn take_up(
         let _is_failed = scheduler.fail_for_good(key);
     }
     let (num_foreign, epoch, notices) = (resumed.foreign_open, resumed.epoch, Vec::new());
-    Ok(TakenUp { scheduler, epoch, adopted, strange, num_foreign, failed, notices })
+    let earlier = resumed.tasks.into_iter().map(|task| task.earlier).collect();
+    Ok(TakenUp { scheduler, epoch, adopted, strange, num_foreign, failed, earlier, notices })
 }
 
 /// Makes blocks of a finished or interrupted run undone: those of `task` that write into `roi` (all of

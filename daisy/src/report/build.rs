@@ -65,6 +65,9 @@ fn summary(
         p95_time: times.quantile(95),
         busy_time: times.total(),
         workers: workers(&ledger.workers),
+        version: pipeline.task(id).0.version.clone(),
+        earlier: ledger.history.earlier.clone(),
+        outdated_workers: ledger.history.outdated_workers,
         slowest: times.slowest().iter().filter_map(slow).collect(),
         failures: ledger
             .failures

@@ -6,7 +6,10 @@ use daisy_geometry::{Coordinate, Roi};
 use daisy_sched::Counts;
 use serde_json::{Value, json};
 
-use super::{Ending, FailedBlock, RunOutcome, RunReport, SlowBlock, TaskSummary, WorkerSummary};
+use super::{
+    EarlierVersion, Ending, FailedBlock, RunOutcome, RunReport, SlowBlock, TaskSummary,
+    WorkerSummary,
+};
 
 impl RunReport {
     /// Everything in the report as one JSON object.
@@ -59,6 +62,9 @@ fn task(task: &TaskSummary) -> Value {
         "p95_s": task.p95_time.map(|time| time.as_secs_f64()),
         "busy_s": task.busy_time.as_secs_f64(),
         "workers": task.workers.as_ref().map(workers),
+        "version": task.version,
+        "earlier": task.earlier.iter().map(earlier).collect::<Vec<_>>(),
+        "outdated_workers": task.outdated_workers,
         "slowest": task.slowest.iter().map(slow_block).collect::<Vec<_>>(),
         "failures": task.failures.iter().map(failed_block).collect::<Vec<_>>(),
         "more_failures": stretches(&task.more_failures),
@@ -72,6 +78,10 @@ fn workers(workers: &WorkerSummary) -> Value {
         "peak_memory_kb": workers.peak_memory_kb,
         "cpu_s": workers.cpu_time.as_secs_f64(),
     })
+}
+
+fn earlier(earlier: &EarlierVersion) -> Value {
+    json!({ "version": earlier.version, "blocks": earlier.blocks })
 }
 
 fn counts(counts: &Counts) -> Value {

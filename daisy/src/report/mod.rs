@@ -4,7 +4,7 @@ mod build;
 mod json;
 mod table;
 
-use std::{ops::Range, time::Duration};
+use std::{fmt, ops::Range, time::Duration};
 
 use daisy_block::{BlockKey, TaskId};
 use daisy_geometry::Roi;
@@ -80,6 +80,12 @@ pub struct TaskSummary {
     pub busy_time: Duration,
     /// The workers outside this process that took part; None where there could be none.
     pub workers: Option<WorkerSummary>,
+    /// The version of the task's code: see [`TaskBuilder::version`](crate::TaskBuilder::version).
+    pub version: Option<String>,
+    /// Blocks that other versions finished in earlier starts of the run, oldest first.
+    pub earlier: Vec<EarlierVersion>,
+    /// Workers that outlived an earlier start with other code, and so were ended.
+    pub outdated_workers: u64,
     /// The ten slowest calls, slowest first.
     pub slowest: Vec<SlowBlock>,
     /// Blocks that failed for good, as they came; the first 1,000 of the run.
@@ -100,6 +106,27 @@ pub struct WorkerSummary {
     pub peak_memory_kb: u64,
     /// Processor time of all of them, as they told last.
     pub cpu_time: Duration,
+}
+
+/// What another version of a task's code finished.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EarlierVersion {
+    /// The version; None where nobody said.
+    pub version: Option<String>,
+    /// How many blocks.
+    pub blocks: u64,
+}
+
+impl fmt::Display for EarlierVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} blocks by {}", self.blocks, version_text(self.version.as_deref()))
+    }
+}
+
+/// A version as people read it.
+pub(crate) fn version_text(version: Option<&str>) -> String {
+    version.map_or_else(|| "code of no version".to_owned(), |text| format!("version '{text}'"))
 }
 
 /// Why nothing more happens in a task.

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use super::{Ending, RunOutcome, RunReport, TaskSummary};
+use super::{Ending, RunOutcome, RunReport, TaskSummary, version_text};
 
 /// How many failures are shown; the report has more.
 const SHOWN_FAILURES: usize = 5;
@@ -82,6 +82,19 @@ fn write_troubles(f: &mut fmt::Formatter<'_>, task: &TaskSummary) -> fmt::Result
         writeln!(
             f,
             "{name}: {joined} worker processes, at most {memory} MiB each, {cpu} of processor time"
+        )?;
+    }
+    if !task.earlier.is_empty() {
+        let now = version_text(task.version.as_deref());
+        write!(f, "{name}: not all was made by {now}:")?;
+        task.earlier.iter().try_for_each(|made| write!(f, " {made}"))?;
+        writeln!(f)?;
+    }
+    if task.outdated_workers > 0 {
+        let workers = task.outdated_workers;
+        writeln!(
+            f,
+            "{name}: {workers} worker processes of an earlier start had other code, and were ended"
         )?;
     }
     for failed in task.failures.iter().take(SHOWN_FAILURES) {

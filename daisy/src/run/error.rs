@@ -51,6 +51,14 @@ pub enum Error {
         /// The name of the first of them.
         task: String,
     },
+    /// It cannot be found out which array a task writes.
+    #[cfg(feature = "arrays")]
+    ArrayIdentity {
+        /// The name of the task.
+        task: String,
+        /// What is wrong.
+        source: Box<daisy_array::ArrayError>,
+    },
     /// Blocks of a task that may run at the same time would share a chunk of an array that it writes.
     #[cfg(feature = "arrays")]
     SharedChunk {
@@ -173,17 +181,10 @@ impl fmt::Display for Error {
                  give it one with .process(|block| ...)"
             ),
             #[cfg(feature = "arrays")]
-            Self::SharedChunk { task, array, source } => {
-                write!(f, "task '{task}' writes array {array}: {source}")
-            }
-            #[cfg(feature = "arrays")]
-            Self::UnorderedTasks { tasks: (first, second), array, source } => {
-                write!(f, "tasks '{first}' and '{second}', array {array}: {source}")
-            }
-            #[cfg(feature = "arrays")]
-            Self::ChunkGrid { task, array, source } => {
-                write!(f, "task '{task}' declares array {array}: {source}")
-            }
+            Self::ArrayIdentity { .. }
+            | Self::SharedChunk { .. }
+            | Self::UnorderedTasks { .. }
+            | Self::ChunkGrid { .. } => self.write_of_arrays(f),
             Self::Internal { message, at, report } => internal(f, message, at.as_deref(), report),
             #[cfg(all(unix, feature = "workers"))]
             Self::Network(error) => error.fmt(f),
@@ -208,6 +209,28 @@ impl fmt::Display for Error {
             Self::JournalFile { path, error } => write!(f, "{}: {error}", path.display()),
             #[cfg(all(unix, feature = "workers"))]
             Self::Journal { path, error } => write!(f, "journal {}: {error}", path.display()),
+        }
+    }
+}
+
+#[cfg(feature = "arrays")]
+impl Error {
+    /// What is wrong with the arrays of a task.
+    fn write_of_arrays(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ArrayIdentity { task, source } => {
+                write!(f, "task '{task}' writes an array that cannot be told from others: {source}")
+            }
+            Self::SharedChunk { task, array, source } => {
+                write!(f, "task '{task}' writes array {array}: {source}")
+            }
+            Self::UnorderedTasks { tasks: (first, second), array, source } => {
+                write!(f, "tasks '{first}' and '{second}', array {array}: {source}")
+            }
+            Self::ChunkGrid { task, array, source } => {
+                write!(f, "task '{task}' declares array {array}: {source}")
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -242,6 +265,8 @@ impl StdError for Error {
             #[cfg(feature = "graphs")]
             Self::Graphs(error) => Some(error),
             Self::BlocksDone { source, .. } => Some(source.as_ref()),
+            #[cfg(feature = "arrays")]
+            Self::ArrayIdentity { source, .. } => Some(source.as_ref()),
             Self::Task(error) => Some(error),
             Self::Graph(error) => Some(error),
             Self::Scheduler(error) => Some(error),

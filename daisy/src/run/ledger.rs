@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ops::Range};
 use daisy_block::{BlockKey, TaskId};
 use daisy_sched::{Cause, FailureCause, Stage, TaskEnding, WorkerId};
 
-use super::{call::BlockError, plain::plain_text, runs::Runs, stats::BlockTimes};
+use super::{call::BlockError, history::History, plain::plain_text, runs::Runs, stats::BlockTimes};
 
 /// How many failures of a run are kept with their causes.
 pub(crate) const MAX_FAILURES: usize = 1_000;
@@ -33,6 +33,7 @@ pub(crate) struct TaskLedger {
     pub(crate) init_error: Option<String>,
     pub(crate) worker_error: Option<String>,
     pub(crate) workers: Workers,
+    pub(crate) history: History,
     pub(crate) ending: Option<TaskEnding>,
     pub(crate) has_started: bool,
 }
@@ -72,6 +73,7 @@ impl Ledger {
             init_error: None,
             worker_error: None,
             workers: Workers::default(),
+            history: History::default(),
             ending: None,
             has_started: false,
         };

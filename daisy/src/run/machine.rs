@@ -21,6 +21,7 @@ use super::{
     Pipeline,
     call::BlockError,
     held::Panic,
+    history::History,
     ledger::Ledger,
     outside::RunJournal,
     plain::plain_text,
@@ -28,6 +29,15 @@ use super::{
     standing::Standing,
 };
 use crate::{Error, Notice, observer::Event};
+
+/// Workers that are expected from elsewhere: said so when the first has been for so long, so that those that are started
+/// together are counted together; when their number changes, but not more often than this; and again after a while.
+#[cfg(all(unix, feature = "workers"))]
+const SAY_EXPECTED_AFTER: Duration = Duration::from_secs(1);
+#[cfg(all(unix, feature = "workers"))]
+const SAY_EXPECTED_CHANGE: Duration = Duration::from_secs(10);
+#[cfg(all(unix, feature = "workers"))]
+const SAY_EXPECTED_AGAIN: Duration = Duration::from_secs(60);
 
 /// What the machine wants its driver to do.
 pub(super) enum Todo {
@@ -59,6 +69,8 @@ pub(super) struct Prepared {
     pub(super) failed: Vec<(BlockKey, u32)>,
     /// Workers of earlier starts whose leases were taken up.
     pub(super) absent: BTreeSet<WorkerId>,
+    /// What other versions of the code of each task did in earlier starts; empty where there was none.
+    pub(super) histories: Vec<History>,
     /// What there is to say.
     pub(super) notices: Vec<Notice>,
     /// Workers that must have ended before anything is lent.
@@ -84,8 +96,8 @@ impl Prepared {
     /// What a run without earlier starts begins with.
     pub(super) fn new(coordinator: Coordinator) -> Self {
         let (failed, notices) = (Vec::new(), Vec::new());
-        let absent = BTreeSet::new();
-        Self { coordinator, journal: None, failed, absent, notices, awaited: None }
+        let (absent, histories) = (BTreeSet::new(), Vec::new());
+        Self { coordinator, journal: None, failed, absent, histories, notices, awaited: None }
     }
 }
 
@@ -96,6 +108,8 @@ pub(crate) struct Machine {
     notifier: Notifier,
     /// Workers of earlier starts that have not come back.
     absent: BTreeSet<WorkerId>,
+    /// When it was last said how many workers are expected from elsewhere, and the number.
+    said_expected: Option<(Instant, usize)>,
     journal: Option<RunJournal>,
     /// All workers are threads of this process.
     is_inside: bool,
@@ -119,8 +133,11 @@ impl Machine {
         (sender, notifier): (Option<Sender>, Notifier),
         is_inside: bool,
     ) -> Self {
-        let Prepared { coordinator, journal, failed, absent, .. } = prepared;
+        let Prepared { coordinator, journal, failed, absent, histories, .. } = prepared;
         let mut ledger = Ledger::new(pipeline.len());
+        for (task, history) in ledger.tasks.iter_mut().zip(histories) {
+            task.history = history;
+        }
         for (key, attempts) in failed {
             let why = BlockError::Failed("failed in an earlier start of the run".to_owned());
             ledger.fail(key, attempts, why);
@@ -136,6 +153,7 @@ impl Machine {
             sender,
             notifier,
             absent,
+            said_expected: None,
             journal,
             is_inside,
             wants_settled,
@@ -151,6 +169,28 @@ impl Machine {
     #[cfg(feature = "planted-faults")]
     pub(super) fn plant(&mut self, fault: Option<super::PlantedFault>) {
         self.planted = fault;
+    }
+
+    /// Says how many workers are expected from elsewhere, if there is something new.
+    #[cfg(all(unix, feature = "workers"))]
+    pub(super) fn say_who_is_expected(&mut self) {
+        let (workers, Some(since)) = self.coordinator.expected() else {
+            self.said_expected = None;
+            return;
+        };
+        let longest = self.now().since(since);
+        let is_due = match self.said_expected {
+            None => longest >= SAY_EXPECTED_AFTER,
+            Some((at, said)) => {
+                at.elapsed() >= SAY_EXPECTED_AGAIN
+                    || (said != workers && at.elapsed() >= SAY_EXPECTED_CHANGE)
+            }
+        };
+        if is_due {
+            self.said_expected = Some((Instant::now(), workers));
+            let limit = Duration::from_millis(self.coordinator.config().expect_ms);
+            self.notice(Notice::WaitsForWorkers { workers, longest, limit });
+        }
     }
 
     /// The journal, if there is one.

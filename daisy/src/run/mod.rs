@@ -5,6 +5,7 @@ mod arrays;
 mod call;
 mod error;
 mod held;
+mod history;
 mod hooks;
 mod hub;
 mod inquiry;

@@ -248,8 +248,9 @@ mod tests {
         let stopper = Arc::new(Stopper::default());
         let (sender, relay) = Relay::start(vec![Box::new(Deaf)], &stopper).unwrap().unwrap();
         relay.begin(Vec::new(), Box::new(|| panic!("the counts are lost")));
-        drop((sender, relay.queue));
+        // The queue is open until then: a thread that finds it closed ends before it asks for counts.
         assert!(relay.thread.join().unwrap().is_none());
+        drop((sender, relay.queue));
         // Told as soon as there is a run.
         let hub = crate::run::held::tests::hub();
         stopper.attach(&hub);

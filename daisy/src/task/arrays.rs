@@ -1,6 +1,6 @@
 //! The arrays that a task reads and writes, as it declares them.
 
-use daisy_array::{Array, ArrayId, ChunkSharing};
+use daisy_array::{Array, ArrayId, ChunkSharing, Location};
 use daisy_block::ChunkGrid;
 use daisy_geometry::Coordinate;
 use daisy_graph::Access;
@@ -11,6 +11,7 @@ use super::TaskBuilder;
 #[derive(Clone, Debug)]
 pub(crate) struct DeclaredArray {
     pub(crate) id: ArrayId,
+    pub(crate) location: Location,
     pub(crate) access: Access,
     /// Where the first chunk begins, and the shape of all.
     pub(crate) chunks: (Coordinate, Coordinate),
@@ -22,6 +23,7 @@ impl DeclaredArray {
     fn new(array: &Array, access: Access) -> Self {
         Self {
             id: array.id(),
+            location: array.location(),
             access,
             chunks: (ChunkGrid::origin(array), ChunkGrid::chunk_shape(array)),
             is_checked: array.sharing() == ChunkSharing::Refuse,
@@ -33,6 +35,9 @@ impl TaskBuilder {
     /// Declares that the blocks write an array, each its write ROI: the run is refused if two blocks that may run at
     /// the same time would share a chunk or shard of it, of this task or of another that declares the array too. Chunks
     /// are read and written as a whole, so that one of the two would lose what it wrote.
+    ///
+    /// A run with a journal remembers the array by its identity ([`Array::identity`]), and is refused when it is started
+    /// again while the array is gone or was made anew: what is done would be missing in it.
     ///
     /// An array that is opened with another [`ChunkSharing`](crate::arrays::ChunkSharing) than `Refuse` is not
     /// checked.

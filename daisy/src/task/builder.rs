@@ -37,6 +37,7 @@ pub struct TaskBuilder {
     timeout: Option<Duration>,
     max_failed_blocks: Option<u64>,
     needs: BTreeMap<String, u64>,
+    version: Option<String>,
     #[cfg(feature = "arrays")]
     pub(super) arrays: Vec<super::DeclaredArray>,
     upstream: Vec<Task>,
@@ -70,10 +71,33 @@ impl TaskBuilder {
             timeout: None,
             max_failed_blocks: None,
             needs: BTreeMap::new(),
+            version: None,
             #[cfg(feature = "arrays")]
             arrays: Vec::new(),
             upstream: Vec::new(),
         }
+    }
+
+    /// The longest version of a task's code, in bytes.
+    pub const MAX_VERSION: usize = 255;
+
+    /// Which version of its code the task has: any text that changes whenever the results do. None by default.
+    ///
+    /// It matters to a run with a journal that is started again with another one. Blocks that were finished by the
+    /// code before stay finished, and the report says how many they are; [`forget`](crate::journal::forget) does them
+    /// again. Workers that outlived the last start and have that code are ended when they come back; what they were at is
+    /// done again, which costs no attempt.
+    ///
+    /// ```
+    /// # use daisy::{Roi, Task, TaskError};
+    /// # let (total, block) = (Roi::new([0], [100])?, Roi::new([0], [10])?);
+    /// let task = Task::builder("segment", total, block.clone(), block).process(|_| ());
+    /// let task = task.version(concat!(env!("CARGO_PKG_VERSION"), "+threshold=0.5")).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.version = Some(version.into());
+        self
     }
 
     /// The function to call for each block, on one of the task's threads or in its worker processes;
@@ -375,6 +399,7 @@ assert_eq!(again.tasks[0].counts.skipped, 10);
             timeout: self.timeout,
             max_failed_blocks: self.max_failed_blocks,
             needs: self.needs,
+            version: self.version,
             #[cfg(feature = "arrays")]
             arrays: self.arrays,
             upstream: self.upstream,
@@ -407,6 +432,12 @@ assert_eq!(again.tasks[0].counts.skipped, 10);
         }
         if self.max_failed_blocks == Some(0) {
             return Err(TaskError::ZeroMaxFailedBlocks { task: task() });
+        }
+        if let Some(version) = &self.version
+            && !(1..=Self::MAX_VERSION).contains(&version.len())
+        {
+            let (found, limit) = (version.len(), Self::MAX_VERSION);
+            return Err(TaskError::VersionLength { task: task(), found, limit });
         }
         match self.needs.iter().find(|(name, amount)| name.is_empty() || **amount == 0) {
             Some((name, &amount)) => {

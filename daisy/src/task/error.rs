@@ -58,6 +58,15 @@ pub enum TaskError {
         /// The name of the task.
         task: String,
     },
+    /// A version of its code that is empty or too long.
+    VersionLength {
+        /// The name of the task.
+        task: String,
+        /// The length that came, in bytes.
+        found: usize,
+        /// The largest length.
+        limit: usize,
+    },
     /// A resource without a name, or of which nothing is needed.
     Resource {
         /// The name of the task.
@@ -116,6 +125,11 @@ impl fmt::Display for TaskError {
                 f,
                 "task '{task}': max_failed_blocks is 0; use 1 to end the task with the first block \
                  that fails for good, or leave it out for no limit"
+            ),
+            Self::VersionLength { task, found, limit } => write!(
+                f,
+                "task '{task}': version has {found} bytes; give it 1 to {limit}, a hash if need be, or \
+                 leave it out"
             ),
             Self::Resource { task, resource, amount } => write!(
                 f,

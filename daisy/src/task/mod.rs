@@ -68,6 +68,11 @@ pub(crate) struct Inner {
     pub(crate) timeout: Option<Duration>,
     pub(crate) max_failed_blocks: Option<u64>,
     pub(crate) needs: BTreeMap<String, u64>,
+    #[cfg_attr(
+        not(all(unix, feature = "workers")),
+        allow(dead_code, reason = "there are no journals in this build")
+    )]
+    pub(crate) version: Option<String>,
     #[cfg(feature = "arrays")]
     pub(crate) arrays: Vec<DeclaredArray>,
     pub(crate) upstream: Vec<Task>,

@@ -1,6 +1,10 @@
 //! How a worker finds its server: one line of text, handed over in the environment.
 
-use std::{env, fmt, str::FromStr};
+use std::{
+    env, fmt, fs,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use daisy_net::{channel::Security, driver::Address};
 
@@ -37,6 +41,18 @@ pub struct Context {
 pub enum ContextError {
     /// The environment variable is not set.
     NotSet,
+    /// The file cannot be read.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        why: String,
+    },
+    /// The file does not have the task, or it has several and none was named.
+    Tasks {
+        /// Those that it has.
+        known: Vec<String>,
+    },
     /// A part is missing.
     Missing {
         /// Its name.
@@ -59,6 +75,28 @@ impl Context {
     /// [`ContextError`]; [`ContextError::NotSet`] where this process was not started as a worker.
     pub fn from_env() -> Result<Self, ContextError> {
         env::var(Self::VARIABLE).map_err(|_| ContextError::NotSet)?.parse()
+    }
+
+    /// The context of a task in a file that a run wrote ([`RunOptions::connection_file`]); without a name, that of its
+    /// only task.
+    ///
+    /// [`RunOptions::connection_file`]: crate::RunOptions::connection_file
+    ///
+    /// # Errors
+    /// [`ContextError`]; [`ContextError::Tasks`] if the file has another task, or several and none is named.
+    pub fn from_file(path: impl AsRef<Path>, task: Option<&str>) -> Result<Self, ContextError> {
+        let path = path.as_ref();
+        let text = fs::read_to_string(path).map_err(|error| ContextError::File {
+            path: path.to_path_buf(),
+            why: error.to_string(),
+        })?;
+        let contexts: Vec<Self> = text.lines().map(str::parse).collect::<Result<_, _>>()?;
+        let known = contexts.iter().map(|context| context.task.clone()).collect();
+        let mut meant = contexts.into_iter().filter(|one| task.is_none_or(|task| one.task == task));
+        match (meant.next(), meant.next()) {
+            (Some(only), None) => Ok(only),
+            _ => Err(ContextError::Tasks { known }),
+        }
     }
 
     /// The name of the task to work for.
@@ -201,6 +239,10 @@ impl fmt::Display for ContextError {
                 "{} is not set; start this program as a worker of a run, or pass a context",
                 Context::VARIABLE
             ),
+            Self::File { path, why } => write!(f, "{}: {why}", path.display()),
+            Self::Tasks { known } => {
+                write!(f, "the file has contexts of the tasks {known:?}; name one of these")
+            }
             Self::Missing { field } => {
                 write!(f, "the context has no {field}; pass on the whole text that the run gave")
             }
@@ -240,6 +282,25 @@ mod tests {
             assert_eq!((back.task(), back.worker()), (task, Some(1 << 41)));
             assert_eq!(back.addresses(), ["[::1]:80", "unix:/tmp/a b:c=%"]);
         }
+    }
+
+    #[test]
+    fn a_file_has_a_context_for_each_task() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys");
+        let one: Context = "address=h%3A1:task=a%3Ab:key=none".parse().unwrap();
+        let two = one.for_task("größe\n");
+        fs::write(&path, format!("{one}\n{two}\n")).unwrap();
+        let task = |name| Context::from_file(&path, name).map(|context| context.task().to_owned());
+        assert_eq!(task(Some("größe\n")), Ok("größe\n".to_owned()));
+        assert_eq!(task(Some("a:b")), Ok("a:b".to_owned()));
+        let known = vec!["a:b".to_owned(), "größe\n".to_owned()];
+        assert_eq!(task(None), Err(ContextError::Tasks { known: known.clone() }));
+        assert_eq!(task(Some("c")), Err(ContextError::Tasks { known }));
+        fs::write(&path, format!("{one}\n")).unwrap();
+        assert_eq!(task(None), Ok("a:b".to_owned()));
+        fs::remove_file(&path).unwrap();
+        assert!(matches!(task(None), Err(ContextError::File { .. })));
     }
 
     #[test]

@@ -49,6 +49,8 @@ pub(crate) struct Plan {
     /// Workers call `worker::serve`, which leaves on SIGTERM; else they have a client of their own, which
     /// knows of attempts and leases.
     pub(crate) serves: bool,
+    /// The version of the tasks' code; 0 for none.
+    pub(crate) version: u64,
     /// Where the server listens.
     pub(crate) listen: Option<String>,
 }
@@ -70,6 +72,7 @@ impl Default for Plan {
             has_journal: true,
             handles_interrupt: false,
             serves: false,
+            version: 0,
             listen: None,
         }
     }
@@ -84,7 +87,7 @@ impl Plan {
             "retries": self.retries, "timeout_ms": self.timeout_ms, "heartbeat_ms": self.heartbeat_ms,
             "reconnect_ms": self.reconnect_ms, "has_journal": self.has_journal,
             "handles_interrupt": self.handles_interrupt, "serves": self.serves,
-            "listen": self.listen,
+            "version": self.version, "listen": self.listen,
         })
         .to_string()
     }
@@ -108,6 +111,7 @@ impl Plan {
             has_journal: flag("has_journal"),
             handles_interrupt: flag("handles_interrupt"),
             serves: flag("serves"),
+            version: number("version"),
             listen: plan["listen"].as_str().map(str::to_owned),
         }
     }
@@ -144,6 +148,10 @@ impl Plan {
             let builder = match self.timeout_ms {
                 0 => builder,
                 limit => builder.timeout(Duration::from_millis(limit)),
+            };
+            let builder = match self.version {
+                0 => builder,
+                version => builder.version(version.to_string()),
             };
             finish(name, builder).build().unwrap()
         };

@@ -58,6 +58,42 @@ fn a_server_that_is_killed_gives_nothing_away() {
 }
 
 #[test]
+fn workers_of_other_code_are_ended_and_what_they_were_at_is_done_again() {
+    let plan = Plan { heartbeat_ms: 500, version: 1, ..slow(8, 400) };
+    let mut stage = Stage::new(plan, Duration::from_secs(60));
+    stage.start_server();
+    let old = at_work(&mut stage, 2);
+    stage.until("some blocks are done", |events| {
+        (events.iter().filter(|event| event.is("end")).count() >= 2).then_some(())
+    });
+    stage.until("both are in the middle of a block", |events| {
+        let open = |pid: &i32| events.iter().rfind(|event| event.pid == *pid);
+        old.iter().all(|pid| open(pid).is_some_and(|event| !event.is("end"))).then_some(())
+    });
+    stage.kill_server();
+    let crash = stage.events().len();
+    let done = stage.journal().tasks[0].done.num_cells();
+    stage.plan.version = 2;
+    stage.start_server();
+    assert_eq!(stage.wait_server(), 0, "{}", stage.words());
+    assert!(!old.iter().copied().any(lives));
+    let history = History::new(stage.events());
+    history.check_complete(&stage.plan);
+    // Not one block more by the old code, and not one attempt lost.
+    let last = |cell: u64| history.by_block[&(ONLY.to_owned(), cell)].last().unwrap();
+    let by_old = (0..8).filter(|&cell| old.contains(&last(cell).pid)).count() as u64;
+    assert_eq!(by_old, done, "{}", stage.words());
+    let begun = stage.events()[crash..].iter().filter(|event| event.is("begin"));
+    assert!(begun.clone().all(|event| event.attempt == 1 && !old.contains(&event.pid)));
+    let task = &stage.report()["tasks"][0];
+    assert_eq!((&task["version"], &task["outdated_workers"]), (&"2".into(), &2.into()));
+    assert_eq!(task["earlier"], serde_json::json!([{"version": "1", "blocks": done}]));
+    assert_eq!(task["failed_attempts"], 0);
+    assert!(stage.words().contains("have other code for task 'only'"), "{}", stage.words());
+    stage.until_no_workers();
+}
+
+#[test]
 fn a_worker_that_sleeps_while_its_server_dies_goes_on() {
     // It comes by itself: on the stopped children of a server that dies the kernel hangs up.
     let plan = Plan { blocks: 12, workers: 0, slow_every: 1, slow_ms: 200, ..Plan::default() };

@@ -14,7 +14,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use daisy::journal::{self, Contents};
+use daisy::{
+    Context,
+    journal::{self, Contents},
+};
 use nix::{
     sys::signal::{self, Signal},
     unistd::Pid,
@@ -140,9 +143,8 @@ impl Stage {
     /// The context for workers of a task that nobody starts, once the server listens.
     pub(crate) fn context(&self, task: &str) -> String {
         loop {
-            let text = fs::read_to_string(self.path("connection")).unwrap_or_default();
-            if text.ends_with('\n') {
-                return text.trim().replace(":task=:", &format!(":task={task}:"));
+            if let Ok(context) = Context::from_file(self.path("connection"), Some(task)) {
+                return context.to_string();
             }
             self.look("the server listens");
         }

@@ -205,3 +205,73 @@ fn arrays_that_are_no_pyramid_are_refused() {
     assert!(matches!(error(&right, "right", Reduce::Mode), PyramidError::ModeOfFloats { .. }));
     assert!(matches!(pyramid(&[fine], Reduce::Mean, 1), Err(PyramidError::TooFew)));
 }
+
+/// Runs with a journal know the arrays that their blocks were written to.
+#[cfg(all(unix, feature = "workers"))]
+mod with_a_journal {
+    use std::{fs, path::Path};
+
+    use daisy::journal::{self, JournalError};
+
+    use super::*;
+
+    fn create(path: &Path) -> Array {
+        let spec = ArraySpec::new([64], Dtype::U8).chunk_shape([16]);
+        Array::create(path, &spec, IfExists::ReuseIfCompatible).unwrap()
+    }
+
+    /// Writes 7 everywhere.
+    fn fill(folder: &Path, output: &Path, accepts: bool) -> Result<u64, Error> {
+        let array = Arc::new(create(output));
+        let own = Arc::clone(&array);
+        let write = move |block: &daisy::Block| {
+            own.write(&block.write_roi, ArrayD::from_elem(IxDyn(&[16]), 7_u8).view())
+        };
+        let task = task("fill", 16, 0).process(write).writes(&array).build().unwrap();
+        let options = RunOptions::new().journal(folder.join("j")).accept_new_arrays(accepts);
+        Ok(options.run(&[task])?.tasks[0].counts.completed)
+    }
+
+    fn is_filled(output: &Path) -> bool {
+        let array = create(output);
+        array.read::<u8>(array.roi()).unwrap().iter().all(|voxel| *voxel == 7)
+    }
+
+    #[test]
+    fn a_run_whose_output_was_deleted_is_refused_and_does_it_again_when_told_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let (folder, output) = (folder.path(), folder.path().join("out.zarr"));
+        assert_eq!(fill(folder, &output, false).unwrap(), 4);
+        assert_eq!(fill(folder, &output, false).unwrap(), 0);
+        fs::remove_dir_all(&output).unwrap();
+        for _ in 0..2 {
+            let error = fill(folder, &output, false).unwrap_err();
+            let is_it = matches!(&error, Error::Journal { error: JournalError::NewArray { task, done: 4, .. }, .. }
+                if task == "fill");
+            assert!(is_it, "{error}");
+            let text = error.to_string();
+            assert!(text.contains("out.zarr") && text.contains("forget"), "{text}");
+        }
+        journal::forget(folder.join("j"), "fill", None, false).unwrap();
+        assert_eq!(fill(folder, &output, false).unwrap(), 4);
+        assert!(is_filled(&output));
+        assert_eq!(fill(folder, &output, false).unwrap(), 0);
+    }
+
+    #[test]
+    fn an_output_that_was_moved_or_brought_back_is_the_same_and_another_may_be_accepted() {
+        let folder = tempfile::tempdir().unwrap();
+        let (folder, output) = (folder.path(), folder.path().join("out.zarr"));
+        let moved = folder.join("moved.zarr");
+        assert_eq!(fill(folder, &output, false).unwrap(), 4);
+        fs::rename(&output, &moved).unwrap();
+        assert_eq!(fill(folder, &moved, false).unwrap(), 0);
+        assert!(fill(folder, &output, false).is_err(), "that is a new one");
+        fs::remove_dir_all(&output).unwrap();
+        fs::rename(&moved, &output).unwrap();
+        assert_eq!(fill(folder, &output, false).unwrap(), 0);
+        fs::remove_dir_all(&output).unwrap();
+        assert_eq!(fill(folder, &output, true).unwrap(), 0);
+        assert_eq!(fill(folder, &output, false).unwrap(), 0, "once accepted it is the one");
+    }
+}

@@ -13,10 +13,10 @@ use std::{
 };
 
 use daisy::{
-    Block, Client, Context, RunOptions, RunReport, Server, StopHandle, TaskBuilder, worker,
+    Block, Client, Context, Notice, RunOptions, RunReport, Server, StopHandle, TaskBuilder, worker,
 };
 
-use crate::support::{LIMIT, line, quick, run_in_time};
+use crate::support::{Hears, LIMIT, line, quick, run_in_time};
 
 /// The folder in which workers leave what they did.
 const FOLDER: &str = "DAISY_CLIENTS_FOLDER";
@@ -324,6 +324,29 @@ fn a_client_that_comes_when_its_run_is_over_is_told_so_at_once() {
     let error = Client::with_context(&context).unwrap_err();
     assert!(error.is_run_over() && error.to_string().starts_with("the run is over"), "{error}");
     assert_eq!(worker::work(&context, |_, _| ()), 0);
+}
+
+#[test]
+fn a_run_says_that_it_waits_for_workers_that_a_queue_starts() {
+    // `true` hands nothing to any queue, but for the run it looks like it.
+    let task = line("queued", 3).worker_command(["true"]).num_workers(2).build().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (tell, said) = mpsc::channel();
+    let hears = Hears(move |notice: &Notice| drop(tell.send(notice.clone())));
+    let options = options(folder.path()).expect_workers_for(Duration::from_secs(3_600));
+    let server = Server::bind(options.observer(hears)).unwrap();
+    let context = server.context("queued");
+    let worker = thread::spawn(move || {
+        let is_it = |notice: &Notice| matches!(notice, Notice::WaitsForWorkers { workers: 2, .. });
+        let notice = said.iter().find(is_it).unwrap();
+        assert!(notice.to_string().contains("after 3600 s"), "{notice}");
+        let client = Client::with_context(&context).unwrap();
+        while let Some(block) = client.acquire_block().unwrap() {
+            block.complete();
+        }
+    });
+    assert!(server.run(&[task]).unwrap().is_success());
+    worker.join().unwrap();
 }
 
 #[test]

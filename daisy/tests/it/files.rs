@@ -8,6 +8,7 @@ use std::{
     },
     path::{Path, PathBuf},
     process::Command,
+    sync::{Arc, Mutex},
 };
 
 use daisy::{Error, RunOptions, RunReport, Server, Task, journal};
@@ -52,19 +53,26 @@ fn a_file_with_a_key_is_its_owners_also_where_there_was_one_before() {
     let mut options = OpenOptions::new();
     options.write(true).create(true).mode(0o644).open(&path).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-    let server = Server::bind(RunOptions::new().connection_file(&path)).unwrap();
-    assert!(fs::read_to_string(&path).unwrap().contains("key="));
-    assert_eq!(format!("{:o}", mode(&path)), "600");
-    drop(server);
+    let during = |path: &Path| {
+        let (own, seen) = (path.to_path_buf(), Arc::new(Mutex::new(None)));
+        let at_work = Arc::clone(&seen);
+        let look = move || (fs::read_to_string(&own).unwrap(), format!("{:o}", mode(&own)));
+        let task = line("b", 1).process(move |_| *at_work.lock().unwrap() = Some(look()));
+        let server = Server::bind(RunOptions::new().connection_file(path)).unwrap();
+        assert!(server.run(&[task.build().unwrap()]).unwrap().is_success());
+        seen.lock().unwrap().take().unwrap()
+    };
+    let (text, mode_then) = during(&path);
+    assert!(text.contains("task=b:") && text.contains("key="));
+    assert_eq!(mode_then, "600");
     assert!(!path.exists(), "a key is of no use without its run");
     // A link stays one.
     fs::write(&path, "").unwrap();
     let link = folder.path().join("link");
     symlink("connection", &link).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-    let _server = Server::bind(RunOptions::new().connection_file(&link)).unwrap();
+    assert_eq!(during(&link).1, "600");
     assert_eq!(fs::read_link(&link).unwrap(), Path::new("connection"));
-    assert_eq!(format!("{:o}", mode(&path)), "600");
 }
 
 #[test]

@@ -422,8 +422,9 @@ fn unix_sockets_and_clear_text_carry_a_run() {
     let (path, seen) = (connection.clone(), Arc::new(Mutex::new(Vec::new())));
     let own = Arc::clone(&seen);
     let task = outside("count", 20, folder.path()).init(move || {
-        let text = fs::read_to_string(&path)?;
-        *own.lock().unwrap() = text.trim().parse::<Context>().unwrap().addresses();
+        let context = Context::from_file(&path, None).unwrap();
+        assert_eq!(context.task(), "count");
+        *own.lock().unwrap() = context.addresses();
         std::io::Result::Ok(())
     });
     let report = options.run(&[task.build().unwrap()]).unwrap();

@@ -67,11 +67,12 @@ fn config(scheduler: &Scheduler, named: &[BlockKey], values: &mut Values<'_>) ->
     for &key in named {
         let place = adopted.len() as u64;
         let worker = WorkerId(u64::from(values.byte() & 3));
-        adopted.push(Adopted { lease: LeaseId(place), worker, key });
+        adopted.push(Adopted { lease: LeaseId(place), worker, key, is_outdated: values.rarely() });
     }
     for _ in 0..values.pick(3) {
         let (lease, worker) = (LeaseId(values.natural()), WorkerId(values.natural()));
-        let one = Adopted { lease, worker, key: values.key(num_tasks) };
+        let one =
+            Adopted { lease, worker, key: values.key(num_tasks), is_outdated: values.rarely() };
         if values.rarely() {
             adopted.push(one);
         }
@@ -416,6 +417,7 @@ impl Session {
             assert_eq!(lease.worker, worker);
         }
         debug(&call!(Coordinator::at_work_outside(coordinator)));
+        debug(&call!(Coordinator::expected(coordinator)));
         if call!(Coordinator::is_done(coordinator)) {
             assert_eq!(coordinator.num_out(), 0);
         }

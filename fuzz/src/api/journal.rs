@@ -6,7 +6,7 @@ use daisy_block::{BlockKey, Layout, Tiling};
 use daisy_graph::TaskGraph;
 use daisy_journal::{
     Cells, Contents, Damage, Disk, ForgetOptions, Journal, JournalOptions, JournalTuning,
-    MemoryDisk, Resumed, TaskContents, TaskDescription, blocks_to_forget, forget, inspect,
+    MemoryDisk, Origin, Resumed, TaskContents, TaskDescription, blocks_to_forget, forget, inspect,
 };
 use daisy_sched::{LeaseId, Record, WorkerId};
 
@@ -31,8 +31,13 @@ pub fn run(values: &mut Values<'_>) {
     let mut tasks_now = first;
     for _ in 0..1 + values.pick(4) {
         let options = options(values);
-        let Some((journal, resumed)) = ok(call!(Journal::open(disk.clone(), &tasks_now, options)))
-        else {
+        let opened = if values.rarely() {
+            let origins: Vec<Origin> = (0..values.pick(4)).map(|_| origin(values)).collect();
+            call!(Journal::open_with(disk.clone(), &tasks_now, &origins, options))
+        } else {
+            call!(Journal::open(disk.clone(), &tasks_now, options))
+        };
+        let Some((journal, resumed)) = ok(opened) else {
             look_at(&mut disk, values);
             damage(&mut disk, values);
             continue;
@@ -48,10 +53,19 @@ pub fn run(values: &mut Values<'_>) {
     descriptions(&tasks_now, values);
 }
 
+fn origin(values: &mut Values<'_>) -> Origin {
+    let name = |values: &mut Values<'_>| values.pick(3).to_string();
+    let arrays = (0..values.pick(3)).map(|_| (name(values), u128::from(values.natural())));
+    let arrays = arrays.collect();
+    let version = values.rarely().then(|| name(values));
+    Origin { version, arrays }
+}
+
 fn options(values: &mut Values<'_>) -> JournalOptions {
     JournalOptions {
         damage: values.one_of(&[Damage::UseWhatIsBefore, Damage::Refuse]),
         compact_above_bytes: values.natural(),
+        accept_new_arrays: values.rarely(),
         tuning: JournalTuning {
             max_run: values.natural(),
             max_batch_bytes: values.natural_32() as usize,

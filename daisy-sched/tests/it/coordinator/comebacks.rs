@@ -15,6 +15,11 @@ const REMOTE: WorkerKind = WorkerKind::Remote { heartbeats: true };
 
 /// A run whose blocks `cells` of task A were out at workers of epoch 0, one block each, when it ended.
 fn adopted(num_blocks: i64, cells: &[u64], task: TaskConfig) -> Play {
+    of_other_code(num_blocks, cells, task, &[])
+}
+
+/// As [`adopted`]; the workers in these places have other code than the run has now.
+fn of_other_code(num_blocks: i64, cells: &[u64], task: TaskConfig, outdated: &[usize]) -> Play {
     let options = SchedulerOptions::default();
     let mut taken_up = Scheduler::builder(chain(&[num_blocks]), options).unwrap().take_up();
     let mut config =
@@ -22,7 +27,8 @@ fn adopted(num_blocks: i64, cells: &[u64], task: TaskConfig) -> Play {
     for (place, &cell) in cells.iter().enumerate() {
         taken_up.acquire_block(key(cell)).unwrap();
         let (lease, worker) = (LeaseId(place as u64 + 10), WorkerId(place as u64 + 5));
-        config.adopted.push(Adopted { lease, worker, key: key(cell) });
+        let is_outdated = outdated.contains(&place);
+        config.adopted.push(Adopted { lease, worker, key: key(cell), is_outdated });
     }
     let coordinator = Coordinator::new(taken_up.build(), config).unwrap();
     Play { coordinator, now: Moment::ZERO }
@@ -135,6 +141,39 @@ fn an_adopted_block_has_a_fresh_timeout() {
 }
 
 #[test]
+fn a_worker_of_other_code_is_ended_when_it_comes_back() {
+    let task = TaskConfig { num_workers: 2, timeout_ms: Some(9_000), ..TaskConfig::default() };
+    let mut play = of_other_code(3, &[0, 1], task, &[0]);
+    // Others are started in its place at once, and its blocks have no time limit: it is ended anyway.
+    assert_eq!(play.drain(), ["start w0@1 for #0"]);
+    let back = Input::Reconnected { worker: WorkerId(5), heartbeats: true };
+    assert_eq!(play.tell(back), ["kill w5: Outdated"]);
+    // What it did is not taken, and costs no attempt; nothing more is given to it.
+    let failed = Outcome::Failed(daisy_sched::Cause(7));
+    assert_eq!(play.settle(WorkerId(5), 10, failed), ["l10 #0/0 put back: WorkerKilled"]);
+    assert_eq!(play.want(WorkerId(5), 1), NOTHING);
+    let back = Input::Reconnected { worker: WorkerId(6), heartbeats: true };
+    assert_eq!(play.tell(back), NOTHING);
+    assert_eq!(play.want(WorkerId(6), 1), ["grant l0@1 #0/0 to w6"]);
+}
+
+#[test]
+fn the_block_of_a_worker_of_other_code_is_lent_again_once_that_must_have_ended() {
+    let mut play = of_other_code(1, &[0], external(), &[0]);
+    let w0 = play.join(A, WorkerKind::Thread);
+    assert_eq!(play.want(w0, 1), NOTHING);
+    play.at_ms(10_000);
+    let back = Input::Reconnected { worker: WorkerId(5), heartbeats: true };
+    assert_eq!(play.tell(back), ["kill w5: Outdated"]);
+    play.tell(Input::Disconnected { worker: WorkerId(5) });
+    assert_eq!(play.at_ms(17_999), NOTHING);
+    assert_eq!(
+        play.at_ms(18_000),
+        ["given up w5", "l10 #0/0 put back: WorkerKilled", "grant l0@1 #0/0 to w0@1"]
+    );
+}
+
+#[test]
 fn only_blocks_that_may_run_are_acquired_by_name() {
     let builder = Scheduler::builder(chain(&[2, 2]), SchedulerOptions::default()).unwrap();
     let mut taken_up = builder.take_up();
@@ -159,7 +198,7 @@ fn refused(out: &[u64], leases: &[(u64, u64, daisy_block::BlockKey)]) -> String 
     let task = TaskConfig { needs: vec![("gpu".into(), 1)], ..external() };
     let adopted = leases.iter().map(|&(lease, worker, key)| {
         let (lease, worker) = (LeaseId(lease), WorkerId(worker));
-        Adopted { lease, worker, key }
+        Adopted { lease, worker, key, is_outdated: false }
     });
     let config = CoordinatorConfig {
         epoch: 1,
@@ -252,7 +291,7 @@ fn the_longest_times_are_never_reached() {
     let builder = Scheduler::builder(chain(&[2]), SchedulerOptions::default()).unwrap();
     let mut scheduler = builder.take_up();
     scheduler.acquire_block(key(0)).unwrap();
-    let one = Adopted { lease: LeaseId(0), worker: WorkerId(0), key: key(0) };
+    let one = Adopted { lease: LeaseId(0), worker: WorkerId(0), key: key(0), is_outdated: false };
     let config = CoordinatorConfig {
         epoch: CoordinatorConfig::default().epoch + 1,
         tasks: vec![TaskConfig { timeout_ms: Some(u64::MAX), ..external() }],
@@ -279,7 +318,7 @@ fn a_lease_of_this_epoch_cannot_be_adopted() {
     let builder = Scheduler::builder(chain(&[1]), SchedulerOptions::default()).unwrap();
     let mut taken_up = builder.take_up();
     taken_up.acquire_block(key(0)).unwrap();
-    let one = Adopted { lease: LeaseId(0), worker: WorkerId(0), key: key(0) };
+    let one = Adopted { lease: LeaseId(0), worker: WorkerId(0), key: key(0), is_outdated: false };
     let config = CoordinatorConfig { adopted: vec![one], ..CoordinatorConfig::default() };
     let error = Coordinator::new(taken_up.build(), config).err();
     let why = Misfit::Number;

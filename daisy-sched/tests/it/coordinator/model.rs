@@ -22,7 +22,7 @@ fn dice(seed: u64) -> impl FnMut(usize) -> usize {
 }
 
 /// Kinds of outputs, with their reasons, and of reasons to wake up; and leases that were adopted.
-const NUM_EVENTS: usize = 44;
+const NUM_EVENTS: usize = 46;
 
 #[test]
 fn random_operations_agree_with_the_model_and_take_every_way() {

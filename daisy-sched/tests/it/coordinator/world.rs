@@ -159,6 +159,8 @@ fn adopt(
     }
     config.epoch = 1;
     let keys: Vec<BlockKey> = blocks.keys().copied().collect();
+    // By worker: whether it has other code.
+    let are_outdated: Vec<bool> = (0..8).map(|_| dice(4) == 0).collect();
     for _ in 0..dice(12) {
         let key = keys[dice(keys.len())];
         let graph = scheduler.graph();
@@ -171,7 +173,8 @@ fn adopt(
             let worker = WorkerId(key.task.index() as u64 * 2 + dice(2) as u64);
             let lease = LeaseId(adopted.len() as u64);
             blocks.insert(key, Block::Out(lease));
-            adopted.push(Adopted { lease, worker, key });
+            let is_outdated = are_outdated[worker.0 as usize % 8];
+            adopted.push(Adopted { lease, worker, key, is_outdated });
         }
     }
     // What must fit into the budget at once did so before.
@@ -219,16 +222,17 @@ impl World {
             given_up: BTreeSet::new(),
             ways: Ways::new(),
         };
-        for Adopted { lease, worker, key } in adopted {
+        for Adopted { lease, worker, key, is_outdated } in adopted {
             if !world.members.contains_key(&worker) {
                 world.add_member(worker, key.task);
                 let member = world.members.get_mut(&worker).unwrap();
                 member.kind = WorkerKind::Remote { heartbeats: true };
                 (member.has_joined, member.is_connected) = (true, false);
+                member.killed = is_outdated.then_some(KillReason::Outdated);
             }
             let lease = Lease { id: lease, key, worker, attempt: 1, deadline: None };
             world.open.insert(lease.id, Open { lease, is_overdue: false, is_checked: false });
-            world.note("adopted");
+            world.note(if is_outdated { "adopted, outdated" } else { "adopted" });
         }
         world.absorb();
         world.compare();
@@ -384,17 +388,25 @@ impl World {
 
     fn settle(&mut self, worker: WorkerId, lease: LeaseId, outcome: Outcome) {
         let open = self.open[&lease];
+        let is_outdated = self.members[&worker].killed == Some(KillReason::Outdated);
+        let failures = self.num_failures(open.lease.key);
         self.tell(Input::Settle { worker, lease, outcome });
         let is_reaped_first = open.is_overdue
             && matches!(self.members[&worker].kind, WorkerKind::LocalProcess { .. });
         let is_checked = outcome == Outcome::Completed
             && !open.is_overdue
+            && !is_outdated
             && self.options(open.lease.key.task).check_after;
         assert_eq!(
             self.open.contains_key(&lease),
             is_reaped_first || is_checked,
             "{lease} is settled"
         );
+        if is_outdated {
+            // Nothing that other code did counts.
+            assert!(matches!(self.blocks[&open.lease.key], Block::Waiting | Block::Out(_)));
+            assert_eq!(self.num_failures(open.lease.key), failures);
+        }
     }
 
     fn end_somebody(&mut self, dice: Dice<'_>) {

@@ -180,6 +180,7 @@ impl Network {
         let Some(outside) = &mut state.outside else { return };
         outside.board.handle_timeout(now);
         self.bury(state);
+        state.machine.say_who_is_expected();
     }
 
     fn read(&mut self, hub: &Hub, state: &mut State, id: LineId) {

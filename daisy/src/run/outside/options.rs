@@ -15,9 +15,11 @@ pub(crate) struct OutsideOptions {
     pub(crate) durability: Durability,
     pub(crate) keep_failed: bool,
     pub(crate) use_damaged: bool,
+    pub(crate) accept_new_arrays: bool,
     pub(crate) heartbeat_ms: u64,
     pub(crate) silence_ms: u64,
     pub(crate) reconnect_ms: u64,
+    pub(crate) expect_ms: u64,
 }
 
 impl OutsideOptions {
@@ -32,9 +34,11 @@ impl OutsideOptions {
             durability: Durability::Process,
             keep_failed: false,
             use_damaged: false,
+            accept_new_arrays: false,
             heartbeat_ms: 2_000,
             silence_ms: 6_000,
             reconnect_ms: 60_000,
+            expect_ms: 600_000,
         }
     }
 
@@ -74,8 +78,8 @@ impl RunOptions {
         self
     }
 
-    /// Writes the context for workers of any task to this file (the task's name is left empty), readable
-    /// by its owner only. It is removed at the end of the run.
+    /// While the run goes on, this file has the context of each task, one in each line, for workers that somebody
+    /// else starts: see [`Context::from_file`](crate::Context::from_file). Only its owner can read it.
     pub fn connection_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.outside.connection_file = Some(path.into());
         self
@@ -144,6 +148,14 @@ impl RunOptions {
         self
     }
 
+    /// Whether a run that is started again may go on although an array that a task says it
+    /// [`writes`](crate::TaskBuilder::writes) is not the one that its finished blocks were written to; false by default:
+    /// the run is refused. Then bring the array back, or do the blocks again ([`forget`](crate::journal::forget)).
+    pub const fn accept_new_arrays(mut self, accept: bool) -> Self {
+        self.outside.accept_new_arrays = accept;
+        self
+    }
+
     /// How often workers and the run promise each other a sign of life; 2 s by default. A worker of
     /// which nothing is heard for three of these and one more is taken to have died at its block, which
     /// costs that one attempt; it ends itself one earlier. Make this longer than what the network may be
@@ -164,6 +176,14 @@ impl RunOptions {
     /// [`heartbeat`](Self::heartbeat)s like workers that are cut off.
     pub fn reconnect_for(mut self, time: Duration) -> Self {
         self.outside.reconnect_ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self
+    }
+
+    /// For how long a worker is expected when what was started for it ended with exit code 0 and never joined: it
+    /// handed a job to a queue (`sbatch` without `--wait`), say. 10 minutes by default. Meanwhile no other is started in
+    /// its place, and the run says that it waits.
+    pub fn expect_workers_for(mut self, time: Duration) -> Self {
+        self.outside.expect_ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         self
     }
 }

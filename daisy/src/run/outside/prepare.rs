@@ -2,15 +2,17 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use daisy_block::BlockKey;
+use daisy_block::{BlockKey, TaskId};
+use daisy_journal::{Made, Origin};
 use daisy_sched::{Adopted, Adoption, Coordinator, CoordinatorConfig, Scheduler, SchedulerBuilder};
 
 use super::recheck;
 use crate::{
-    Error, Notice, RunOptions,
+    EarlierVersion, Error, Notice, RunOptions, Task,
     journal::{COMPACT_ABOVE_BYTES, JournalFiles, Keeping, RunJournal, TakenUp},
     run::{
         Hooks, Pipeline,
+        history::History,
         machine::{Awaited, Prepared},
         pipeline::take_over_done,
     },
@@ -33,6 +35,7 @@ pub(in crate::run) fn prepare(
     config.heartbeat_ms = outside.heartbeat_ms;
     config.silence_ms = outside.silence_ms;
     config.reconnect_ms = outside.away_ms();
+    config.expect_ms = outside.expect_ms;
     let done = pipeline.blocks_done()?;
     let Some(files) = files else {
         take_over_done(&done, &mut earlier, &BTreeSet::new())?;
@@ -43,6 +46,8 @@ pub(in crate::run) fn prepare(
         durability: outside.durability,
         keep_failed: outside.keep_failed,
         use_damaged: outside.use_damaged,
+        accept_new_arrays: outside.accept_new_arrays,
+        origins: pipeline.tasks().map(|(_, task)| origin(task)).collect::<Result<_, _>>()?,
         compact_above_bytes: COMPACT_ABOVE_BYTES,
     };
     let limit = options.check_timeout.min(Duration::from_millis(outside.silence_ms / 2));
@@ -52,14 +57,16 @@ pub(in crate::run) fn prepare(
         recheck::take_over_found(pipeline, earlier, out, (limit, &stopper));
     };
     let (journal, taken_up) = RunJournal::open(files, earlier, &keeping, look_again)?;
-    let TakenUp { mut scheduler, epoch, adopted, mut strange, num_foreign, failed, mut notices } =
-        taken_up;
+    let TakenUp { mut scheduler, epoch, adopted, mut strange, num_foreign, failed, .. } = taken_up;
+    let TakenUp { earlier, mut notices, .. } = taken_up;
     config.epoch = epoch;
     // Those that had the time to come back and could not find this run have ended.
     let misfits = if has_waited { adopted } else { admit(adopted, &scheduler, &mut config)? };
     misfits.iter().try_for_each(|one| scheduler.put_back(one.key))?;
     strange.extend(misfits);
     let absent = config.adopted.iter().map(|one| one.worker).collect();
+    let histories = histories(pipeline, &earlier, &config.adopted);
+    notices.extend(histories.iter().flat_map(History::notices));
     let num_strange = strange.len() as u64 + num_foreign;
     let lacks_grants = journal.may_lack_grants() && has_open_blocks(&scheduler);
     let wait = Duration::from_millis(if has_waited { 0 } else { config.reconnect_ms });
@@ -73,7 +80,8 @@ pub(in crate::run) fn prepare(
     let failed: Vec<(BlockKey, u32)> =
         failed.into_iter().map(|key| (key, scheduler.attempts(key))).collect();
     let coordinator = Coordinator::new(scheduler, config)?;
-    Ok(Prepared { coordinator, journal: Some(journal), failed, absent, notices, awaited })
+    let journal = Some(journal);
+    Ok(Prepared { coordinator, journal, failed, absent, histories, notices, awaited })
 }
 
 /// Workers of an earlier start may be at blocks that this run cannot lend back to them: of tasks that it
@@ -92,6 +100,44 @@ pub(in crate::run) fn open_for_lending(
         journal.end_leases(&leases)?;
     }
     journal.begin()
+}
+
+/// How this run makes the blocks of a task.
+fn origin(task: &Task) -> Result<Origin, Error> {
+    #[cfg(not(feature = "arrays"))]
+    let arrays = std::collections::BTreeMap::new();
+    #[cfg(feature = "arrays")]
+    let arrays = {
+        let wrong = |source| Error::ArrayIdentity {
+            task: task.name().to_owned(),
+            source: Box::new(source),
+        };
+        let written =
+            task.0.arrays.iter().filter(|array| array.access == daisy_graph::Access::Writes);
+        let named = written.map(|array| Ok((array.id.to_string(), array.location.identity()?)));
+        named.collect::<Result<_, _>>().map_err(wrong)?
+    };
+    Ok(Origin { version: task.0.version.clone(), arrays })
+}
+
+/// What other versions of the code of each task did, and which of its workers have one.
+fn histories(pipeline: &Pipeline, earlier: &[Vec<Made>], adopted: &[Adopted]) -> Vec<History> {
+    let of_task = |(id, task): (TaskId, &Task)| {
+        let leases = adopted.iter().filter(|one| one.is_outdated && one.key.task == id);
+        let workers: BTreeSet<_> = leases.clone().map(|one| one.worker).collect();
+        let blocks = |made: &Made| EarlierVersion {
+            version: made.version.clone(),
+            blocks: made.cells.num_cells(),
+        };
+        History {
+            task: task.name().to_owned(),
+            version: task.0.version.clone(),
+            earlier: earlier.get(id.index()).into_iter().flatten().map(blocks).collect(),
+            outdated_workers: workers.len() as u64,
+            outdated_blocks: leases.count() as u64,
+        }
+    };
+    pipeline.tasks().map(of_task).collect()
 }
 
 /// Leaves the leases that the coordinator can take up to it, and gives back the others: of too many units
@@ -137,7 +183,7 @@ mod tests {
         let leases = [0, 1, 2, 3].map(|cell| {
             let key = BlockKey::new(TaskId::new(0), cell);
             taken_up.acquire_block(key).unwrap();
-            Adopted { lease: LeaseId(cell), worker: WorkerId(cell), key }
+            Adopted { lease: LeaseId(cell), worker: WorkerId(cell), key, is_outdated: false }
         });
         let mut scheduler = taken_up.build();
         let misfits = admit(leases.to_vec(), &scheduler, &mut config).unwrap();

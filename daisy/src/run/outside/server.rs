@@ -69,8 +69,6 @@ pub struct Server {
     hooks: Hooks,
     /// Of the journal, locked.
     files: Option<JournalFiles>,
-    /// Removed with the run.
-    key_file: Option<KeyFile>,
 }
 
 impl Server {
@@ -121,13 +119,11 @@ impl Server {
         let addresses = advertise;
         let is_for_leader = false;
         let context = Context { addresses, task, worker, security, reconnect_ms, is_for_leader };
-        let key_file = options.outside.connection_file.as_deref();
-        let key_file = key_file.map(|path| write_context(path, &context)).transpose()?;
         let mut network = Network::new(lines);
         network.limit = limit;
         network.max_strangers = max_strangers;
         let secrets = Secrets::new(known.secret);
-        Ok(Self { options, network, context, secrets, hooks, files, key_file })
+        Ok(Self { options, network, context, secrets, hooks, files })
     }
 
     /// By which workers of a task find this run: to be handed over as a secret.
@@ -147,7 +143,11 @@ impl Server {
     /// # Errors
     /// [`Error`], as there.
     pub fn run(self, tasks: &[Task]) -> Result<RunReport, Error> {
-        let Self { options, network, context, secrets, hooks, files, key_file } = self;
+        let Self { options, network, context, secrets, hooks, files } = self;
+        let pipeline = Arc::new(Pipeline::new(tasks));
+        let key_file = options.outside.connection_file.as_deref();
+        let key_file =
+            key_file.map(|path| write_contexts(path, &context, &pipeline)).transpose()?;
         let own = &options.outside;
         let reconnect_ms = reconnect_ms(&options);
         let config = SwitchboardConfig {
@@ -162,16 +162,16 @@ impl Server {
         let children = Children::new(context, logs);
         let board = Switchboard::new(config).with_max_strangers(network.max_strangers);
         let outside = Outside::new(board, children, waker);
-        let pipeline = Arc::new(Pipeline::new(tasks));
         let result = execute(pipeline, options, hooks, Some((network, outside)), files);
         drop(key_file);
         result
     }
 }
 
-/// Writes the context for those who start workers by hand.
-fn write_context(path: &Path, context: &Context) -> Result<KeyFile, Error> {
-    let written = KeyFile::new(path, &format!("{context}\n"));
+/// Writes the context of each task for those who start workers by hand.
+fn write_contexts(path: &Path, context: &Context, pipeline: &Pipeline) -> Result<KeyFile, Error> {
+    let contexts = pipeline.tasks().map(|(_, task)| format!("{}\n", context.for_task(task.name())));
+    let written = KeyFile::new(path, &contexts.collect::<String>());
     written.map_err(|error| Error::JournalFile { path: path.to_path_buf(), error })
 }
 
