@@ -306,6 +306,17 @@ impl Coordinator {
         })
     }
 
+    /// How many blocks remote workers have that are not connected, or, if `all`, all of them. O(workers).
+    #[must_use]
+    pub fn out_elsewhere(&self, all: bool) -> u64 {
+        let members = self.tasks.iter().flat_map(|row| &row.members);
+        let members = members.filter_map(|worker| self.workers.get(worker.0));
+        let is_meant = |member: &&Worker| {
+            matches!(member.kind, WorkerKind::Remote { .. }) && (all || !member.is_connected)
+        };
+        members.filter(is_meant).map(|member| member.leases.len() as u64).sum()
+    }
+
     /// How many workers are expected from elsewhere, since what was started for them ended well without having joined
     /// ([`Ending::HandedOn`]), and since when the first of them. O(1) if there are none, else O(expected).
     #[must_use]

@@ -352,7 +352,7 @@ impl Hub {
         }
         let moment = state.machine.now();
         let (num_outside, since_outside) = state.machine.coordinator.at_work_outside();
-        state.machine.handle(moment, Input::Drain);
+        state.machine.drain(moment);
         self.route(state);
         let since = state.rows.iter().filter_map(|row| row.seat.desk().running_since);
         let since = since.chain(state.serial_since);

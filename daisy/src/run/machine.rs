@@ -6,7 +6,6 @@
 #[cfg(all(unix, feature = "workers"))]
 use std::sync::mpsc::SyncSender;
 use std::{
-    collections::BTreeSet,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -29,6 +28,9 @@ use super::{
     standing::Standing,
 };
 use crate::{Error, Notice, observer::Event};
+
+/// When a run is stopped, remote workers have so much time to hear of it and to end what they started.
+const HEARD_WITHIN: Duration = Duration::from_secs(1);
 
 /// Workers that are expected from elsewhere: said so when the first has been for so long, so that those that are started
 /// together are counted together; when their number changes, but not more often than this; and again after a while.
@@ -67,8 +69,6 @@ pub(super) struct Prepared {
     pub(super) journal: Option<RunJournal>,
     /// Blocks that failed for good in an earlier start of the run, and after how many attempts.
     pub(super) failed: Vec<(BlockKey, u32)>,
-    /// Workers of earlier starts whose leases were taken up.
-    pub(super) absent: BTreeSet<WorkerId>,
     /// What other versions of the code of each task did in earlier starts; empty where there was none.
     pub(super) histories: Vec<History>,
     /// What there is to say.
@@ -96,8 +96,8 @@ impl Prepared {
     /// What a run without earlier starts begins with.
     pub(super) fn new(coordinator: Coordinator) -> Self {
         let (failed, notices) = (Vec::new(), Vec::new());
-        let (absent, histories) = (BTreeSet::new(), Vec::new());
-        Self { coordinator, journal: None, failed, absent, histories, notices, awaited: None }
+        let histories = Vec::new();
+        Self { coordinator, journal: None, failed, histories, notices, awaited: None }
     }
 }
 
@@ -106,9 +106,10 @@ pub(crate) struct Machine {
     pub(crate) ledger: Ledger,
     sender: Option<Sender>,
     notifier: Notifier,
-    /// Workers of earlier starts that have not come back.
-    absent: BTreeSet<WorkerId>,
+    /// Since when nothing more is handed out.
+    drained: Option<Instant>,
     /// When it was last said how many workers are expected from elsewhere, and the number.
+    #[cfg(all(unix, feature = "workers"))]
     said_expected: Option<(Instant, usize)>,
     journal: Option<RunJournal>,
     /// All workers are threads of this process.
@@ -133,7 +134,7 @@ impl Machine {
         (sender, notifier): (Option<Sender>, Notifier),
         is_inside: bool,
     ) -> Self {
-        let Prepared { coordinator, journal, failed, absent, histories, .. } = prepared;
+        let Prepared { coordinator, journal, failed, histories, .. } = prepared;
         let mut ledger = Ledger::new(pipeline.len());
         for (task, history) in ledger.tasks.iter_mut().zip(histories) {
             task.history = history;
@@ -152,7 +153,8 @@ impl Machine {
             ledger,
             sender,
             notifier,
-            absent,
+            drained: None,
+            #[cfg(all(unix, feature = "workers"))]
             said_expected: None,
             journal,
             is_inside,
@@ -426,24 +428,30 @@ impl Machine {
     }
 
     /// Whether nothing more is to be done: the run is over, or the machine refused an input. One that is
-    /// stopped does not wait for workers of earlier starts: what they have stays theirs until the next.
+    /// stopped does not wait until remote workers must have ended, only until they have heard of it: what they
+    /// have stays theirs until the next start.
     pub(super) fn is_over(&self) -> bool {
         self.has_fault()
             || self.coordinator.is_done()
             || (self.coordinator.is_draining()
-                && self.num_with_absent() == self.coordinator.num_out())
+                && self.coordinator.out_elsewhere(self.all_had_time())
+                    == self.coordinator.num_out())
     }
 
-    /// The blocks of workers that have not come back.
-    fn num_with_absent(&self) -> u64 {
-        let leases = self.absent.iter().map(|&worker| self.coordinator.leases_of(worker).count());
-        leases.sum::<usize>() as u64
+    /// Whether all workers have had the time to hear that the run is stopped, and to end.
+    pub(super) fn all_had_time(&self) -> bool {
+        self.drained.is_some_and(|since| since.elapsed() >= HEARD_WITHIN)
+    }
+
+    /// Hands out nothing more.
+    pub(super) fn drain(&mut self, now: Moment) {
+        self.drained.get_or_insert_with(Instant::now);
+        self.handle(now, Input::Drain);
     }
 
     /// A worker joined, or is back.
     #[cfg(all(unix, feature = "workers"))]
     pub(super) fn note_joined(&mut self, worker: WorkerId) {
-        self.absent.remove(&worker);
         if let Some(task) = self.coordinator.task_of(worker) {
             self.ledger.note_joined(task, worker);
         }

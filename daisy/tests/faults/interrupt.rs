@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     fs,
+    process::Command,
     time::{Duration, Instant},
 };
 
@@ -10,8 +11,8 @@ use nix::sys::signal::Signal;
 
 use crate::{
     history::History,
-    plan::Plan,
-    stage::{Stage, millis},
+    plan::{ONLY, Plan},
+    stage::{Stage, lives, millis},
 };
 
 fn plan() -> Plan {
@@ -124,6 +125,30 @@ fn ctrl_c_does_not_wait_for_workers_that_do_not_come_back() {
     assert_eq!(stage.report()["tasks"][0]["counts"]["pending"], 2);
     // What they have is theirs until somebody knows better.
     assert_eq!(stage.journal().open.len(), 2);
+}
+
+#[test]
+fn ctrl_c_does_not_wait_until_remote_workers_must_have_ended() {
+    // Nobody could be sure of that for three quarters of an hour. One of them hears, the other is stopped.
+    let plan = Plan { workers: 0, heartbeat_ms: 900_000, reconnect_ms: 600_000, ..plan() };
+    let mut stage = Stage::new(plan, Duration::from_secs(45));
+    stage.start_server();
+    (0..2).for_each(|_| stage.start_worker(ONLY, Command::new("env")));
+    let workers = stage.until("two workers are at blocks", |events| {
+        let begun = events.iter().filter(|event| event.is("begin"));
+        let pids: Vec<i32> = begun.map(|event| event.pid).collect();
+        (pids.len() == 2).then_some(pids)
+    });
+    stage.signal("stop", workers[0], Signal::SIGSTOP);
+    stage.signal("interrupt", stage.server_pid(), Signal::SIGINT);
+    stage.until_true("who hears it ends", |_| !lives(workers[1]));
+    assert_eq!(stage.wait_server(), 130, "{}", stage.words());
+    assert_eq!(stage.report()["tasks"][0]["counts"]["pending"], 6);
+    assert_eq!(
+        stage.journal().open.len(),
+        2,
+        "what they have is theirs until somebody knows better"
+    );
 }
 
 #[test]

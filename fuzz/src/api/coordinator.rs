@@ -418,6 +418,7 @@ impl Session {
         }
         debug(&call!(Coordinator::at_work_outside(coordinator)));
         debug(&call!(Coordinator::expected(coordinator)));
+        debug(&call!(Coordinator::out_elsewhere(coordinator, values.rarely())));
         if call!(Coordinator::is_done(coordinator)) {
             assert_eq!(coordinator.num_out(), 0);
         }

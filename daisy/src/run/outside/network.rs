@@ -30,6 +30,8 @@ use crate::{
 
 /// How often the driver looks around without being woken.
 const LOOK_AROUND: Duration = Duration::from_secs(1);
+/// The same while the run waits for the last of its workers to end.
+const LOOK_SOON: Duration = Duration::from_millis(50);
 /// For how long workers may take to leave at the end of a run.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// How often processes that were asked to end are looked at where nobody hears of their ends.
@@ -297,7 +299,10 @@ impl Network {
                 let Some(outside) = &mut state.outside else { return true };
                 let now = Instant::now();
                 let has_left = outside.children.is_empty()
-                    && (outside.board.num_workers() == 0 || is_killing || has_fault);
+                    && (outside.board.num_workers() == 0
+                        || is_killing
+                        || has_fault
+                        || state.machine.all_had_time());
                 if has_left || (is_killing && now > deadline + FAREWELL) {
                     return true;
                 }
@@ -346,7 +351,8 @@ fn longest_wait(state: &State, now: Instant, wait: Option<Duration>) -> Duration
     let beat = beat.and_then(|beat| state.machine.instant_of(beat));
     let kill = outside.and_then(|outside| outside.children.next_kill());
     let due = beat.into_iter().chain(kill).map(|at| at.saturating_duration_since(now));
-    wait.into_iter().chain(due).fold(LOOK_AROUND, Duration::min)
+    let most = if state.machine.coordinator.is_draining() { LOOK_SOON } else { LOOK_AROUND };
+    wait.into_iter().chain(due).fold(most, Duration::min)
 }
 
 /// Lets the outcomes of all turns that are durable enough be acknowledged.

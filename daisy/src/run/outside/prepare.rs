@@ -64,7 +64,6 @@ pub(in crate::run) fn prepare(
     let misfits = if has_waited { adopted } else { admit(adopted, &scheduler, &mut config)? };
     misfits.iter().try_for_each(|one| scheduler.put_back(one.key))?;
     strange.extend(misfits);
-    let absent = config.adopted.iter().map(|one| one.worker).collect();
     let histories = histories(pipeline, &earlier, &config.adopted);
     notices.extend(histories.iter().flat_map(History::notices));
     let num_strange = strange.len() as u64 + num_foreign;
@@ -81,7 +80,7 @@ pub(in crate::run) fn prepare(
         failed.into_iter().map(|key| (key, scheduler.attempts(key))).collect();
     let coordinator = Coordinator::new(scheduler, config)?;
     let journal = Some(journal);
-    Ok(Prepared { coordinator, journal, failed, absent, histories, notices, awaited })
+    Ok(Prepared { coordinator, journal, failed, histories, notices, awaited })
 }
 
 /// Workers of an earlier start may be at blocks that this run cannot lend back to them: of tasks that it
