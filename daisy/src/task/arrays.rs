@@ -11,6 +11,11 @@ use super::TaskBuilder;
 #[derive(Clone, Debug)]
 pub(crate) struct DeclaredArray {
     pub(crate) id: ArrayId,
+    /// Asked for its identity by runs with a journal.
+    #[cfg_attr(
+        not(all(unix, feature = "workers")),
+        allow(dead_code, reason = "there are no journals in this build")
+    )]
     pub(crate) location: Location,
     pub(crate) access: Access,
     /// Where the first chunk begins, and the shape of all.
