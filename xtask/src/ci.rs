@@ -49,8 +49,12 @@ pub(crate) fn run(installs: bool) -> Result<(), Error> {
     step("tidy", || tidy::run(&root()))?;
     step("format", || check(&mut cargo(&["fmt", "--all", "--check"])))?;
     step("clippy", || {
-        let common = ["--all-targets", "--all-features", "--", "-D", "warnings"];
-        check(cargo(&["clippy", "--workspace"]).args(common))
+        // The faults are not among the targets that cargo takes for all.
+        for targets in ["--all-targets", "--test=faults"] {
+            let common = [targets, "--all-features", "--", "-D", "warnings"];
+            check(cargo(&["clippy", "--workspace"]).args(common))?;
+        }
+        Ok(())
     })?;
     step("programs for tests", || {
         programs::ensure(installs);

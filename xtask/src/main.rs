@@ -1,6 +1,4 @@
-//! `cargo xtask ci [--install] | test | tidy | python [OPTION ...] | bench SUITE ... | fuzz [SECONDS]`
-//!
-//! `ci` is the one definition of green: it is the test command of the README and what `.ci/run` calls.
+//! The commands of this project ([`USAGE`]); `ci` is the test command of the README and what `.ci/run` calls.
 
 mod ci;
 mod programs;
@@ -16,37 +14,47 @@ use std::{
 
 type Error = Box<dyn std::error::Error>;
 
-const USAGE: &str = "cargo xtask ci [--install] | test | tidy | python [OPTION...] | bench SUITE [OPTION...] | fuzz [SECONDS]";
+const USAGE: &str = "\
+cargo xtask COMMAND
+
+  ci [--install]           every check, the one definition of green; --install: what is missing, as root on Debian
+  test                     format and the tests alone, with fewer cases: for every change
+  tidy                     the rules of this project that no compiler checks
+  python [OPTION...]       the Python module and its tests, with these options of pytest
+  bench SUITE [OPTION...]  geometry, scheduler or net
+  fuzz [SECONDS]           each fuzz target for so long (600), with a nightly toolchain and cargo-fuzz
+  help                     this
+";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    match run(&arguments) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("xtask: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    check_checkout().and_then(|()| run(&arguments)).unwrap_or_else(|error| {
+        eprintln!("xtask: {error}");
+        ExitCode::FAILURE
+    })
 }
 
-fn run(arguments: &[String]) -> Result<(), Error> {
-    let (command, rest) = arguments.split_first().ok_or(USAGE)?;
-    match command.as_str() {
-        "ci" => match rest {
-            [] => ci::run(false),
-            [only] if only == "--install" => ci::run(true),
-            _ => Err(USAGE.into()),
-        },
-        "test" => ci::run_tests(),
-        "tidy" => tidy::run(&root()),
-        "python" => ci::run_python(rest),
-        "bench" => {
+fn run(arguments: &[String]) -> Result<ExitCode, Error> {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words[..] {
+        ["ci"] => ci::run(false)?,
+        ["ci", "--install"] => ci::run(true)?,
+        ["test"] => ci::run_tests()?,
+        ["tidy"] => tidy::run(&root())?,
+        ["python", ..] => ci::run_python(&arguments[1..])?,
+        ["bench", ..] => {
             let mut bench = cargo(&["run", "--profile", "bench", "--package", "daisy-bench"]);
-            check(bench.args(["--quiet", "--"]).args(rest))
+            check(bench.args(["--quiet", "--"]).args(&arguments[1..]))?;
         }
-        "fuzz" => fuzz(rest.first().map_or("600", String::as_str)),
-        _ => Err(USAGE.into()),
+        ["fuzz"] => fuzz("600")?,
+        ["fuzz", seconds] => fuzz(seconds)?,
+        ["help" | "--help" | "-h"] => print!("{USAGE}"),
+        _ => {
+            eprint!("{USAGE}");
+            return Ok(ExitCode::from(2));
+        }
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Runs each fuzz target for some seconds; needs a nightly toolchain and `cargo install cargo-fuzz`.
@@ -70,6 +78,20 @@ fn fuzz_targets() -> Result<Vec<String>, Error> {
     }
     names.sort();
     Ok(names)
+}
+
+/// Fails if this program was built in another checkout. Cargo takes checkouts that share a target folder for one, and
+/// builds nothing that another has built later than it was changed here: so the tests would be the other's, too.
+fn check_checkout() -> Result<(), Error> {
+    let built = env!("CARGO_MANIFEST_DIR");
+    match env::var("CARGO_MANIFEST_DIR") {
+        Ok(here) if here != built => Err(format!(
+            "the target folder has what was built of {built}, not of {here}: give each checkout a CARGO_TARGET_DIR \
+             of its own, or run `cargo clean` first"
+        )
+        .into()),
+        _ => Ok(()),
+    }
 }
 
 /// The folder of the workspace.

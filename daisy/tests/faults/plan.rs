@@ -17,6 +17,9 @@ use serde_json::{Value, json};
 pub(crate) const FOLDER: &str = "DAISY_FAULTS_FOLDER";
 pub(crate) const PLAN: &str = "DAISY_FAULTS_PLAN";
 
+/// The file for which a block that is held waits.
+pub(crate) const GO: &str = "go";
+
 /// The three tasks of a chain.
 pub(crate) const CHAIN: [&str; 3] = ["first", "middle", "last"];
 /// The task of a run that has one.
@@ -39,6 +42,8 @@ pub(crate) struct Plan {
     pub(crate) slow_ms: u64,
     /// The block that kills its process, if there is one.
     pub(crate) poison: Option<u64>,
+    /// The block that goes on until the stage lets it go, if there is one.
+    pub(crate) held: Option<u64>,
     pub(crate) retries: u64,
     /// The time limit of a block; 0 for none.
     pub(crate) timeout_ms: u64,
@@ -65,6 +70,7 @@ impl Default for Plan {
             slow_every: 0,
             slow_ms: 0,
             poison: None,
+            held: None,
             retries: 2,
             timeout_ms: 0,
             heartbeat_ms: 2_000,
@@ -84,7 +90,7 @@ impl Plan {
             "is_chain": self.is_chain, "blocks": self.blocks, "workers": self.workers,
             "finds_first": self.finds_first,
             "slow_every": self.slow_every, "slow_ms": self.slow_ms, "poison": self.poison,
-            "retries": self.retries, "timeout_ms": self.timeout_ms, "heartbeat_ms": self.heartbeat_ms,
+            "held": self.held, "retries": self.retries, "timeout_ms": self.timeout_ms, "heartbeat_ms": self.heartbeat_ms,
             "reconnect_ms": self.reconnect_ms, "has_journal": self.has_journal,
             "handles_interrupt": self.handles_interrupt, "serves": self.serves,
             "version": self.version, "listen": self.listen,
@@ -104,6 +110,7 @@ impl Plan {
             slow_every: number("slow_every"),
             slow_ms: number("slow_ms"),
             poison: plan["poison"].as_u64(),
+            held: plan["held"].as_u64(),
             retries: number("retries"),
             timeout_ms: number("timeout_ms"),
             heartbeat_ms: number("heartbeat_ms"),

@@ -17,7 +17,7 @@ use std::{
 use daisy::{Block, Client, Context, worker};
 
 use crate::{
-    plan::{CHAIN, FOLDER, PLAN, Plan},
+    plan::{CHAIN, FOLDER, GO, PLAN, Plan},
     stage::pause,
 };
 
@@ -39,7 +39,7 @@ fn server_entry() {
         }
         let bench = Bench::from_env().unwrap();
         builder.check(move |block| {
-            bench.say("check", name, block, 0, 0);
+            bench.say("check", name, block, (0, 0));
             bench.folder.join("found").exists()
         })
     });
@@ -126,7 +126,7 @@ impl Bench {
 
     fn run(&self, task: &str, block: &Block, attempt: u32, lease: u64) {
         let cell = block.key.cell;
-        let say = |what: &str| self.say(what, task, block, attempt, lease);
+        let say = |what: &str| self.say(what, task, block, (attempt, lease));
         say("begin");
         if self.plan.poison == Some(cell) {
             process::abort();
@@ -138,6 +138,11 @@ impl Bench {
                 say("tick");
             }
         }
+        if self.plan.held == Some(cell) {
+            while !self.folder.join(GO).exists() {
+                pause(TICK);
+            }
+        }
         if self.plan.is_chain {
             let file = self.numbers(task);
             file.write_all_at(&number.to_le_bytes(), cell * 8).unwrap();
@@ -145,7 +150,8 @@ impl Bench {
         say("end");
     }
 
-    fn say(&self, what: &str, task: &str, block: &Block, attempt: u32, lease: u64) {
+    /// One line of the history; of the loan, the attempt and the lease are known, or 0.
+    fn say(&self, what: &str, task: &str, block: &Block, (attempt, lease): (u32, u64)) {
         let (cell, pid) = (block.key.cell, process::id());
         let line = format!("{what} {task} {cell} {attempt} {lease} {pid}\n");
         (&self.history).write_all(line.as_bytes()).unwrap();

@@ -27,7 +27,7 @@ use tempfile::TempDir;
 
 use crate::{
     history::Event,
-    plan::{FOLDER, Plan},
+    plan::{FOLDER, GO, Plan},
 };
 
 /// How often a stage looks whether what it waits for has happened.
@@ -227,6 +227,11 @@ impl Stage {
             .collect();
         pids.sort_unstable();
         pids
+    }
+
+    /// Lets the block end that the plan holds.
+    pub(crate) fn let_go(&self) {
+        fs::write(self.path(GO), "").unwrap();
     }
 
     /// Starts a worker that no server knows of, by a command that runs what follows it (where it is empty,
