@@ -63,7 +63,8 @@ def run_blockwise(
 
     Returns True if every block was completed or found done; or the report.
 
-    Raises KeyboardInterrupt after the first Ctrl-C, once the run has ended in good order; TypeError and
+    Raises KeyboardInterrupt after the first Ctrl-C, once the run has ended in good order, and at once after the second, or
+    the second SIGTERM or SIGHUP: workers are killed then, and what is left of the run ends by itself. Raises TypeError and
     ValueError for tasks that do not go together, and RuntimeError if the run cannot be started or cannot go on.
     """
     server = (Server if multiprocessing else SerialServer)(
