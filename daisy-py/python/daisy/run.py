@@ -12,7 +12,6 @@ import threading
 from typing import TYPE_CHECKING, Any, Iterable, Mapping, Optional, Union
 
 from . import _daisy
-from ._fork import hold_signals_back
 from ._payload import packed
 from ._progress import Bars, Failures, Watch
 from ._roi import Roi
@@ -133,7 +132,6 @@ class Server:
     def run_blockwise(self, tasks: Iterable[Task]) -> dict[str, FinalState]:
         """Runs tasks and everything upstream of them; the final counts of each, by its name."""
         tasks = [tasks] if isinstance(tasks, Task) else list(tasks)
-        hold_signals_back()
         with tempfile.TemporaryDirectory(prefix="daisy-") as folder:
             settings = dict(self._settings)
             settings["commands"] = self._commands(tasks, pathlib.Path(folder))
