@@ -29,6 +29,8 @@ use crate::{
 pub struct Array {
     path: PathBuf,
     pub(crate) inner: zarrs::array::Array<Store>,
+    /// The same array, for what its chunks hold.
+    pub(crate) voxels: zarrs::array::Array<Store>,
     dtype: Dtype,
     fill_value: Scalar,
     pub(crate) grid: VoxelGrid,
@@ -152,6 +154,8 @@ impl Array {
         let grid = VoxelGrid::new(inner.shape(), &axes, voxel_size, offset)?;
         let (unit, chunk) = chunk_shapes(&inner, &axes)
             .map_err(|source| ArrayError::Metadata { path: path.clone(), source })?;
+        let voxels = bounded::for_voxels(&inner)
+            .map_err(|source| ArrayError::Metadata { path: path.clone(), source })?;
         let world = || axes.iter().filter(|axis| axis.kind.is_world());
         let chunks = Chunks {
             shape: grid.shape(),
@@ -172,6 +176,7 @@ impl Array {
             chunks,
             sharing: ChunkSharing::default(),
             inner,
+            voxels,
         })
     }
 

@@ -1,12 +1,17 @@
 //! What is decompressed: never more than the bytes that a chunk holds, which are known beforehand. A small file
 //! that unpacks to gigabytes is refused before it has filled the memory.
 //!
-//! One case is left: the codec of Blosc in Zarr v2 is made by the library itself; what it unpacks has 2 GiB at most.
+//! What is registered here is asked for by the library, but for the Blosc of Zarr v2: so its voxels are read by the same
+//! array in the words of v3.
 
 use std::borrow::Cow;
 use std::io::Read;
 use std::sync::{Arc, Once};
 
+#[cfg(feature = "blosc")]
+use zarrs::array::ArrayMetadata;
+#[cfg(any(feature = "blosc", feature = "n5"))]
+use zarrs::array::codec::BloscCodec;
 use zarrs::array::codec::api::{
     CodecRuntimePluginV2, CodecRuntimePluginV3, PartialDecoderCapability, PartialEncoderCapability,
     register_codec_v2, register_codec_v3,
@@ -21,6 +26,8 @@ use zarrs::metadata::Configuration;
 use zarrs::plugin::{
     ExtensionAliases, ExtensionName, PluginCreateError, ZarrVersion, ZarrVersion2, ZarrVersion3,
 };
+
+use crate::{Source, store::Store};
 
 /// How bytes are compressed.
 #[derive(Clone, Copy, Debug)]
@@ -40,10 +47,26 @@ pub(crate) fn register() {
         register_one::<GzipCodec>(Kind::Gzip);
         register_one::<ZstdCodec>(Kind::Zstd);
         #[cfg(any(feature = "blosc", feature = "n5"))]
-        register_one::<zarrs::array::codec::BloscCodec>(Kind::Blosc);
+        register_one::<BloscCodec>(Kind::Blosc);
         #[cfg(feature = "n5")]
         register_one::<zarrs::array::codec::Bz2Codec>(Kind::Bzip2);
     });
+}
+
+/// An array as its voxels are read and written. Blosc in Zarr v2 is made by the library itself, and keeps to no bound: such an
+/// array is, for its chunks, one of v3 with the same keys, shapes and codecs.
+pub(crate) fn for_voxels(
+    array: &zarrs::array::Array<Store>,
+) -> Result<zarrs::array::Array<Store>, Source> {
+    #[cfg(feature = "blosc")]
+    if let ArrayMetadata::V2(v2) = array.metadata()
+        && let Some(compressor) = &v2.compressor
+        && <BloscCodec as ExtensionAliases<ZarrVersion2>>::matches_name(compressor.id())
+    {
+        let v3 = zarrs::convert::array_metadata_v2_to_v3(v2)?;
+        return Ok(zarrs::array::Array::new_with_metadata(array.storage(), "/", v3.into())?);
+    }
+    Ok(array.with_storage(array.storage()))
 }
 
 /// What is registered goes before what the library has, in both versions of the format.

@@ -35,6 +35,8 @@ mod _daisy {
     #[pymodule_export]
     use super::dataset::StoredArray;
     #[pymodule_export]
+    use super::fork::end_children_by_sigterm;
+    #[pymodule_export]
     use super::graph::{Blocks, DependencyGraph, TaskBlocks};
     #[pymodule_export]
     use super::graph_store::{GraphStore, MongoCollections};

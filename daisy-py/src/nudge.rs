@@ -1,7 +1,6 @@
 //! Ctrl-C ends what Python waits for: the signal may come just before a thread begins to sleep, and nobody would wake it.
 
 use std::{
-    io,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -14,6 +13,7 @@ use nix::sys::{
     pthread::{pthread_kill, pthread_self},
     signal::Signal,
 };
+use pyo3::prelude::*;
 use signal_hook::{
     SigId,
     consts::{SIGINT, SIGURG},
@@ -37,10 +37,11 @@ pub(crate) struct Nudge {
 
 impl Nudge {
     /// Of the calling thread, which has to drop it.
-    pub(crate) fn new() -> io::Result<Self> {
+    pub(crate) fn new(py: Python<'_>) -> PyResult<Self> {
         let mut signals = Signals::new([SIGINT])?;
         let handle = signals.handle();
         let wake = flag::register(SIGURG, Arc::default())?;
+        end_waits(py, SIGURG)?;
         let (sleeper, is_over) = (pthread_self(), Arc::new(AtomicBool::new(false)));
         let is_over_too = Arc::clone(&is_over);
         let watch = move || {
@@ -55,6 +56,19 @@ impl Nudge {
         let thread = thread::Builder::new().name("daisy nudge".to_owned()).spawn(watch)?;
         Ok(Self { is_over, handle, wake, thread: Some(thread) })
     }
+}
+
+/// Has Ctrl-C end what Python's main thread waits for, a lock or a queue, as it does where Python alone hears of it; a run
+/// of another thread would have it wait on.
+pub(crate) fn wake_main_thread(py: Python<'_>) -> PyResult<()> {
+    // The handler that is installed with the first one stays.
+    let first = flag::register(SIGINT, Arc::default())?;
+    low_level::unregister(first);
+    end_waits(py, SIGINT)
+}
+
+fn end_waits(py: Python<'_>, signal: i32) -> PyResult<()> {
+    py.import("signal")?.call_method1("siginterrupt", (signal, true)).map(drop)
 }
 
 impl Drop for Nudge {

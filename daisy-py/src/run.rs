@@ -3,15 +3,20 @@
 
 use std::{
     collections::BTreeMap,
+    panic::resume_unwind,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     thread,
     time::Duration,
 };
 
 use daisy::{
-    BlockResult, BoxError, Loan, Order, RunOptions, StopHandle, TaskBuilder, TaskNode, Verdict,
-    worker,
+    BlockResult, BoxError, Loan, Order, RunOptions, RunReport, StopHandle, TaskBuilder, TaskNode,
+    Verdict, worker,
 };
 use pyo3::{
     exceptions::{PyKeyboardInterrupt, PyValueError},
@@ -25,7 +30,7 @@ use crate::{
     convert,
     dataset::StoredArray,
     error,
-    nudge::Nudge,
+    nudge::{self, Nudge},
     scheduler::Checks,
     task::{Tasks, layout_of},
     watcher::Watcher,
@@ -118,23 +123,84 @@ pub(crate) fn run(
     if let Some(stop) = &settings.stop {
         options = options.stop_handle(&stop.get().0);
     }
-    if let Some(watch) = settings.watch {
-        options = options.observer(Watcher::new(py, watch, &tasks)?);
-    }
     #[cfg(feature = "planted-faults")]
     if let Some(inputs) = std::env::var("DAISY_PLANTED_FAULT").ok().and_then(|n| n.parse().ok()) {
         options = options.planted_fault(&daisy::PlantedFault::after(inputs));
     }
-    let nudge = settings.commands.is_none().then(Nudge::new).transpose()?;
-    let report = py.detach(|| options.run(&handles));
-    py.detach(|| drop(nudge));
+    let is_left = Arc::default();
+    if let Some(watch) = settings.watch {
+        options = options.observer(Watcher::new(py, watch, &tasks, &is_left)?);
+    }
+    nudge::wake_main_thread(py)?;
+    let report = if settings.commands.is_some() {
+        py.detach(|| run_apart(options, &handles, &is_left))?
+    } else {
+        run_here(py, options, &handles, &is_left)?
+    };
     let raised = interrupt.lock().unwrap_or_else(PoisonError::into_inner).take();
     // Ctrl-C was noted by Python too, which raises KeyboardInterrupt here.
     let interrupt = raised.or_else(|| py.check_signals().err());
+    if is_left.load(Ordering::SeqCst) {
+        // Signals other than SIGINT are none of Python's, and of that only its main thread hears.
+        return Err(interrupt.unwrap_or_else(|| PyKeyboardInterrupt::new_err(())));
+    }
     match (report, interrupt) {
-        (Ok(report), interrupt) => Ok((report.to_json(), report.to_string(), interrupt)),
-        (Err(_), Some(interrupt)) => Err(interrupt),
-        (Err(error), None) => Err(error::run(&error)),
+        (Some(Ok(report)), interrupt) => Ok((report.to_json(), report.to_string(), interrupt)),
+        (_, Some(interrupt)) => Err(interrupt),
+        (Some(Err(error)), None) => Err(error::run(&error)),
+        // Only a run that was left has not ended.
+        (None, None) => Err(PyKeyboardInterrupt::new_err(())),
+    }
+}
+
+/// Makes a run on the calling thread, where the second Ctrl-C is raised in the function that is called.
+fn run_here(
+    py: Python<'_>,
+    options: RunOptions,
+    handles: &[daisy::Task],
+    is_left: &Arc<AtomicBool>,
+) -> PyResult<Option<Result<RunReport, daisy::Error>>> {
+    let left = Arc::clone(is_left);
+    let options = options.leave_by(move || left.store(true, Ordering::SeqCst));
+    let nudge = Nudge::new(py)?;
+    Ok(py.detach(|| {
+        let report = options.run(handles);
+        drop(nudge);
+        Some(report)
+    }))
+}
+
+/// Makes a run on a thread of its own, so that its caller can leave it at once at the second Ctrl-C: None then. It ends
+/// by itself a little later, and tells Python nothing more.
+fn run_apart(
+    options: RunOptions,
+    handles: &[daisy::Task],
+    is_left: &Arc<AtomicBool>,
+) -> PyResult<Option<Result<RunReport, daisy::Error>>> {
+    let (over, come) = mpsc::channel();
+    let (handles, leave, left) = (handles.to_vec(), over.clone(), Arc::clone(is_left));
+    let options = options.leave_by(move || {
+        left.store(true, Ordering::SeqCst);
+        // The run may be over.
+        let _is_awaited = leave.send(None);
+    });
+    let run = move || {
+        let report = options.run(&handles);
+        drop(handles);
+        // It may have been left.
+        let _is_awaited = over.send(Some(report));
+    };
+    let thread = thread::Builder::new().name("daisy run".to_owned()).spawn(run)?;
+    match come.recv() {
+        Ok(None) => Ok(None),
+        Ok(report) => {
+            let _is_over = thread.join();
+            Ok(report)
+        }
+        Err(_) => match thread.join() {
+            Ok(()) => Ok(None),
+            Err(panic) => resume_unwind(panic),
+        },
     }
 }
 
@@ -179,7 +245,8 @@ fn handles(
         let entry = &tasks.entries[id.index()];
         let task = entry.task.bind(py);
         let builder = builder(task, &tasks.graph[id], commands.is_none())?;
-        let mut builder = functions(builder, task, &entry.grid, commands.is_none())?;
+        let interrupt = commands.is_none().then(|| Arc::clone(interrupt));
+        let mut builder = functions(builder, task, &entry.grid, interrupt.as_ref())?;
         if let Some(Some(version)) = settings.versions.get(tasks.graph[id].name()) {
             builder = builder.version(version);
         }
@@ -190,11 +257,9 @@ fn handles(
                 builder.worker_command(words)
             }
             None => {
-                let function = Function::new(&task.getattr("process_function")?, &entry.grid);
-                let interrupt = Arc::clone(interrupt);
-                builder.process_loan(move |block, loan| {
-                    function.process(block, loan, Some(&interrupt))
-                })
+                let function = task.getattr("process_function")?;
+                let function = Function::new(&function, &entry.grid, interrupt);
+                builder.process_loan(move |block, loan| function.process(block, loan))
             }
         };
         let upstream = tasks.graph.upstream(id).iter();
@@ -248,15 +313,15 @@ fn declared<'py>(task: &Bound<'py, PyAny>, which: &str) -> PyResult<Vec<Bound<'p
     arrays.map(|array| Ok(array?.getattr("data")?.getattr("stored")?.cast_into()?)).collect()
 }
 
-/// The functions that are called in this process.
+/// The functions that are called in this process; in a serial run, KeyboardInterrupt may be raised in them.
 fn functions(
     mut builder: TaskBuilder,
     task: &Bound<'_, PyAny>,
     grid: &Arc<Grid>,
-    is_serial: bool,
+    interrupt: Option<&Interrupt>,
 ) -> PyResult<TaskBuilder> {
     let py = task.py();
-    let function = |function: Py<PyAny>| Function::new(function.bind(py), grid);
+    let function = |function: Py<PyAny>| Function::new(function.bind(py), grid, interrupt.cloned());
     let Checks { before, after } = Checks::of(task)?;
     builder = match (before.map(function), after.map(function)) {
         (Some(before), Some(after)) => {
@@ -267,13 +332,13 @@ fn functions(
     };
     let mask = task.getattr("mask")?;
     if !mask.is_none() {
-        let mask = Function::new(&mask, grid);
+        let mask = function(mask.unbind());
         builder = builder.mask(move |roi| mask.mask(roi));
     }
     let init = task.getattr("init_callback_fn")?;
     if !init.is_none() {
-        let init = Function::new(&init, grid);
-        builder = if is_serial {
+        let init = function(init.unbind());
+        builder = if interrupt.is_some() {
             builder.init(move || init.init(None))
         } else {
             builder.init_with_context(move |context| init.init(Some(context)))
@@ -286,20 +351,17 @@ fn functions(
 struct Function {
     function: Py<PyAny>,
     grid: Arc<Grid>,
+    /// Where a KeyboardInterrupt is kept that was raised in it.
+    interrupt: Option<Interrupt>,
 }
 
 impl Function {
-    fn new(function: &Bound<'_, PyAny>, grid: &Arc<Grid>) -> Self {
-        Self { function: function.clone().unbind(), grid: Arc::clone(grid) }
+    fn new(function: &Bound<'_, PyAny>, grid: &Arc<Grid>, interrupt: Option<Interrupt>) -> Self {
+        Self { function: function.clone().unbind(), grid: Arc::clone(grid), interrupt }
     }
 
     /// Calls a block function; what it raises is the error, with its traceback.
-    fn process(
-        &self,
-        block: &daisy::Block,
-        loan: Loan,
-        interrupt: Option<&Interrupt>,
-    ) -> BlockResult {
+    fn process(&self, block: &daisy::Block, loan: Loan) -> BlockResult {
         Python::attach(|py| {
             let own = Block::lent(Arc::clone(&self.grid), block.key.cell, loan);
             let own = Bound::new(py, own).map_err(text)?;
@@ -310,27 +372,36 @@ impl Function {
                 Ok(_) => Ok(()),
                 Err(error) => {
                     let described = described(py, &error, &own);
-                    if error.is_instance_of::<PyKeyboardInterrupt>(py)
-                        && let Some(interrupt) = interrupt
-                    {
-                        interrupt
-                            .lock()
-                            .unwrap_or_else(PoisonError::into_inner)
-                            .get_or_insert(error);
-                        // The thread that hears of the same Ctrl-C ends the run; not one more block is begun.
-                        py.detach(|| thread::park_timeout(SIGNAL_TIME));
-                    }
+                    self.keep(py, error);
                     Err(described.into())
                 }
             }
         })
     }
 
+    /// What was raised as an error; its text has the traceback.
+    fn raised(&self, py: Python<'_>, error: PyErr) -> BoxError {
+        let described = described(py, &error, py.None().bind(py));
+        self.keep(py, error);
+        described.into()
+    }
+
+    /// Keeps a KeyboardInterrupt for the caller of the run.
+    fn keep(&self, py: Python<'_>, error: PyErr) {
+        if error.is_instance_of::<PyKeyboardInterrupt>(py)
+            && let Some(interrupt) = &self.interrupt
+        {
+            interrupt.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+            // The thread that hears of the same Ctrl-C ends the run; not one more block is begun.
+            py.detach(|| thread::park_timeout(SIGNAL_TIME));
+        }
+    }
+
     fn check(&self, block: &daisy::Block) -> Result<bool, BoxError> {
         Python::attach(|py| {
             let own = Block::at(Arc::clone(&self.grid), block.key.cell);
             let answer = self.function.call1(py, (own,)).and_then(|answer| answer.is_truthy(py));
-            answer.map_err(text)
+            answer.map_err(|error| self.raised(py, error))
         })
     }
 
@@ -338,11 +409,12 @@ impl Function {
     fn mask(&self, roi: &daisy::Roi) -> Result<Verdict, BoxError> {
         Python::attach(|py| {
             let answer = self.function.call1(py, (crate::roi::Roi::from(roi.clone()),));
-            let answer = answer.map_err(text)?;
+            let answer = answer.map_err(|error| self.raised(py, error))?;
             if answer.is_none(py) {
                 return Ok(Verdict::Part);
             }
-            Ok(if answer.is_truthy(py).map_err(text)? { Verdict::All } else { Verdict::None })
+            let is_all = answer.is_truthy(py).map_err(|error| self.raised(py, error))?;
+            Ok(if is_all { Verdict::All } else { Verdict::None })
         })
     }
 
@@ -351,7 +423,7 @@ impl Function {
         Python::attach(|py| {
             let of_text = OF_TEXT.import(py, "daisy.context", "of_text").map_err(text)?;
             let context = of_text.call1((context,)).map_err(text)?;
-            self.function.call1(py, (context,)).map(|_| ()).map_err(text)
+            self.function.call1(py, (context,)).map_err(|error| self.raised(py, error)).map(drop)
         })
     }
 }
@@ -383,10 +455,8 @@ pub(crate) fn work(
     let (name, total, read, write, fit) = task;
     let grid = grid(&name, &total, [(&read, "read_roi"), (&write, "write_roi")], &fit)?;
     let context = parsed(context)?;
-    let function = Function::new(function, &grid);
-    Ok(py.detach(move || {
-        worker::work(&context, move |block, loan| function.process(block, loan, None))
-    }))
+    let function = Function::new(function, &grid, None);
+    Ok(py.detach(move || worker::work(&context, move |block, loan| function.process(block, loan))))
 }
 
 /// A context from its text.

@@ -1,6 +1,12 @@
 //! What happens in a run, told to a Python object: `daisy._progress.Watch`.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use daisy::{BlockEvent, BlockKey, Counts, ObservedTask, Observer, RunReport, TaskId};
 use pyo3::prelude::*;
@@ -17,18 +23,29 @@ pub(crate) struct Watcher {
     by_name: BTreeMap<String, Arc<Grid>>,
     /// The grids of tasks by their numbers in the run.
     grids: BTreeMap<TaskId, Arc<Grid>>,
+    /// The caller has left the run: Python hears nothing more, and may be at its end.
+    is_left: Arc<AtomicBool>,
 }
 
 impl Watcher {
-    pub(crate) fn new(py: Python<'_>, watch: Py<PyAny>, tasks: &Tasks) -> PyResult<Self> {
+    pub(crate) fn new(
+        py: Python<'_>,
+        watch: Py<PyAny>,
+        tasks: &Tasks,
+        is_left: &Arc<AtomicBool>,
+    ) -> PyResult<Self> {
         let wants_blocks = watch.getattr(py, "wants_blocks")?.is_truthy(py)?;
         let grids = tasks.entries.iter().map(|entry| &entry.grid);
         let by_name = grids.map(|grid| Ok((grid.name.extract(py)?, Arc::clone(grid))));
         let by_name = by_name.collect::<PyResult<_>>()?;
-        Ok(Self { watch, wants_blocks, by_name, grids: BTreeMap::new() })
+        let (grids, is_left) = (BTreeMap::new(), Arc::clone(is_left));
+        Ok(Self { watch, wants_blocks, by_name, grids, is_left })
     }
 
     fn tell(&self, tell: impl for<'py> FnOnce(&Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>>) {
+        if self.is_left.load(Ordering::SeqCst) {
+            return;
+        }
         Python::attach(|py| {
             let watch = self.watch.bind(py);
             if let Err(error) = tell(watch) {

@@ -33,10 +33,6 @@ fn a_chunk_is_not_unpacked_beyond_its_size() {
     ];
     for (number, compression) in compressions.into_iter().enumerate() {
         for version in [ZarrVersion::V2, ZarrVersion::V3] {
-            if matches!((compression, version), (Compression::Blosc { .. }, ZarrVersion::V2)) {
-                // The library makes this codec itself.
-                continue;
-            }
             let make = |name: &str, length: i64| {
                 let spec = ArraySpec::new([length], Dtype::U8).chunk_shape([length]);
                 let spec = spec.compression(compression).version(version).fill_value(7u8);
@@ -55,6 +51,32 @@ fn a_chunk_is_not_unpacked_beyond_its_size() {
             let text = error.to_string();
             assert!(text.contains("1024 bytes"), "{compression:?}: {text}");
         }
+    }
+}
+
+#[test]
+fn a_header_of_blosc_that_says_more_than_a_chunk_holds_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    for version in [ZarrVersion::V2, ZarrVersion::V3] {
+        let compression = Compression::Blosc { codec: BloscCodec::Lz4, level: 5 };
+        let spec = ArraySpec::new([64], Dtype::U16).chunk_shape([64]).compression(compression);
+        let path = folder.path().join(format!("{version:?}"));
+        let array = Array::create(&path, &spec.version(version), IfExists::Error).unwrap();
+        array.fill(array.roi(), 1u16).unwrap();
+        let chunk = path.join(if version == ZarrVersion::V2 { "0" } else { "c/0" });
+        let mut bytes = fs::read(&chunk).unwrap();
+        // So large are the elements, which are sorted by their bytes; then come the sizes.
+        assert_eq!((bytes[3], &bytes[4..8]), (2, &128u32.to_le_bytes()[..]));
+        bytes[4..8].copy_from_slice(&0x7fff_ffef_u32.to_le_bytes());
+        fs::write(&chunk, bytes).unwrap();
+        let error = array.read::<u16>(array.roi()).unwrap_err().to_string();
+        assert!(error.contains("more than the 128 bytes"), "{error}");
+        // What is covered in part is read first.
+        let error = array.fill(&Roi::new([0], [1]).unwrap(), 2u16).unwrap_err().to_string();
+        assert!(error.contains("more than the 128 bytes"), "{error}");
+        assert_eq!(array.version(), version);
+        array.fill(array.roi(), 3u16).unwrap();
+        assert_eq!(Array::open(&path).unwrap().read::<u16>(array.roi()).unwrap()[0], 3);
     }
 }
 

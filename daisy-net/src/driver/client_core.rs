@@ -327,9 +327,7 @@ impl Core {
             }
             return Ok(());
         };
-        if own_end.is_local {
-            self.clock.sleep_with_machine();
-        }
+        self.clock.connected(own_end.is_local);
         self.is_broken = false;
         let randomness = (self.randomness)().map_err(|error| Ended::Thread(error.to_string()))?;
         let now = self.now();

@@ -20,9 +20,9 @@ impl Clock {
         Self { start: Instant::now(), offset: Duration::ZERO, booted: since_boot() }
     }
 
-    /// From now on it stands still while the machine is suspended.
-    pub(super) fn sleep_with_machine(&mut self) {
-        if self.booted.is_some() {
+    /// There is a connection: with a server on the same machine, it stands still from now on while that is suspended.
+    pub(super) fn connected(&mut self, is_server_local: bool) {
+        if is_server_local && self.booted.is_some() {
             *self = Self { offset: self.elapsed(), start: Instant::now(), booted: None };
         }
     }
@@ -32,7 +32,12 @@ impl Clock {
     }
 
     fn elapsed(&self) -> Duration {
-        let booted = self.booted.and_then(|start| Some(since_boot()?.saturating_sub(start)));
+        self.age(since_boot())
+    }
+
+    /// What it shows when the clock that goes on shows this.
+    fn age(&self, since_boot: Option<Duration>) -> Duration {
+        let booted = self.booted.and_then(|start| Some(since_boot?.saturating_sub(start)));
         self.offset.saturating_add(booted.unwrap_or_else(|| self.start.elapsed()))
     }
 }
@@ -59,8 +64,24 @@ mod tests {
         let (first, second) = (clock.now(), clock.now());
         assert!(first <= second && first.as_micros() < 60_000_000);
         let mut clock = clock;
-        clock.sleep_with_machine();
+        clock.connected(true);
         let third = clock.now();
         assert!(second <= third && third.as_micros() < 60_000_000);
+    }
+
+    #[test]
+    fn it_goes_on_while_the_machine_sleeps_unless_the_server_sleeps_with_it() {
+        let hour = Duration::from_secs(3_600);
+        let mut clock = Clock { booted: Some(Duration::ZERO), ..Clock::new() };
+        clock.connected(false);
+        // As if the machine had slept for an hour.
+        assert_eq!(clock.age(Some(hour)), hour);
+        clock.connected(true);
+        let before = clock.elapsed();
+        let much_later = since_boot().map(|now| now + 24 * hour);
+        assert!(clock.age(much_later) < before + hour);
+        // Once and for all: nothing that it has shown may come again.
+        clock.connected(false);
+        assert!(clock.elapsed() >= before && clock.age(much_later) < before + hour);
     }
 }

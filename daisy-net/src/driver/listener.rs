@@ -4,15 +4,15 @@ use std::io;
 
 use mio::{
     event::Source,
-    net::{TcpListener, TcpStream, UnixListener},
+    net::{TcpListener, UnixListener},
 };
 
-use nix::sys::socket::{Backlog, listen, setsockopt, sockopt::KeepAlive};
+use nix::sys::socket::{Backlog, listen};
 
 use super::{
     address::Address,
     lines::Peer,
-    socket::{Socket, name_of},
+    socket::{Socket, keep_alive, name_of},
     unix_socket::{self, SocketFile},
 };
 use crate::NetError;
@@ -40,20 +40,6 @@ fn lengthen_queue(listener: &TcpListener) {
     if let Ok(backlog) = Backlog::new(QUEUE) {
         // Without it they only wait longer.
         let _is_longer = listen(listener, backlog);
-    }
-}
-
-/// Has the system look whether the peer is still there: one that promised no signs of life would hold its blocks for
-/// ever when its machine is gone.
-fn keep_alive(socket: &TcpStream) {
-    // Where the system has no such option, only those that promised are noticed.
-    let _is_set = setsockopt(socket, KeepAlive, &true);
-    #[cfg(target_os = "linux")]
-    {
-        use nix::sys::socket::sockopt::{TcpKeepCount, TcpKeepIdle, TcpKeepInterval};
-        let _is_set = setsockopt(socket, TcpKeepIdle, &60);
-        let _is_set = setsockopt(socket, TcpKeepInterval, &15);
-        let _is_set = setsockopt(socket, TcpKeepCount, &4);
     }
 }
 
@@ -113,6 +99,35 @@ impl Listener {
                 let peer = Peer { text: socket.other_process(), is_local: true };
                 Ok((socket, peer))
             }
+        }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::{os::fd::AsFd, thread, time::Duration};
+
+    use nix::sys::socket::{
+        getsockopt,
+        sockopt::{KeepAlive, TcpKeepIdle},
+    };
+
+    use super::{super::stream::Stream, *};
+
+    #[test]
+    fn the_system_looks_after_both_ends_of_a_connection() {
+        let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).unwrap();
+        let client = Stream::connect(listener.address(), Duration::from_secs(60)).unwrap();
+        let server = loop {
+            match listener.accept() {
+                Ok((socket, _)) => break socket,
+                Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
+            }
+            thread::yield_now();
+        };
+        for end in [server.as_fd(), client.as_fd()] {
+            assert_eq!(getsockopt(&end, KeepAlive), Ok(true));
+            assert_eq!(getsockopt(&end, TcpKeepIdle), Ok(60));
         }
     }
 }

@@ -16,7 +16,10 @@ use mio::{
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use nix::{
     libc::linger,
-    sys::socket::{setsockopt, sockopt::Linger},
+    sys::socket::{
+        setsockopt,
+        sockopt::{KeepAlive, Linger},
+    },
 };
 
 use crate::session::OwnEnd;
@@ -104,6 +107,20 @@ impl AsFd for Socket {
             Self::Tcp(socket) => socket.as_fd(),
             Self::Unix(socket) => socket.as_fd(),
         }
+    }
+}
+
+/// Has the system look whether the peer is still there: one that promised no signs of life would hold its blocks, or
+/// be waited for, for ever when its machine is gone.
+pub(super) fn keep_alive(socket: &TcpStream) {
+    // Where the system has no such option, only those that promised are noticed.
+    let _is_set = setsockopt(socket, KeepAlive, &true);
+    #[cfg(target_os = "linux")]
+    {
+        use nix::sys::socket::sockopt::{TcpKeepCount, TcpKeepIdle, TcpKeepInterval};
+        let _is_set = setsockopt(socket, TcpKeepIdle, &60);
+        let _is_set = setsockopt(socket, TcpKeepInterval, &15);
+        let _is_set = setsockopt(socket, TcpKeepCount, &4);
     }
 }
 

@@ -11,7 +11,11 @@ use std::{
 use mio::net::{TcpStream, UnixStream};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::{address::Address, resolver::Resolver, socket::Socket};
+use super::{
+    address::Address,
+    resolver::Resolver,
+    socket::{Socket, keep_alive},
+};
 use crate::{NetError, session::OwnEnd};
 
 /// How long a full Unix socket is left alone before it is tried again, in milliseconds.
@@ -188,7 +192,9 @@ fn connect_tcp(
 fn prepare(socket: std::net::TcpStream) -> io::Result<TcpStream> {
     socket.set_nodelay(true)?;
     socket.set_nonblocking(true)?;
-    Ok(TcpStream::from_std(socket))
+    let socket = TcpStream::from_std(socket);
+    keep_alive(&socket);
+    Ok(socket)
 }
 
 /// A Unix socket answers at once, or has a full queue: then it is tried again.

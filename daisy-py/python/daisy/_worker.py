@@ -11,8 +11,7 @@ import os
 import pathlib
 import sys
 
-from ._daisy import work
-from ._fork import end_children_by_sigterm
+from ._daisy import end_children_by_sigterm, work
 from ._payload import unpacked
 from .context import Context
 from .logging import get_log_basedir

@@ -12,7 +12,6 @@ import threading
 from typing import TYPE_CHECKING, Any, Iterable, Mapping, Optional, Union
 
 from . import _daisy
-from ._fork import hold_signals_back
 from ._payload import packed
 from ._progress import Bars, Failures, Watch
 from ._roi import Roi
@@ -68,7 +67,8 @@ def run_blockwise(
 
     Returns True if every block was completed or found done; or the report.
 
-    Raises KeyboardInterrupt after the first Ctrl-C, once the run has ended in good order; TypeError and
+    Raises KeyboardInterrupt after the first Ctrl-C, once the run has ended in good order, and at once after the second, or
+    the second SIGTERM or SIGHUP: workers are killed then, and what is left of the run ends by itself. Raises TypeError and
     ValueError for tasks that do not go together, and RuntimeError if the run cannot be started or cannot go on.
     """
     server = (Server if multiprocessing else SerialServer)(
@@ -140,7 +140,6 @@ class Server:
     def run_blockwise(self, tasks: Iterable[Task]) -> dict[str, FinalState]:
         """Runs tasks and everything upstream of them; the final counts of each, by its name."""
         tasks = [tasks] if isinstance(tasks, Task) else list(tasks)
-        hold_signals_back()
         with tempfile.TemporaryDirectory(prefix="daisy-") as folder:
             settings = dict(self._settings)
             settings["commands"] = self._commands(tasks, pathlib.Path(folder))

@@ -10,6 +10,9 @@ use super::{
     stop::Stopper,
 };
 
+/// What the second signal does where it does not end the process.
+pub(crate) type Leave = Box<dyn FnOnce() + Send>;
+
 /// See the module's text.
 pub(crate) struct Hooks {
     pub(super) stopper: Arc<Stopper>,
@@ -28,8 +31,10 @@ impl Hooks {
         let (sender, relay) = Relay::start(mem::take(&mut options.observers), &stopper)?.unzip();
         let notifier = Notifier::new(relay.as_ref());
         #[cfg(unix)]
-        let interrupts =
-            options.handle_interrupt.then(|| interrupt::listen(&stopper, &notifier)).transpose()?;
+        let interrupts = options
+            .handle_interrupt
+            .then(|| interrupt::listen(&stopper, &notifier, options.leave.take()))
+            .transpose()?;
         if let Some(stop) = &options.stop {
             stop.watch(&stopper);
         }

@@ -16,7 +16,7 @@ use signal_hook::{
     low_level,
 };
 
-use super::{Error, relay::Notifier, stop::Stopper};
+use super::{Error, hooks::Leave, relay::Notifier, stop::Stopper};
 use crate::Notice;
 
 /// What is heard; where `nohup` has SIGHUP ignored, that stays so.
@@ -44,33 +44,36 @@ pub(super) struct Interrupts {
 }
 
 /// Stops a run in good order at the first signal, and leaves at the second.
-pub(super) fn listen(stopper: &Arc<Stopper>, notifier: &Notifier) -> Result<Interrupts, Error> {
-    let mut signals = begin().map_err(Error::Interrupt)?;
-    let (handle, notifier) = (signals.handle(), notifier.clone());
+pub(super) fn listen(
+    stopper: &Arc<Stopper>,
+    notifier: &Notifier,
+    leave: Option<Leave>,
+) -> Result<Interrupts, Error> {
+    let heard = Heard::begin().map_err(Error::Interrupt)?;
+    let (handle, notifier) = (heard.0.handle(), notifier.clone());
     let (stopper, own) = (Arc::clone(stopper), Arc::clone(stopper));
-    let watch = move || {
-        let mut is_first = true;
-        for signal in &mut signals {
-            let is_interrupt = signal == SIGINT;
-            if !is_first {
-                stopper.end_children();
-                low_level::exit(if is_interrupt { EXIT_INTERRUPTED } else { EXIT_TERMINATED });
-            }
-            is_first = false;
-            if !is_interrupt {
-                stopper.note_terminated();
-            }
-            let (blocks, longest) = stopper.stop();
-            notifier.tell(Notice::Interrupted { blocks, longest });
-        }
-    };
-    match Builder::new().name("daisy interrupts".to_owned()).spawn(move || own.watch(watch)) {
-        Ok(thread) => Ok(Interrupts { handle, thread: Some(thread) }),
-        Err(error) => {
-            end();
-            Err(Error::Thread(error))
-        }
+    let watch = move || hear(heard, &stopper, &notifier, leave);
+    let thread = Builder::new().name("daisy interrupts".to_owned()).spawn(move || own.watch(watch));
+    Ok(Interrupts { handle, thread: Some(thread.map_err(Error::Thread)?) })
+}
+
+fn hear(mut heard: Heard, stopper: &Stopper, notifier: &Notifier, leave: Option<Leave>) {
+    let mut signals = heard.0.forever();
+    let Some(first) = signals.next() else { return };
+    if first != SIGINT {
+        stopper.note_terminated();
     }
+    let (blocks, longest) = stopper.stop();
+    notifier.tell(Notice::Interrupted { blocks, longest });
+    let Some(second) = signals.next() else { return };
+    stopper.end_children();
+    let Some(leave) = leave else {
+        low_level::exit(if second == SIGINT { EXIT_INTERRUPTED } else { EXIT_TERMINATED });
+    };
+    stopper.leave();
+    // A third one does what it does without a run, however long this one takes to end.
+    drop(heard);
+    leave();
 }
 
 /// This process is a fork of one that may listen, and has no thread that does: signals end it again. For
@@ -82,34 +85,41 @@ pub fn forked() {
     }
 }
 
-fn begin() -> io::Result<Signals> {
-    let mut listening = LISTENING.lock().unwrap_or_else(PoisonError::into_inner);
-    let idle = IDLE.get_or_init(|| Arc::new(AtomicBool::new(true)));
-    let is_heard = |signal: &i32| *signal != SIGHUP || !is_in("SigIgn", *signal);
-    let heard: Vec<i32> = SIGNALS.into_iter().filter(is_heard).collect();
-    for &signal in &heard {
-        if listening.known.contains(&signal) {
-            continue;
+/// The signals of a run, until this is dropped.
+struct Heard(Signals);
+
+impl Heard {
+    fn begin() -> io::Result<Self> {
+        let mut listening = LISTENING.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle = IDLE.get_or_init(|| Arc::new(AtomicBool::new(true)));
+        let is_heard = |signal: &i32| *signal != SIGHUP || !is_in("SigIgn", *signal);
+        let heard: Vec<i32> = SIGNALS.into_iter().filter(is_heard).collect();
+        for &signal in &heard {
+            if listening.known.contains(&signal) {
+                continue;
+            }
+            // Where the program has a handler of its own, that is what the signal does without a run.
+            if !is_in("SigCgt", signal) {
+                flag::register_conditional_default(signal, Arc::clone(idle))?;
+            }
+            listening.known.push(signal);
         }
-        // Where the program has a handler of its own, that is what the signal does without a run.
-        if !is_in("SigCgt", signal) {
-            flag::register_conditional_default(signal, Arc::clone(idle))?;
-        }
-        listening.known.push(signal);
+        let signals = Signals::new(heard)?;
+        listening.runs += 1;
+        idle.store(false, Ordering::SeqCst);
+        Ok(Self(signals))
     }
-    let signals = Signals::new(heard)?;
-    listening.runs += 1;
-    idle.store(false, Ordering::SeqCst);
-    Ok(signals)
 }
 
-fn end() {
-    let mut listening = LISTENING.lock().unwrap_or_else(PoisonError::into_inner);
-    listening.runs = listening.runs.saturating_sub(1);
-    if listening.runs == 0
-        && let Some(idle) = IDLE.get()
-    {
-        idle.store(true, Ordering::SeqCst);
+impl Drop for Heard {
+    fn drop(&mut self) {
+        let mut listening = LISTENING.lock().unwrap_or_else(PoisonError::into_inner);
+        listening.runs = listening.runs.saturating_sub(1);
+        if listening.runs == 0
+            && let Some(idle) = IDLE.get()
+        {
+            idle.store(true, Ordering::SeqCst);
+        }
     }
 }
 
@@ -127,6 +137,5 @@ impl Drop for Interrupts {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
-        end();
     }
 }

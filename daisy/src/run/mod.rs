@@ -146,8 +146,6 @@ fn observed(pipeline: &Pipeline, counts: &[Counts]) -> Vec<ObservedTask> {
 
 /// What came of a run that is over.
 fn end(hub: &Hub, hooks: Hooks, has_all_orphans: bool) -> Result<RunReport, Error> {
-    #[cfg(unix)]
-    drop(hooks.interrupts);
     let ending = hub.lock().turn(|state| state.machine.end()).flatten();
     // Not behind the lock, which observers want too.
     let finished =
@@ -168,6 +166,9 @@ fn end(hub: &Hub, hooks: Hooks, has_all_orphans: bool) -> Result<RunReport, Erro
     if let Some(relay) = hooks.relay {
         relay.finish((sender, hooks.notifier), &report, counts);
     }
+    // Not before: observers may take their time, and are not waited for after a second signal.
+    #[cfg(unix)]
+    drop(hooks.interrupts);
     if let Some(held::Panic { message, at }) = panic {
         return Err(Error::Internal { message, at, report: Box::new(report) });
     }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use daisy_block::Order;
 use daisy_geometry::Roi;
 
-use super::{Error, Hooks, Pipeline, execute, stop::Stopper};
+use super::{Error, Hooks, Pipeline, execute, hooks::Leave, stop::Stopper};
 use crate::{Observer, RunReport, StopHandle, Task};
 
 /// How a run is made; [`RunOptions::run`] makes it.
@@ -40,6 +40,8 @@ pub struct RunOptions {
     pub(crate) max_backoff: Duration,
     pub(crate) check_timeout: Duration,
     pub(crate) handle_interrupt: bool,
+    /// What the second signal does; where there is nothing, it ends the process.
+    pub(crate) leave: Option<Leave>,
     pub(crate) stop: Option<StopHandle>,
     /// Of the run, once it is being made.
     #[cfg_attr(
@@ -74,6 +76,7 @@ impl RunOptions {
             max_backoff: Duration::from_secs(60),
             check_timeout: Duration::from_secs(60),
             handle_interrupt: false,
+            leave: None,
             stop: None,
             stopper: None,
             observers: Vec::new(),
@@ -153,6 +156,15 @@ impl RunOptions {
     /// handles them by itself should leave this off. Has no effect on Windows.
     pub const fn handle_interrupt(mut self, handle: bool) -> Self {
         self.handle_interrupt = handle;
+        self
+    }
+
+    /// Has the second signal call `leave`, once worker processes are ended, rather than end this process; from then on
+    /// signals do what they do without a run, and the run waits for its observers no more. For bindings to
+    /// languages in which Ctrl-C is an exception.
+    #[doc(hidden)]
+    pub fn leave_by(mut self, leave: impl FnOnce() + Send + 'static) -> Self {
+        self.leave = Some(Box::new(leave));
         self
     }
 

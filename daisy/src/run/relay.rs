@@ -22,6 +22,9 @@ use crate::{
 /// How often observers are told the counts.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
+/// How often the end of a run looks for room in the queue.
+const ROOM_EVERY: Duration = Duration::from_millis(5);
+
 /// The machine's end of the queue.
 pub(super) struct Sender {
     queue: SyncSender<Event>,
@@ -101,7 +104,8 @@ fn say(notice: &Notice) {
 /// The thread that calls the observers, from the first moment of a run on.
 pub(super) struct Relay {
     queue: SyncSender<Event>,
-    thread: JoinHandle<Option<()>>,
+    thread: JoinHandle<()>,
+    stopper: Arc<Stopper>,
 }
 
 impl Relay {
@@ -119,10 +123,13 @@ impl Relay {
         let wants_failures = observers.iter().any(|observer| observer.wants_failures());
         let wants_output = observers.iter().any(|observer| observer.wants_output());
         let own = Arc::clone(stopper);
-        let watch = move || own.watch(|| Watch { observers, counts: None }.run(&events));
+        let watch = move || {
+            own.watch(|| Watch { observers, counts: None }.run(&events));
+            own.note_observed();
+        };
         let thread = Builder::new().name("daisy observers".to_owned()).spawn(watch);
         let thread = thread.map_err(Error::Thread)?;
-        let relay = Self { queue: queue.clone(), thread };
+        let relay = Self { queue: queue.clone(), thread, stopper: Arc::clone(stopper) };
         Ok(Some((Sender { queue, wants_blocks, wants_failures, wants_output, dropped: 0 }, relay)))
     }
 
@@ -132,7 +139,7 @@ impl Relay {
         let _is_heard = self.queue.send(Event::Started { tasks, counts });
     }
 
-    /// Ends the thread: the last thing observers hear is the report.
+    /// Ends the thread: the last thing observers hear is the report. Not waited for by whoever leaves the run.
     pub(super) fn finish(
         self,
         others: (Option<Sender>, Notifier),
@@ -140,9 +147,19 @@ impl Relay {
         counts: Vec<Counts>,
     ) {
         drop(others);
-        let _is_heard = self.queue.send(Event::Ended { report: Box::new(report.clone()), counts });
-        drop(self.queue);
-        let _is_over = self.thread.join();
+        let mut ended = Event::Ended { report: Box::new(report.clone()), counts };
+        let Self { queue, thread, stopper } = self;
+        // It fails, too, if the thread is gone.
+        while let Err(TrySendError::Full(event)) = queue.try_send(ended) {
+            if stopper.is_left_within(ROOM_EVERY) {
+                return;
+            }
+            ended = event;
+        }
+        drop(queue);
+        if stopper.wait_for_observers() {
+            let _is_over = thread.join();
+        }
     }
 }
 
@@ -249,7 +266,7 @@ mod tests {
         let (sender, relay) = Relay::start(vec![Box::new(Deaf)], &stopper).unwrap().unwrap();
         relay.begin(Vec::new(), Box::new(|| panic!("the counts are lost")));
         // The queue is open until then: a thread that finds it closed ends before it asks for counts.
-        assert!(relay.thread.join().unwrap().is_none());
+        relay.thread.join().unwrap();
         drop((sender, relay.queue));
         // Told as soon as there is a run.
         let hub = crate::run::held::tests::hub();

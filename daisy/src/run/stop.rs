@@ -99,6 +99,10 @@ pub(super) struct Stopper {
 #[derive(Default)]
 struct State {
     is_stopped: bool,
+    /// Nobody waits any more for what the run still does.
+    is_left: bool,
+    /// The observers have heard the last of the run.
+    is_observed: bool,
     /// By a signal other than Ctrl-C.
     is_terminated: bool,
     hub: Weak<Hub>,
@@ -122,6 +126,32 @@ impl Stopper {
     #[cfg(all(unix, feature = "workers"))]
     pub(super) fn is_stopped(&self) -> bool {
         self.lock().is_stopped
+    }
+
+    /// Lets the caller of the run wait for nothing that may take its time.
+    #[cfg(unix)]
+    pub(super) fn leave(&self) {
+        self.lock().is_left = true;
+        self.wake.notify_all();
+    }
+
+    /// The thread of the observers is at its end.
+    pub(super) fn note_observed(&self) {
+        self.lock().is_observed = true;
+        self.wake.notify_all();
+    }
+
+    /// Waits for so long; true as soon as the run is left.
+    pub(super) fn is_left_within(&self, time: Duration) -> bool {
+        let state = self.wake.wait_timeout_while(self.lock(), time, |state| !state.is_left);
+        state.unwrap_or_else(PoisonError::into_inner).0.is_left
+    }
+
+    /// Waits until the observers have heard everything; false if the run was left before that.
+    pub(super) fn wait_for_observers(&self) -> bool {
+        let is_waiting = |state: &mut State| !state.is_observed && !state.is_left;
+        let state = self.wake.wait_while(self.lock(), is_waiting);
+        state.unwrap_or_else(PoisonError::into_inner).is_observed
     }
 
     /// Notes that what stops the run now is no Ctrl-C.
