@@ -127,7 +127,7 @@ class _Values:
     def _is_own(self, value: Any) -> bool:
         return str(value.__module__).partition(".")[0] in self._own
 
-    _HOW = {
+    _HOW: dict[type, Any] = {
         tuple: _all,
         list: _all,
         dict: _dict,
