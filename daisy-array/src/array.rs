@@ -29,8 +29,8 @@ use crate::{
 pub struct Array {
     path: PathBuf,
     pub(crate) inner: zarrs::array::Array<Store>,
-    /// The same array, for what its chunks hold.
-    pub(crate) voxels: zarrs::array::Array<Store>,
+    /// The same array for what its chunks hold, where that takes another: see [`Array::voxels`].
+    bounded: Option<zarrs::array::Array<Store>>,
     dtype: Dtype,
     fill_value: Scalar,
     pub(crate) grid: VoxelGrid,
@@ -154,7 +154,7 @@ impl Array {
         let grid = VoxelGrid::new(inner.shape(), &axes, voxel_size, offset)?;
         let (unit, chunk) = chunk_shapes(&inner, &axes)
             .map_err(|source| ArrayError::Metadata { path: path.clone(), source })?;
-        let voxels = bounded::for_voxels(&inner)
+        let bounded = bounded::for_voxels(&inner)
             .map_err(|source| ArrayError::Metadata { path: path.clone(), source })?;
         let world = || axes.iter().filter(|axis| axis.kind.is_world());
         let chunks = Chunks {
@@ -176,7 +176,7 @@ impl Array {
             chunks,
             sharing: ChunkSharing::default(),
             inner,
-            voxels,
+            bounded,
         })
     }
 
@@ -184,9 +184,15 @@ impl Array {
     /// Arrays in memory have no other.
     #[must_use]
     pub fn with_durability(mut self, durability: Durability) -> Self {
-        let store = self.inner.storage().with_durability(durability);
-        self.inner = self.inner.with_storage(store.into());
+        let store = Arc::new(self.inner.storage().with_durability(durability));
+        self.bounded = self.bounded.map(|array| array.with_storage(Arc::clone(&store)));
+        self.inner = self.inner.with_storage(store);
         self
+    }
+
+    /// What reads and writes voxels.
+    pub(crate) fn voxels(&self) -> &zarrs::array::Array<Store> {
+        self.bounded.as_ref().unwrap_or(&self.inner)
     }
 
     /// The same array with another answer to blocks that share chunks; [`ChunkSharing::Refuse`] by
@@ -327,7 +333,7 @@ impl Array {
     /// What writes outlive.
     #[must_use]
     pub fn durability(&self) -> Durability {
-        self.inner.storage().durability()
+        self.voxels().storage().durability()
     }
 
     /// Whether the array can be read and not written, as those of N5.

@@ -53,20 +53,21 @@ pub(crate) fn register() {
     });
 }
 
-/// An array as its voxels are read and written. Blosc in Zarr v2 is made by the library itself, and keeps to no bound: such an
-/// array is, for its chunks, one of v3 with the same keys, shapes and codecs.
+/// An array as its voxels are read and written, where that is not the array itself. Blosc in Zarr v2 is made by the library
+/// itself, and keeps to no bound: such an array is, for its chunks, one of v3 with the same keys, shapes and codecs.
+#[cfg_attr(not(feature = "blosc"), allow(unused_variables, reason = "every codec is bounded"))]
 pub(crate) fn for_voxels(
     array: &zarrs::array::Array<Store>,
-) -> Result<zarrs::array::Array<Store>, Source> {
+) -> Result<Option<zarrs::array::Array<Store>>, Source> {
     #[cfg(feature = "blosc")]
     if let ArrayMetadata::V2(v2) = array.metadata()
         && let Some(compressor) = &v2.compressor
         && <BloscCodec as ExtensionAliases<ZarrVersion2>>::matches_name(compressor.id())
     {
         let v3 = zarrs::convert::array_metadata_v2_to_v3(v2)?;
-        return Ok(zarrs::array::Array::new_with_metadata(array.storage(), "/", v3.into())?);
+        return Ok(Some(zarrs::array::Array::new_with_metadata(array.storage(), "/", v3.into())?));
     }
-    Ok(array.with_storage(array.storage()))
+    Ok(None)
 }
 
 /// What is registered goes before what the library has, in both versions of the format.

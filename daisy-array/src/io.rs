@@ -233,7 +233,7 @@ impl Array {
         let elements: Vec<T> = match shape.contains(&0) {
             true => Vec::new(),
             false => self
-                .voxels
+                .voxels()
                 .retrieve_array_subset_opt(&grid.subset(voxels), &one_thread())
                 .map_err(|error| failed(error.into()))?,
         };
@@ -334,7 +334,7 @@ impl Array {
     /// Writes the elements of a box in the array.
     fn store<T: Element>(&self, subset: &ArraySubset, elements: &[T]) -> Result<(), Source> {
         let bytes = T::to_array_bytes(self.inner.data_type(), elements)?;
-        Ok(self.voxels.store_array_subset_opt(subset, bytes, &one_thread())?)
+        Ok(self.voxels().store_array_subset_opt(subset, bytes, &one_thread())?)
     }
 
     fn failed(&self, roi: &Roi, source: Source) -> ArrayError {

@@ -132,6 +132,26 @@ fn round_trip<T: Element + PartialEq + Into<Scalar>>(folder: &Path, values: [T; 
 }
 
 #[test]
+fn what_writes_voxels_has_the_durability_that_was_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let blosc = Compression::Blosc { codec: BloscCodec::Lz4, level: 1 };
+    for version in [ZarrVersion::V2, ZarrVersion::V3] {
+        for (name, compression) in [("plain", Compression::None), ("blosc", blosc)] {
+            let path = folder.path().join(format!("{name}-{version:?}"));
+            let spec = ArraySpec::new([4], Dtype::U8).version(version).compression(compression);
+            let array = Array::create(&path, &spec, IfExists::Error).unwrap();
+            assert_eq!(array.durability(), Durability::Process);
+            let array = array.with_durability(Durability::Power);
+            assert_eq!(array.durability(), Durability::Power, "{name} {version:?}");
+            assert_eq!(
+                array.with_durability(Durability::Process).durability(),
+                Durability::Process
+            );
+        }
+    }
+}
+
+#[test]
 fn every_type_makes_the_round_trip_in_both_formats() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
