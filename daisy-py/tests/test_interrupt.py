@@ -7,9 +7,9 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
+from processes import is_gone, wait_until
 
 SCRIPT = """
 import atexit, os, pathlib, signal, sys, threading, time
@@ -104,24 +104,8 @@ class Script:
             timer.cancel()
 
 
-def wait_until(condition):
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
 def workers():
     return {int(path.name.removeprefix("worker-")) for path in pathlib.Path().glob("worker-*")}
-
-
-def is_gone(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    # What has ended and was not taken away yet.
-    return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")")[1].split()[0] == "Z"
 
 
 def interrupt_once(script):

@@ -11,6 +11,7 @@ import threading
 import time
 
 import pytest
+from processes import is_gone, wait_until
 
 import daisy
 from daisy import BlockStatus, Client, Context, Report, Roi, Task, run_blockwise
@@ -530,22 +531,6 @@ def start(tmp_path, seconds, options="{}", text=SCRIPT):
     script.write_text(text)
     command = [sys.executable, str(script), str(seconds), options]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def wait_until(condition):
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
-def is_gone(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    # What has ended and was not taken away yet.
-    return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")")[1].split()[0] == "Z"
 
 
 def worker_pids(tmp_path):

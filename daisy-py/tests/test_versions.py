@@ -6,10 +6,10 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 
 import numpy as np
 import pytest
+from processes import wait_until
 
 import daisy
 from daisy import Context, Roi, Task, journal
@@ -184,10 +184,7 @@ def test_workers_that_outlived_their_script_do_not_go_on_with_old_code(tmp_path)
     script.write_text(SERVER.replace("VERSION", "old").replace("SECONDS", "1000"))
     first = subprocess.Popen([sys.executable, script, tmp_path])
     try:
-        deadline = time.monotonic() + 60
-        while not log.exists() or len(log.read_text().splitlines()) < 2:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_until(lambda: log.exists() and len(log.read_text().splitlines()) >= 2)
     finally:
         first.send_signal(signal.SIGKILL)
         first.wait()
