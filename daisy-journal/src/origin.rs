@@ -48,7 +48,7 @@ impl TaskOrigin {
 
     /// Whether nobody ever said anything of its version.
     pub(crate) const fn is_unknown(&self) -> bool {
-        self.now.version.is_none() && self.since == 0
+        self.now.version.is_none() && self.since == 0 && self.earlier.is_empty()
     }
 
     /// Whether a lease is of a worker with other code than now.
@@ -131,6 +131,16 @@ mod tests {
         assert_eq!(origin.made_now(&done), (4..10).collect());
         origin.forget(&(0..20));
         assert!(origin.earlier().is_empty());
+    }
+
+    #[test]
+    fn code_of_no_version_after_one_of_some_is_told_apart_in_any_epoch() {
+        let (mut origin, mut done) = (TaskOrigin::default(), Cells::new());
+        assert!(origin.is_unknown());
+        origin.set_version(text("a"), 0, &done);
+        done.insert_all(0..10);
+        origin.set_version(None, 0, &done);
+        assert!(!origin.is_unknown(), "else what comes is written down as made by 'a'");
     }
 
     #[test]
