@@ -336,17 +336,17 @@ fn a_run_says_that_it_waits_for_workers_that_a_queue_starts() {
     let options = options(folder.path()).expect_workers_for(Duration::from_secs(3_600));
     let server = Server::bind(options.observer(hears)).unwrap();
     let context = server.context("queued");
-    let worker = thread::spawn(move || {
-        let is_it = |notice: &Notice| matches!(notice, Notice::WaitsForWorkers { workers: 2, .. });
-        let notice = said.iter().find(is_it).unwrap();
-        assert!(notice.to_string().contains("after 3600 s"), "{notice}");
-        let client = Client::with_context(&context).unwrap();
-        while let Some(block) = client.acquire_block().unwrap() {
-            block.complete();
-        }
-    });
-    assert!(server.run(&[task]).unwrap().is_success());
-    worker.join().unwrap();
+    let (end, ended) = mpsc::channel();
+    thread::spawn(move || end.send(server.run(&[task]).unwrap()));
+    let mut notices = std::iter::from_fn(|| Some(said.recv_timeout(LIMIT).unwrap()));
+    let is_it = |notice: &Notice| matches!(notice, Notice::WaitsForWorkers { workers: 2, .. });
+    let notice = notices.find(is_it).unwrap();
+    assert!(notice.to_string().contains("after 3600 s"), "{notice}");
+    let client = Client::with_context(&context).unwrap();
+    while let Some(block) = client.acquire_block().unwrap() {
+        block.complete();
+    }
+    assert!(ended.recv_timeout(LIMIT).unwrap().is_success());
 }
 
 #[test]
