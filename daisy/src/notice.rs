@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf, time::Duration};
 
-use crate::{EarlierVersion, report::version_text};
+use crate::{EarlierVersion, report::made_by_others};
 
 /// Something that a run says of itself as a whole; its `Display` is a sentence for people.
 #[non_exhaustive]
@@ -111,16 +111,12 @@ impl fmt::Display for Notice {
                 "{why}; this run listens at {} now, where no worker of an earlier start finds it",
                 addresses.join(", ")
             ),
-            Self::EarlierVersions { task, version, earlier } => {
-                let all: Vec<String> = earlier.iter().map(ToString::to_string).collect();
-                let now = version_text(version.as_deref());
-                write!(
-                    f,
-                    "of the finished blocks of task '{task}', not all were made by {now}: {}; they stay \
-                     as they are (forget them to have them done again)",
-                    all.join(", ")
-                )
-            }
+            Self::EarlierVersions { task, version, earlier } => write!(
+                f,
+                "of the finished blocks of task '{task}', not all were {}; they stay as they are (forget \
+                 them to have them done again)",
+                made_by_others(version.as_deref(), earlier)
+            ),
             Self::OutdatedWorkers { task, workers, blocks } => write!(
                 f,
                 "{workers} workers of an earlier start of this run have other code for task '{task}'; \

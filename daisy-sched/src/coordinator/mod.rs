@@ -296,11 +296,9 @@ impl Coordinator {
     /// its first one, as far as is known. O(workers).
     #[must_use]
     pub fn at_work_outside(&self) -> (usize, Option<Moment>) {
-        let members = self.tasks.iter().flat_map(|row| &row.members);
-        let members = members.filter_map(|worker| self.workers.get(worker.0));
         let is_at_work =
             |member: &&Worker| member.kind != WorkerKind::Thread && !member.leases.is_empty();
-        let at_work = members.filter(is_at_work);
+        let at_work = self.members().filter(is_at_work);
         at_work.fold((0, None), |(count, since), member| {
             (count + 1, Some(since.map_or(member.since, |since| member.since.min(since))))
         })
@@ -309,12 +307,16 @@ impl Coordinator {
     /// How many blocks remote workers have that are not connected, or, if `all`, all of them. O(workers).
     #[must_use]
     pub fn out_elsewhere(&self, all: bool) -> u64 {
-        let members = self.tasks.iter().flat_map(|row| &row.members);
-        let members = members.filter_map(|worker| self.workers.get(worker.0));
         let is_meant = |member: &&Worker| {
             matches!(member.kind, WorkerKind::Remote { .. }) && (all || !member.is_connected)
         };
-        members.filter(is_meant).map(|member| member.leases.len() as u64).sum()
+        self.members().filter(is_meant).map(|member| member.leases.len() as u64).sum()
+    }
+
+    /// The workers of all tasks.
+    fn members(&self) -> impl Iterator<Item = &Worker> {
+        let members = self.tasks.iter().flat_map(|row| &row.members);
+        members.filter_map(|worker| self.workers.get(worker.0))
     }
 
     /// How many workers are expected from elsewhere, since what was started for them ended well without having joined

@@ -124,8 +124,13 @@ impl fmt::Display for EarlierVersion {
     }
 }
 
-/// A version as people read it.
-pub(crate) fn version_text(version: Option<&str>) -> String {
+/// That not all was made by the version of now, as people read it, and what was not.
+pub(crate) fn made_by_others(version: Option<&str>, earlier: &[EarlierVersion]) -> String {
+    let all: Vec<String> = earlier.iter().map(ToString::to_string).collect();
+    format!("made by {}: {}", version_text(version), all.join(", "))
+}
+
+fn version_text(version: Option<&str>) -> String {
     version.map_or_else(|| "code of no version".to_owned(), |text| format!("version '{text}'"))
 }
 

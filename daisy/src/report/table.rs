@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use super::{Ending, RunOutcome, RunReport, TaskSummary, version_text};
+use super::{Ending, RunOutcome, RunReport, TaskSummary, made_by_others};
 
 /// How many failures are shown; the report has more.
 const SHOWN_FAILURES: usize = 5;
@@ -85,10 +85,8 @@ fn write_troubles(f: &mut fmt::Formatter<'_>, task: &TaskSummary) -> fmt::Result
         )?;
     }
     if !task.earlier.is_empty() {
-        let now = version_text(task.version.as_deref());
-        write!(f, "{name}: not all was made by {now}:")?;
-        task.earlier.iter().try_for_each(|made| write!(f, " {made}"))?;
-        writeln!(f)?;
+        let made = made_by_others(task.version.as_deref(), &task.earlier);
+        writeln!(f, "{name}: not all was {made}")?;
     }
     if task.outdated_workers > 0 {
         let workers = task.outdated_workers;

@@ -32,15 +32,6 @@ use crate::{Error, Notice, observer::Event};
 /// When a run is stopped, remote workers have so much time to hear of it and to end what they started.
 const HEARD_WITHIN: Duration = Duration::from_secs(1);
 
-/// Workers that are expected from elsewhere: said so when the first has been for so long, so that those that are started
-/// together are counted together; when their number changes, but not more often than this; and again after a while.
-#[cfg(all(unix, feature = "workers"))]
-const SAY_EXPECTED_AFTER: Duration = Duration::from_secs(1);
-#[cfg(all(unix, feature = "workers"))]
-const SAY_EXPECTED_CHANGE: Duration = Duration::from_secs(10);
-#[cfg(all(unix, feature = "workers"))]
-const SAY_EXPECTED_AGAIN: Duration = Duration::from_secs(60);
-
 /// What the machine wants its driver to do.
 pub(super) enum Todo {
     /// Start a thread for a task.
@@ -108,9 +99,6 @@ pub(crate) struct Machine {
     notifier: Notifier,
     /// Since when nothing more is handed out.
     drained: Option<Instant>,
-    /// When it was last said how many workers are expected from elsewhere, and the number.
-    #[cfg(all(unix, feature = "workers"))]
-    said_expected: Option<(Instant, usize)>,
     journal: Option<RunJournal>,
     /// All workers are threads of this process.
     is_inside: bool,
@@ -154,8 +142,6 @@ impl Machine {
             sender,
             notifier,
             drained: None,
-            #[cfg(all(unix, feature = "workers"))]
-            said_expected: None,
             journal,
             is_inside,
             wants_settled,
@@ -171,28 +157,6 @@ impl Machine {
     #[cfg(feature = "planted-faults")]
     pub(super) fn plant(&mut self, fault: Option<super::PlantedFault>) {
         self.planted = fault;
-    }
-
-    /// Says how many workers are expected from elsewhere, if there is something new.
-    #[cfg(all(unix, feature = "workers"))]
-    pub(super) fn say_who_is_expected(&mut self) {
-        let (workers, Some(since)) = self.coordinator.expected() else {
-            self.said_expected = None;
-            return;
-        };
-        let longest = self.now().since(since);
-        let is_due = match self.said_expected {
-            None => longest >= SAY_EXPECTED_AFTER,
-            Some((at, said)) => {
-                at.elapsed() >= SAY_EXPECTED_AGAIN
-                    || (said != workers && at.elapsed() >= SAY_EXPECTED_CHANGE)
-            }
-        };
-        if is_due {
-            self.said_expected = Some((Instant::now(), workers));
-            let limit = Duration::from_millis(self.coordinator.config().expect_ms);
-            self.notice(Notice::WaitsForWorkers { workers, longest, limit });
-        }
     }
 
     /// The journal, if there is one.

@@ -8,6 +8,7 @@
 //! ```
 
 mod children;
+mod expected;
 mod group;
 mod host;
 mod key_file;

@@ -17,7 +17,7 @@ use daisy_net::{
 use daisy_sched::{Ending, Input};
 use signal_hook::{consts::SIGCHLD, iterator::Signals};
 
-use super::{Desk, Outside, children::GoneAs, output, server::refused};
+use super::{Desk, Outside, children::GoneAs, expected::Expected, output, server::refused};
 use crate::{
     BlockError, Error, Notice,
     run::{
@@ -55,6 +55,7 @@ pub(crate) struct Network {
     pub(super) limit: Option<String>,
     /// How many connections of nobody are kept.
     pub(super) max_strangers: usize,
+    expected: Expected,
 }
 
 impl Network {
@@ -69,6 +70,7 @@ impl Network {
             output: None,
             limit: None,
             max_strangers: Switchboard::MAX_STRANGERS,
+            expected: Expected::default(),
         }
     }
 
@@ -182,7 +184,7 @@ impl Network {
         let Some(outside) = &mut state.outside else { return };
         outside.board.handle_timeout(now);
         self.bury(state);
-        state.machine.say_who_is_expected();
+        self.expected.look(&state.machine);
     }
 
     fn read(&mut self, hub: &Hub, state: &mut State, id: LineId) {

@@ -57,16 +57,16 @@ pub(in crate::run) fn prepare(
         recheck::take_over_found(pipeline, earlier, out, (limit, &stopper));
     };
     let (journal, taken_up) = RunJournal::open(files, earlier, &keeping, look_again)?;
-    let TakenUp { mut scheduler, epoch, adopted, mut strange, num_foreign, failed, .. } = taken_up;
-    let TakenUp { earlier, mut notices, .. } = taken_up;
-    config.epoch = epoch;
+    let TakenUp { mut scheduler, adopted, mut strange, failed, earlier, mut notices, .. } =
+        taken_up;
+    config.epoch = taken_up.epoch;
     // Those that had the time to come back and could not find this run have ended.
     let misfits = if has_waited { adopted } else { admit(adopted, &scheduler, &mut config)? };
     misfits.iter().try_for_each(|one| scheduler.put_back(one.key))?;
     strange.extend(misfits);
     let histories = histories(pipeline, &earlier, &config.adopted);
     notices.extend(histories.iter().flat_map(History::notices));
-    let num_strange = strange.len() as u64 + num_foreign;
+    let num_strange = strange.len() as u64 + taken_up.num_foreign;
     let lacks_grants = journal.may_lack_grants() && has_open_blocks(&scheduler);
     let wait = Duration::from_millis(if has_waited { 0 } else { config.reconnect_ms });
     if num_strange > 0 && !has_waited {
