@@ -4,7 +4,9 @@ use alloc::vec;
 
 use daisy_block::TaskId;
 
-use super::{Coordinator, CoordinatorError, KillReason, Output, TaskEnding, WorkerId};
+use super::{
+    Coordinator, CoordinatorError, KillReason, Output, TaskEnding, WorkerId, roster::Worker,
+};
 
 impl Coordinator {
     /// Nothing more of a task is handed out. What waits for its blocks will not run.
@@ -35,7 +37,9 @@ impl Coordinator {
             let members: vec::Vec<WorkerId> =
                 self.tasks[task.index()].members.iter().copied().collect();
             for worker in members {
-                if self.workers.get(worker.0).is_some_and(|member| !member.is_dismissed) {
+                // One that has left needs no telling, and its process goes on without it.
+                let is_to_end = |member: &Worker| !member.is_dismissed || member.has_left;
+                if self.workers.get(worker.0).is_some_and(is_to_end) {
                     self.kill(worker, KillReason::Drained);
                 }
             }

@@ -106,7 +106,6 @@ impl<'a> Held<'a> {
         let panic = Panic { message: call::message_of(panic), at: PLACE.take() };
         self.state.machine.break_off(panic);
         self.state.is_closing = true;
-        self.state.rows.iter().for_each(|row| row.seat.desk().waiting.clear());
         self.hub.close(&self.state);
     }
 }

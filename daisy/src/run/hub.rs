@@ -298,10 +298,13 @@ impl Hub {
         }
     }
 
-    /// Wakes everybody, because the run is over.
+    /// Wakes everybody, because the run is over. After a fault there may be blocks on desks: they are not begun.
     pub(super) fn close(&self, state: &State) {
         self.wake_driver(state);
-        state.rows.iter().for_each(|row| row.seat.wake.notify_one());
+        for row in &state.rows {
+            row.seat.desk().waiting.clear();
+            row.seat.wake.notify_one();
+        }
         self.lobbies.iter().for_each(|lobby| lobby.inquiries.notify_all());
     }
 

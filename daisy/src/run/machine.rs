@@ -283,10 +283,10 @@ impl Machine {
         self.ledger.keep(error)
     }
 
-    /// The next thing to do; everything else that came out is written down and made known.
+    /// The next thing to do; everything else that came out is written down and made known. Nothing after a fault.
     #[inline]
     pub(super) fn poll(&mut self) -> Option<Todo> {
-        loop {
+        while !self.has_fault() {
             let output = self.coordinator.poll_output()?;
             self.record(&output);
             match output {
@@ -310,6 +310,7 @@ impl Machine {
                 other => self.note(other),
             }
         }
+        None
     }
 
     /// What is only to be written down and made known.

@@ -22,9 +22,9 @@ pub(super) fn run(hub: &Hub) {
             if todo.is_none() {
                 state.machine.commit();
             }
-            todo
+            (!state.machine.has_fault()).then_some(todo)
         });
-        let Some(todo) = todo else { return };
+        let Some(todo) = todo.flatten() else { return };
         if let Some(todo) = todo {
             carry_out(hub, todo, &mut granted, &mut workers);
             continue;

@@ -172,19 +172,19 @@ impl Worker<'_> {
     fn next(&self, state: &mut State) -> Option<Next> {
         let row = &mut state.rows[self.slot];
         (row.is_parked, row.is_woken) = (false, false);
+        if state.is_closing {
+            return Some(Next::End);
+        }
         if let Some((check, key)) = state.inquiries[self.task.index()].after.pop_front() {
             return Some(Next::Check(check, key));
         }
         if !self.seat.desk().waiting.is_empty() {
             return Some(Next::Blocks);
         }
-        let is_dismissed = state.rows[self.slot].is_dismissed;
-        if state.is_closing || is_dismissed {
-            if is_dismissed && !state.is_closing {
-                let (now, ending) = (state.machine.now(), Ending::Left);
-                state.machine.handle(now, Input::Ended { worker: self.id, ending });
-                self.hub.route(state);
-            }
+        if state.rows[self.slot].is_dismissed {
+            let (now, ending) = (state.machine.now(), Ending::Left);
+            state.machine.handle(now, Input::Ended { worker: self.id, ending });
+            self.hub.route(state);
             return Some(Next::End);
         }
         state.rows[self.slot].is_parked = true;

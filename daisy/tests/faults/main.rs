@@ -22,6 +22,7 @@ mod roles;
 mod skipped;
 mod stage;
 
+mod full_disk;
 mod hostile;
 mod hosts;
 mod interrupt;

@@ -245,11 +245,23 @@ fn a_worker_that_said_goodbye_and_goes_on_is_asked_to_end_when_its_run_is_stoppe
     let stop = StopHandle::new();
     let options = options(folder.path()).stop_handle(&stop);
     let task = by_clients("linger", 2, folder.path()).build().unwrap();
-    let run = thread::spawn(move || run_in_time(options, &[task]).unwrap());
-    wait_until("a block is done", || folder.path().join("there").exists());
+    // As long as this block is at work the run is not over, and nobody is ended because it is.
+    let (ended, begun) = (folder.path().join("ended"), folder.path().join("begun"));
+    let begin = begun.clone();
+    let held = line("held", 1)
+        .process(move |_| {
+            fs::write(&begin, "").unwrap();
+            wait_until("the worker has ended in its own way", || ended.exists());
+        })
+        .build()
+        .unwrap();
+    let run = thread::spawn(move || run_in_time(options, &[task, held]).unwrap());
+    wait_until("a block is done", || folder.path().join("there").exists() && begun.exists());
     stop.stop();
-    wait_until("it has ended in its own way", || folder.path().join("ended").exists());
-    assert!(!run.join().unwrap().is_success());
+    let report = run.join().unwrap();
+    let held = report.tasks.iter().find(|task| task.name == "held").unwrap();
+    assert_eq!(held.counts.completed, 1, "{report}");
+    assert!(!report.is_success());
 }
 
 #[test]
