@@ -15,6 +15,9 @@ use crate::{Error, cargo, check, programs, python, readme, root, target, tidy};
 /// How a test says that it was left out.
 const LEFT_OUT: &str = "SKIPPED: ";
 
+/// Most tests that take long wait for processes.
+const THREADS_PER_CORE: usize = 4;
+
 /// The same cases each time; others by hand.
 const SEED: (&str, &str) = ("PROPTEST_RNG_SEED", "28");
 
@@ -116,8 +119,12 @@ fn run_compiling() -> Result<(), Error> {
 /// proptest gives it.
 fn test_all(tests: &mut Tests, cases: Option<&str>) -> Result<(), Error> {
     let all = ["test", "--workspace", "--all-features", "--no-fail-fast"];
+    let threads = THREADS_PER_CORE * thread::available_parallelism().map_or(1, usize::from);
     let mut run = |kind| {
         let mut test = cargo(&all);
+        if env::var_os("RUST_TEST_THREADS").is_none() {
+            test.env("RUST_TEST_THREADS", threads.to_string());
+        }
         test.arg(kind).envs(cases.map(|cases| ("PROPTEST_CASES", cases)));
         if env::var_os(SEED.0).is_none() {
             test.env(SEED.0, SEED.1);
