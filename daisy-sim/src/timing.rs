@@ -30,8 +30,7 @@ pub(crate) const FAREWELL_MS: u64 = 5_000;
 pub(crate) const TERM_GRACE_MS: u64 = 500;
 /// The most bytes that a server keeps for a line: `BACKLOG_LIMIT` of the driver.
 pub(crate) const BACKLOG_LIMIT: usize = 1 << 20;
-/// The exit code of a worker that lost its run: `EXIT_LOST` of the facade.
-pub(crate) const EXIT_LOST: i32 = 75;
+pub(crate) use daisy_run::EXIT_LOST;
 
 /// A sender whose bytes are not acknowledged for so long sends nothing new: what TCP makes of a way that is
 /// blocked in the other direction only.

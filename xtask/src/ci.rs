@@ -24,13 +24,14 @@ const SEED: (&str, &str) = ("PROPTEST_RNG_SEED", "28");
 const DENY: (&str, &str) = ("RUSTDOCFLAGS", "-D warnings");
 
 /// Crates that must not need the standard library, and their feature combinations.
-const FEATURES: [(&str, &[&str]); 9] = [
+const FEATURES: [(&str, &[&str]); 10] = [
     ("daisy-geometry", &["", "serde"]),
     ("daisy-block", &["", "serde"]),
     ("daisy-graph", &[""]),
     ("daisy-sched", &[""]),
     ("daisy-journal", &[""]),
     ("daisy-net", &["", "driver"]),
+    ("daisy-run", &[""]),
     ("daisy-array", &["", "blosc", "ome", "n5", "remote"]),
     ("daisy-graphdb", &["", "sqlite", "postgres", "mongodb", "testkit"]),
     // Its other features only turn on those of lower crates, which are checked there.

@@ -11,18 +11,20 @@ use crate::Error;
 const MAX_LINES: usize = 500;
 
 /// Crates from the lowest to the highest, and what each may depend on.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     ("daisy-geometry", &[]),
     ("daisy-block", &["daisy-geometry"]),
     ("daisy-graph", &["daisy-block", "daisy-geometry"]),
     ("daisy-sched", &["daisy-graph", "daisy-block", "daisy-geometry"]),
     ("daisy-journal", &["daisy-sched", "daisy-graph", "daisy-block", "daisy-geometry"]),
     ("daisy-net", &["daisy-sched", "daisy-block", "daisy-geometry"]),
+    ("daisy-run", &["daisy-net", "daisy-journal", "daisy-sched", "daisy-block"]),
     ("daisy-array", &["daisy-block", "daisy-geometry"]),
     ("daisy-graphdb", &["daisy-block", "daisy-geometry"]),
     (
         "daisy",
         &[
+            "daisy-run",
             "daisy-net",
             "daisy-journal",
             "daisy-sched",
@@ -48,6 +50,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
     (
         "daisy-sim",
         &[
+            "daisy-run",
             "daisy-net",
             "daisy-journal",
             "daisy-sched",
@@ -60,6 +63,11 @@ const ARROWS: [(&str, &[&str]); 11] = [
 
 /// Crates without the standard library.
 const PURE: [&str; 4] = ["daisy-geometry", "daisy-block", "daisy-graph", "daisy-sched"];
+
+/// Sources that decide and do nothing else, and what of the standard library gets in there by no way.
+const SANS_IO: [&str; 3] = ["daisy-journal/src/", "daisy-run/src/", "daisy-net/src/"];
+const WITH_IO: &str = "daisy-net/src/driver/";
+const IO: [&str; 7] = ["env", "fs", "net", "process", "sync", "thread", "time"];
 
 /// Checks the tree; all complaints at once.
 pub(crate) fn run(root: &Path) -> Result<(), Error> {
@@ -92,6 +100,10 @@ fn source(name: &str, text: &str) -> Vec<String> {
     if !text.starts_with("//!") && !text.starts_with("#!") {
         complaints.push(format!("{name} does not open with its story (//! ...)"));
     }
+    let is_pure = SANS_IO.iter().any(|folder| name.starts_with(folder));
+    if is_pure && !name.starts_with(WITH_IO) {
+        complaints.extend(io_in(text).map(|module| format!("{name} uses std::{module}")));
+    }
     for (number, line) in text.lines().enumerate() {
         let place = format!("{name}:{}", number + 1);
         // Written so that this file does not find itself.
@@ -107,6 +119,19 @@ fn source(name: &str, text: &str) -> Vec<String> {
         }
     }
     complaints
+}
+
+/// The modules of the standard library by which the world gets in.
+fn io_in(text: &str) -> impl Iterator<Item = &str> {
+    let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let paths = code.scan(false, |is_open, line| {
+        let path =
+            if *is_open { Some(line) } else { line.split_once("std::").map(|(_, path)| path) };
+        *is_open = path.is_some_and(|path| !path.contains([';', '(', ')']));
+        Some(path.unwrap_or_default())
+    });
+    let words = paths.flat_map(|path| path.split(|c: char| !c.is_alphanumeric() && c != '_'));
+    words.filter(|word| IO.contains(word))
 }
 
 /// What is wrong with the dependencies of one crate.
@@ -172,6 +197,14 @@ mod tests {
         let manifest = "[dependencies]\ndaisy-sched = { workspace = true }\nserde = \"1\"\n";
         let complaints = wall("daisy-graph", &["daisy-block"], manifest);
         assert_eq!(complaints.len(), 3, "{complaints:?}");
+    }
+
+    #[test]
+    fn clocks_and_files_are_found_where_everything_is_decided() {
+        let text = "//! std::fs\nuse std::{\n    collections::BTreeMap,\n    time::Instant,\n};\nlet time = 1;\n";
+        assert_eq!(io_in(text).collect::<Vec<_>>(), ["time"]);
+        assert_eq!(source("daisy-run/src/a.rs", text).len(), 1);
+        assert_eq!(source("daisy-net/src/driver/a.rs", text).len(), 0);
     }
 
     #[test]

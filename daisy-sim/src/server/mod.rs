@@ -12,17 +12,16 @@ mod observe;
 mod start;
 mod turn;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use daisy_block::{BlockKey, TaskId};
 use daisy_journal::{Journal, MemoryDisk};
 use daisy_net::switchboard::{LineKey, Switchboard};
-use daisy_sched::{CheckId, Ending, Finding, Moment, Stage, WorkerId};
+use daisy_sched::{CheckId, Finding, Moment, Stage, WorkerId};
 
-use self::host::{Child, Desk};
+use self::host::Desk;
 pub(crate) use self::{
-    start::security,
-    start::{NoStart, Start},
+    start::{HOST, NoStart, Start, security},
     turn::{CrashPoint, Turn},
 };
 use crate::{bug::Bug, timing};
@@ -34,8 +33,8 @@ pub(crate) enum Arrived {
     Opened(LineKey, usize, String, [u8; 32]),
     Bytes(LineKey, Vec<u8>),
     Closed(LineKey),
-    /// A child process was reaped.
-    Gone(WorkerId, Ending),
+    /// A child process was reaped, with its exit code if it was not killed.
+    Gone(WorkerId, Option<i32>),
     Checked(CheckId, Finding),
     /// The disk has made durable what it was asked to.
     Synced,
@@ -47,7 +46,7 @@ pub(crate) enum Effect {
     /// Start a worker process.
     Start(WorkerId, TaskId),
     /// End one: politely at first, or at once.
-    Kill { pid: usize, is_polite: bool },
+    Kill { process: WorkerId, is_polite: bool },
     /// Call a check function.
     Check(CheckId, BlockKey, Stage),
     /// Bytes for a connection.
@@ -126,11 +125,14 @@ impl Server {
     }
 
     /// A process was started for a worker.
-    pub(crate) fn add_child(&mut self, worker: WorkerId, pid: usize) {
-        self.desk.children.insert(
-            worker,
-            Child { pid, clients: BTreeSet::new(), had_clients: false, is_worker: false },
-        );
+    pub(crate) fn add_child(&mut self, worker: WorkerId, task: TaskId, pid: usize) {
+        self.desk.processes.started(worker, task, pid as u32);
+    }
+
+    /// The process that was started for a worker, if it has not ended.
+    pub(crate) fn pid_of(&self, process: WorkerId) -> Option<usize> {
+        let mut running = self.desk.processes.running();
+        running.find(|&(worker, _)| worker == process).map(|(_, pid)| pid as usize)
     }
 
     /// The journal's disk, to make it fail.

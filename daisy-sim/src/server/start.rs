@@ -1,5 +1,5 @@
-//! The start of a server: the journal is opened, and what it says is taken over. As `take_up` and
-//! `prepare` of the facade.
+//! The start of a server: the journal is opened, and what it says is taken over. As `prepare` of the
+//! facade.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,9 +12,9 @@ use daisy_net::{
     channel::Security,
     switchboard::{Secrets, Switchboard, SwitchboardConfig},
 };
+use daisy_run::{Processes, Started, end_leases, take_up};
 use daisy_sched::{
-    Adopted, Coordinator, CoordinatorConfig, LeaseId, Moment, Record, Request, Scheduler,
-    SchedulerBuilder, SchedulerOptions, Tuning,
+    Adopted, CoordinatorConfig, Moment, Request, Scheduler, SchedulerOptions, Tuning,
 };
 
 use super::{Desk, Phase, Server};
@@ -26,6 +26,8 @@ use crate::{
     timing::{CHECK_TIMEOUT_MS, HEARTBEAT_MS, RECONNECT_MS, SILENCE_MS},
 };
 
+/// The machine of the server and of its children.
+pub(crate) const HOST: &str = "host";
 /// The key of all connections and secrets: the same in all lives.
 const KEY: [u8; 32] = [9; 32];
 /// Journals that are compacted all the time grow to so many bytes at first.
@@ -104,32 +106,28 @@ impl Server {
         let origin = Origin { version, arrays: BTreeMap::new() };
         let origins = vec![origin; plan.tasks.len()];
         let opened = Journal::open_with(disk, &plan.graph, &origins, journal_options(options));
-        let (mut journal, resumed) = opened.map_err(|error| error.to_string())?;
+        let (mut journal, mut resumed) = opened.map_err(|error| error.to_string())?;
         if let Some(damaged) = &resumed.damaged {
             return Err(format!("the journal is damaged: {damaged:?}").into());
         }
-        let (scheduler, adopted, strange) = take_up(earlier, &resumed, options.bug)?;
-        if !strange.is_empty() && !has_waited {
+        match options.bug {
+            Some(Bug::ForgetLeases) => resumed.open.clear(),
+            Some(Bug::TrustOldCode) => {
+                resumed.open.iter_mut().for_each(|open| open.is_outdated = false);
+            }
+            _ => {}
+        }
+        // What a check found done is looked at again, so that what waits for it is not ready.
+        let taken_up = take_up(&mut journal, earlier, resumed.clone(), false, |_, _| ())
+            .map_err(|error| error.to_string())?;
+        let config = config(options, plan, resumed.epoch);
+        let started = taken_up.start(config, false).map_err(|error| error.to_string())?;
+        if started.num_strange() > 0 && !has_waited {
             return Err(NoStart::Wait(journal.into_disk()));
         }
-        for (lease, key) in strange {
-            journal.append(&Record::PutBack { lease, key }).map_err(|error| error.to_string())?;
-        }
-        journal.commit().map_err(|error| error.to_string())?;
+        let Started { coordinator, adopted, strange, .. } = started;
+        end_leases(&mut journal, &strange).map_err(|error| error.to_string())?;
         checks.resume(&resumed, &adopted, lost_power);
-        let (silence_ms, heartbeat_ms) = silence(options);
-        let config = CoordinatorConfig {
-            epoch: if options.bug == Some(Bug::SameEpoch) { 0 } else { resumed.epoch },
-            tasks: plan.tasks.iter().map(|task| task.config.clone()).collect(),
-            resources: BTreeMap::from([(RESOURCE.to_owned(), plan.units)]),
-            silence_ms,
-            heartbeat_ms,
-            adopted,
-            reconnect_ms: RECONNECT_MS,
-            check_timeout_ms: CHECK_TIMEOUT_MS,
-            ..CoordinatorConfig::default()
-        };
-        let coordinator = Coordinator::new(scheduler, config).map_err(|error| error.to_string())?;
         let board = Switchboard::new(SwitchboardConfig {
             security: security(options),
             secrets: Secrets::new(KEY),
@@ -138,13 +136,13 @@ impl Server {
             reconnect_ms: RECONNECT_MS,
         });
         let synced_len = journal.disk().synced_len();
-        let (children, joined) = (BTreeMap::new(), Vec::new());
+        let (processes, joined) = (Processes::new(HOST.to_owned()), Vec::new());
         let bug = options.bug;
         Ok(Self {
             seen: Moment::ZERO,
             started: now,
             board,
-            desk: Desk { plan: Rc::clone(plan), coordinator, children, joined, bug },
+            desk: Desk { plan: Rc::clone(plan), coordinator, processes, joined, bug },
             journal,
             inbox: Vec::new(),
             lines: BTreeMap::new(),
@@ -162,15 +160,19 @@ impl Server {
     }
 }
 
-/// A lease that cannot be adopted, and its block.
-type Strange = (LeaseId, BlockKey);
-
-/// After which silence a worker is given up: the sum of both, of which the coordinator makes no other use.
-fn silence(options: &Options) -> (u64, u64) {
-    if options.bug == Some(Bug::ShortSilence) {
-        return (HEARTBEAT_MS, HEARTBEAT_MS);
+fn config(options: &Options, plan: &Plan, epoch: u32) -> CoordinatorConfig {
+    let is_short = options.bug == Some(Bug::ShortSilence);
+    CoordinatorConfig {
+        epoch: if options.bug == Some(Bug::SameEpoch) { 0 } else { epoch },
+        tasks: plan.tasks.iter().map(|task| task.config.clone()).collect(),
+        resources: BTreeMap::from([(RESOURCE.to_owned(), plan.units)]),
+        // A worker is given up after this and a heartbeat; the coordinator makes no other use of it.
+        silence_ms: if is_short { HEARTBEAT_MS } else { SILENCE_MS },
+        heartbeat_ms: HEARTBEAT_MS,
+        reconnect_ms: RECONNECT_MS,
+        check_timeout_ms: CHECK_TIMEOUT_MS,
+        ..CoordinatorConfig::default()
     }
-    (SILENCE_MS, HEARTBEAT_MS)
 }
 
 /// Why a server does not start.
@@ -186,37 +188,6 @@ impl From<String> for NoStart {
     fn from(error: String) -> Self {
         Self::Broken(error)
     }
-}
-
-/// Takes over what is done; the leases that may still be at work.
-fn take_up(
-    mut earlier: SchedulerBuilder,
-    resumed: &Resumed,
-    bug: Option<Bug>,
-) -> Result<(Scheduler, Vec<Adopted>, Vec<Strange>), String> {
-    for (task, known) in (0..).map(TaskId::new).zip(&resumed.tasks) {
-        for cells in known.done.stretches() {
-            earlier.take_over(task, cells).map_err(|error| error.to_string())?;
-        }
-    }
-    for &(key, attempts) in &resumed.attempts {
-        earlier.note_attempts(key, attempts).map_err(|error| error.to_string())?;
-    }
-    let (mut adopted, mut strange) = (Vec::new(), Vec::new());
-    let mut taken_up = earlier.take_up();
-    if bug == Some(Bug::ForgetLeases) {
-        return Ok((taken_up.build(), adopted, strange));
-    }
-    for open in &resumed.open {
-        let (lease, worker, key) = (open.lease, open.worker, open.key);
-        let is_outdated = open.is_outdated && bug != Some(Bug::TrustOldCode);
-        // A block that a check found done is looked at again, so that what waits for it is not ready.
-        match taken_up.acquire_block(key) {
-            Ok(()) => adopted.push(Adopted { lease, worker, key, is_outdated }),
-            Err(_) => strange.push((lease, key)),
-        }
-    }
-    Ok((taken_up.build(), adopted, strange))
 }
 
 impl Checks {

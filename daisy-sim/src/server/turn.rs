@@ -2,11 +2,12 @@
 
 use daisy_block::TaskId;
 use daisy_journal::JournalError;
+use daisy_run::{Ended, Stop};
 use daisy_sched::{
     Cause, Ending, Input, KillReason, Moment, Outcome, Output, Reason, Record, Settlement, WorkerId,
 };
 
-use super::{Arrived, Effect, Phase, Server, Syncing};
+use super::{Arrived, Desk, Effect, Phase, Server, Syncing};
 use crate::{
     bug::Bug,
     check::{Checks, Promise},
@@ -104,17 +105,17 @@ impl Server {
                     turn.effects.push(Effect::Close(conn, true));
                 }
             }
-            Arrived::Gone(process, ending) => {
-                let child = self.desk.children.remove(&process);
-                let is_launcher = child.is_none_or(|child| !child.had_clients);
-                if is_launcher && self.has_bug(Bug::LauncherIsWorker) {
+            Arrived::Gone(process, exit_code) => {
+                let Desk { processes, coordinator, .. } = &mut self.desk;
+                let Some(Ended { end, .. }) = processes.ended(process, exit_code) else { return };
+                let concerns = end.concerns(process, coordinator);
+                let ending = end.ending(Cause::default);
+                // A worker that was given up is not known any more.
+                if concerns {
+                    let _is_known =
+                        coordinator.handle(now, Input::ProcessEnded { process, ending });
+                } else if self.has_bug(Bug::LauncherIsWorker) {
                     let ended = Input::Ended { worker: process, ending };
-                    let _is_known = self.desk.coordinator.handle(now, ended);
-                }
-                // A launcher's end is none of a worker that has joined from elsewhere.
-                if !is_launcher || self.desk.coordinator.is_starting(process) {
-                    // A worker that was given up is not known any more.
-                    let ended = Input::ProcessEnded { process, ending };
                     let _is_known = self.desk.coordinator.handle(now, ended);
                 }
             }
@@ -173,9 +174,10 @@ impl Server {
         }
         turn.checks.killed.insert(worker);
         self.board.kill(worker, reason);
-        let Some((process, child)) = self.desk.home_of(worker) else { return };
-        let is_polite = reason == KillReason::Drained || !child.had_clients;
-        turn.effects.push(Effect::Kill { pid: child.pid, is_polite });
+        let Some(Stop { process, is_polite }) = self.desk.processes.to_stop(worker, reason) else {
+            return;
+        };
+        turn.effects.push(Effect::Kill { process, is_polite });
         if self.has_bug(Bug::ReapTooEarly) {
             let ending = Ending::Died(Cause::default());
             self.tell(now, Input::ProcessEnded { process, ending });
@@ -311,7 +313,7 @@ impl Server {
             }
             Phase::Farewell { deadline, is_killing } => {
                 let has_fault = self.fault.is_some();
-                let is_over = self.desk.children.is_empty()
+                let is_over = self.desk.processes.is_empty()
                     && (self.board.num_workers() == 0 || is_killing || has_fault);
                 if is_over || (is_killing && now > deadline.after_ms(timing::FAREWELL_MS)) {
                     self.phase = Phase::Over;
@@ -324,8 +326,9 @@ impl Server {
                     let _is_short = self.journal.compact();
                 } else if (now >= deadline || has_fault) && !is_killing {
                     self.phase = Phase::Farewell { deadline, is_killing: true };
-                    let pids = self.desk.children.values().map(|child| child.pid);
-                    turn.effects.extend(pids.map(|pid| Effect::Kill { pid, is_polite: true }));
+                    let running = self.desk.processes.running();
+                    let kill = |(process, _)| Effect::Kill { process, is_polite: true };
+                    turn.effects.extend(running.map(kill));
                 }
             }
             Phase::Running | Phase::Over => {}

@@ -1,6 +1,6 @@
 //! The server's side of the world: its turns, what they lead to, and its deaths.
 
-use daisy_sched::{CheckId, Ending, Finding, Stage, WorkerId};
+use daisy_sched::{CheckId, Finding, Stage, WorkerId};
 
 use super::{Event, World};
 use crate::{
@@ -137,10 +137,14 @@ impl World {
             Effect::Start(worker, task) => {
                 let pid = self.spawn(task.index(), Some(worker));
                 if let Some(server) = &mut self.server {
-                    server.add_child(worker, pid);
+                    server.add_child(worker, task, pid);
                 }
             }
-            Effect::Kill { pid, is_polite } => {
+            Effect::Kill { process, is_polite } => {
+                let Some(pid) = self.server.as_ref().and_then(|server| server.pid_of(process))
+                else {
+                    return;
+                };
                 let wait = if self.dice.one_in(10) {
                     self.dice.below(1_500_000)
                 } else {
@@ -203,15 +207,8 @@ impl World {
 
     /// The server learns that a child has ended.
     pub(super) fn reap(&mut self, life: u32, worker: WorkerId, death: Death) {
-        let Some(server) = self.server.as_ref().filter(|_| life == self.life) else { return };
-        let Some(child) = server.desk.children.get(&worker) else { return };
-        let has_left = child.clients.is_empty() || death == Death::Exit(timing::EXIT_LOST);
-        let ending = match death {
-            _ if child.had_clients && has_left => Ending::Left,
-            Death::Exit(0) if !child.had_clients => Ending::HandedOn,
-            _ => Ending::Died(daisy_sched::Cause::default()),
-        };
-        self.tell_server(life, Arrived::Gone(worker, ending));
+        let exit_code = if let Death::Exit(code) = death { Some(code) } else { None };
+        self.tell_server(life, Arrived::Gone(worker, exit_code));
     }
 
     /// The server is stopped for a while.

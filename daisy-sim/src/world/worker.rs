@@ -14,7 +14,7 @@ use crate::{
     options::Kind,
     plan::Nature,
     process::{Ended, Fate, Job, Life, Process},
-    server::security,
+    server::{HOST, security},
     timing::{self, GOODBYE_MS, TICK_US},
 };
 
@@ -51,7 +51,7 @@ impl World {
             security: security(&self.options),
             heartbeat_ms: Process::promised_ms(),
             pid: pid as u32,
-            host: "host".to_owned(),
+            host: HOST.to_owned(),
         };
         let mut process = Process::new(self.now, task, config);
         process.parent = worker.filter(|_| is_child).map(|worker| (self.life, worker));

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use daisy_block::{BlockKey, TaskId};
+use daisy_block::BlockKey;
 use daisy_geometry::Roi;
 use daisy_graph::TaskGraph;
 #[cfg(feature = "graphs")]
@@ -17,8 +17,9 @@ use daisy_journal::TaskBlocks;
 pub use daisy_journal::{
     Contents, Forgotten, ForgottenTask, JournalError, Made, Tail, TaskContents,
 };
-use daisy_journal::{Damage, ForgetOptions, Journal, JournalOptions, OpenLease, Origin, Resumed};
-use daisy_sched::{Adopted, Output, Record, Scheduler, SchedulerBuilder, WorkerId};
+use daisy_journal::{Damage, ForgetOptions, Journal, JournalOptions, Origin};
+use daisy_run::{INSIDE, TakenUp, end_leases, take_up};
+use daisy_sched::{Adopted, Output, Record, SchedulerBuilder};
 
 pub(crate) use self::file::{
     leads_to, new_beside, no_regular_file, open_regular, resolved, sync_folder,
@@ -30,8 +31,6 @@ use self::{
 };
 use crate::{Error, Notice, run::RunFile};
 
-/// The worker of leases at threads of the server: they end with it.
-const INSIDE: WorkerId = WorkerId(u64::MAX);
 /// A journal larger than this, and than twice what it would be compacted, is compacted: it is read again
 /// in some 10 ms.
 pub(crate) const COMPACT_ABOVE_BYTES: u64 = 1 << 20;
@@ -93,25 +92,6 @@ pub(crate) struct RunJournal {
     run_file: RunFile,
 }
 
-/// What a run has to know about its earlier starts.
-pub(crate) struct TakenUp {
-    /// The scheduler that knows of them.
-    pub(crate) scheduler: Scheduler,
-    pub(crate) epoch: u32,
-    pub(crate) adopted: Vec<Adopted>,
-    /// Leases that workers of earlier starts may still have, of blocks that this run cannot adopt: they
-    /// wait for others now.
-    pub(crate) strange: Vec<Adopted>,
-    /// As many more, of tasks that are not in this run.
-    pub(crate) num_foreign: u64,
-    /// Blocks that failed for good earlier and are left alone.
-    pub(crate) failed: Vec<BlockKey>,
-    /// By task: what other versions of its code finished.
-    pub(crate) earlier: Vec<Vec<Made>>,
-    /// What there is to say.
-    pub(crate) notices: Vec<Notice>,
-}
-
 impl RunJournal {
     /// Opens a journal, and makes a scheduler that knows what was done before; `look_again` takes over what
     /// left no record, of all that these blocks wait for.
@@ -120,7 +100,7 @@ impl RunJournal {
         earlier: SchedulerBuilder,
         keeping: &Keeping,
         look_again: impl FnOnce(&mut SchedulerBuilder, &[BlockKey]),
-    ) -> Result<(Self, TakenUp), Error> {
+    ) -> Result<(Self, TakenUp, Option<Notice>), Error> {
         let JournalFiles { disk, run_file } = files;
         let path = disk.path().to_path_buf();
         let wrong = |error: JournalError<_>| journal_error(&path, error);
@@ -138,16 +118,15 @@ impl RunJournal {
             journal: path.clone(),
             offset: damaged.offset,
         });
-        let mut taken_up = take_up(&mut journal, earlier, resumed, keeping.keep_failed, look_again)
+        let taken_up = take_up(&mut journal, earlier, resumed, keeping.keep_failed, look_again)
             .map_err(wrong)?;
-        taken_up.notices.extend(damaged);
         journal.commit().map_err(wrong)?;
         let syncer = Syncer::start().map_err(Error::Thread)?;
         let (last_sync, is_dirty) = (Instant::now(), false);
         let (durability, shortening) = (keeping.durability, Shortening::default());
         let own =
             Self { syncer, journal, path, durability, last_sync, is_dirty, shortening, run_file };
-        Ok((own, taken_up))
+        Ok((own, taken_up, damaged))
     }
 
     /// Writes down what must be remembered of an output. `is_inside` says that a block is lent to a
@@ -207,13 +186,7 @@ impl RunJournal {
 
     /// These leases of earlier starts are over: their workers must have ended.
     pub(crate) fn end_leases(&mut self, leases: &[Adopted]) -> Result<(), Error> {
-        let path = &self.path;
-        let wrong = |error: JournalError<_>| journal_error(path, error);
-        for &Adopted { lease, key, .. } in leases {
-            self.journal.append(&Record::PutBack { lease, key }).map_err(wrong)?;
-        }
-        self.journal.end_foreign_leases().map_err(wrong)?;
-        self.journal.commit().map_err(wrong)
+        end_leases(&mut self.journal, leases).map_err(|error| journal_error(&self.path, error))
     }
 
     /// Whether grants of an earlier start may have been lost with the machine's power.
@@ -246,56 +219,6 @@ impl RunJournal {
         let _is_short = journal.compact();
         if is_whole && journal.disk().is_in_place() { run_file.end() } else { Ok(()) }
     }
-}
-
-/// Takes over what is done, and finds out which leases may still be at work.
-fn take_up(
-    journal: &mut Journal<FileDisk>,
-    mut earlier: SchedulerBuilder,
-    resumed: Resumed,
-    keep_failed: bool,
-    look_again: impl FnOnce(&mut SchedulerBuilder, &[BlockKey]),
-) -> Result<TakenUp, JournalError<std::io::Error>> {
-    // The tasks of `resumed` are the scheduler's; blocks that are not requested now are left out.
-    for (task, known) in (0..).map(TaskId::new).zip(&resumed.tasks) {
-        for cells in known.done.stretches() {
-            let _taken = earlier.take_over(task, cells);
-        }
-    }
-    for &(key, attempts) in &resumed.attempts {
-        let _is_noted = earlier.note_attempts(key, attempts);
-    }
-    let is_outside = |open: &&OpenLease| open.worker != INSIDE;
-    let out: Vec<BlockKey> = resumed.open.iter().filter(is_outside).map(|open| open.key).collect();
-    look_again(&mut earlier, &out);
-    let mut lent = earlier.take_up();
-    let (mut adopted, mut strange) = (Vec::new(), Vec::new());
-    for open in resumed.open {
-        let OpenLease { lease, worker, key, is_outdated } = open;
-        if worker == INSIDE {
-            journal.append(&Record::PutBack { lease, key })?;
-        } else if lent.acquire_block(key).is_ok() {
-            adopted.push(Adopted { lease, worker, key, is_outdated });
-        } else {
-            strange.push(Adopted { lease, worker, key, is_outdated });
-        }
-    }
-    let mut failed = Vec::new();
-    if keep_failed {
-        for (task, known) in (0..).map(TaskId::new).zip(&resumed.tasks) {
-            let keys = known.failed.stretches().flatten().map(|cell| BlockKey::new(task, cell));
-            // A block that waits for another one now has not failed in this run.
-            let acquired = keys.filter(|&key| lent.acquire_block(key).is_ok());
-            failed.extend(acquired);
-        }
-    }
-    let mut scheduler = lent.build();
-    for &key in &failed {
-        let _is_failed = scheduler.fail_for_good(key);
-    }
-    let (num_foreign, epoch, notices) = (resumed.foreign_open, resumed.epoch, Vec::new());
-    let earlier = resumed.tasks.into_iter().map(|task| task.earlier).collect();
-    Ok(TakenUp { scheduler, epoch, adopted, strange, num_foreign, failed, earlier, notices })
 }
 
 /// Makes blocks of a finished or interrupted run undone: those of `task` that write into `roi` (all of

@@ -26,9 +26,8 @@ use crate::{
     task::ProcessFn,
 };
 
-/// The exit code of a worker that ended because its run is lost to it, or it was told or asked to: nobody's
-/// fault, whether its goodbye arrived or not.
-pub const EXIT_LOST: i32 = 75;
+#[doc(inline)]
+pub use daisy_run::EXIT_LOST;
 
 /// In a worker process: works for one of these tasks until there is nothing more to do, and **ends the
 /// process**. Anywhere else, also in a program that a block's function has started: returns at once.

@@ -101,8 +101,7 @@ fn worker_entry() {
 /// Starts something in the group of this process that needs some time to end, as `srun` does.
 #[expect(clippy::zombie_processes, reason = "its end is looked at by what it leaves")]
 fn start_other(folder: &Path) {
-    let script =
-        "trap 'sleep 0.1; echo > ended; exit' TERM; echo > there; while :; do sleep 0.01; done";
+    let script = "trap 'echo > ended; exit' TERM; echo > there; sleep 600 & wait";
     Command::new("sh").args(["-c", script]).current_dir(folder).spawn().unwrap();
     wait_until("what the block has started", || folder.join("there").exists());
 }

@@ -11,11 +11,10 @@
 //!     '---------------------------- ends by itself -----------------------'    (others asked, killed after the grace)
 //! ```
 //!
-//! A process *is* a worker if a client in it has joined under its number. Others are launchers (`srun`, `ssh`), whose
-//! workers are elsewhere: those get the grace always, so that they can end what they launched.
+//! Which workers are in them, and what the end of one means, [`Processes`] knows.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fs::{self, File, OpenOptions},
     io::{self, Read, Seek, SeekFrom},
     os::unix::process::{CommandExt, ExitStatusExt},
@@ -26,7 +25,7 @@ use std::{
 };
 
 use daisy_block::TaskId;
-use daisy_net::wire::Hello;
+use daisy_run::{Ended, ProcessEnd, Processes};
 use daisy_sched::{KillReason, WorkerId};
 use nix::{
     sys::signal::{Signal, kill, killpg},
@@ -34,12 +33,7 @@ use nix::{
 };
 
 use super::{group, output::Heard};
-use crate::{
-    Context, Task,
-    run::plain::plain,
-    task::WorkerCommand,
-    workers::worker::{EXIT_LOST, host_name},
-};
+use crate::{Context, Task, run::plain::plain, task::WorkerCommand, workers::worker::host_name};
 
 /// After SIGTERM a worker has so long to end.
 const TERM_GRACE: Duration = Duration::from_millis(500);
@@ -53,24 +47,17 @@ const NAME_BYTES: usize = 100;
 pub(in crate::run) struct Children {
     context: Context,
     logs: PathBuf,
+    pub(super) processes: Processes,
     running: BTreeMap<WorkerId, Running>,
     /// Who reads what they write, if anybody does.
     ear: Option<Sender<Heard>>,
     /// No process is to be killed before.
     next_kill: Option<Instant>,
-    /// The name of this machine.
-    host: String,
 }
 
 struct Running {
     child: Child,
-    task: TaskId,
     log: PathBuf,
-    /// The workers that joined from within it and have not left, and whether any did.
-    clients: BTreeSet<WorkerId>,
-    had_clients: bool,
-    /// The worker as which it was started joined from within it.
-    is_worker: bool,
     /// What is left of it then is killed.
     kill_at: Option<Instant>,
     /// The leader has ended; others of its group have not.
@@ -81,28 +68,15 @@ struct Running {
 pub(in crate::run) struct Gone {
     pub(in crate::run) worker: WorkerId,
     pub(in crate::run) task: TaskId,
-    pub(in crate::run) end: GoneAs,
-    /// How it ended and what it said last.
+    pub(in crate::run) end: ProcessEnd,
+    /// How it ended and what it said last, if that is of interest.
     pub(in crate::run) text: String,
-}
-
-/// What the end of a process means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::run) enum GoneAs {
-    /// Its workers had said goodbye, or lost their run.
-    Left,
-    /// Some of its workers had not.
-    Died,
-    /// No worker joined from within it, and it says that all is well.
-    Launched,
-    /// No worker joined from within it.
-    Failed,
 }
 
 impl Children {
     pub(super) fn new(context: Context, logs: PathBuf) -> Self {
-        let (running, host) = (BTreeMap::new(), host_name());
-        Self { context, logs, running, ear: None, next_kill: None, host }
+        let (processes, running) = (Processes::new(host_name()), BTreeMap::new());
+        Self { context, logs, processes, running, ear: None, next_kill: None }
     }
 
     pub(super) const fn context(&self) -> &Context {
@@ -160,11 +134,8 @@ impl Children {
             .process_group(0)
             .spawn()?;
         self.tell(|| Heard::Started { worker, task: id, log: log.clone(), from });
-        let (clients, had_clients, is_worker) = (BTreeSet::new(), false, false);
-        let (kill_at, has_ended) = (None, false);
-        let running =
-            Running { child, task: id, log, clients, had_clients, is_worker, kill_at, has_ended };
-        self.running.insert(worker, running);
+        self.processes.started(worker, id, child.id());
+        self.running.insert(worker, Running { child, log, kill_at: None, has_ended: false });
         Ok(())
     }
 
@@ -175,66 +146,21 @@ impl Children {
         }
     }
 
-    /// The process that a hello comes from, if it is one of these.
-    pub(super) fn process_of(&self, hello: &Hello) -> Option<WorkerId> {
-        let process = self.home_of(WorkerId(hello.worker?)).or(hello.worker.map(WorkerId))?;
-        let running = self.running.get(&process)?;
-        (running.child.id() == hello.pid && self.host == hello.host).then_some(process)
-    }
-
-    /// The process that a worker joined from, if it is one of these.
-    fn home_of(&self, worker: WorkerId) -> Option<WorkerId> {
-        let is_in = |running: &Running| running.clients.contains(&worker);
-        if self.running.get(&worker).is_some_and(is_in) {
-            return Some(worker);
-        }
-        let mut all = self.running.iter();
-        all.find(|(_, running)| is_in(running)).map(|(&process, _)| process)
-    }
-
-    /// Whether a worker is in one of these processes.
-    pub(super) fn has(&self, worker: WorkerId) -> bool {
-        self.home_of(worker).is_some()
-    }
-
     pub(super) fn is_empty(&self) -> bool {
         self.running.is_empty()
     }
 
-    /// A worker has joined from within a process.
-    pub(super) fn note_joined(&mut self, process: WorkerId, worker: WorkerId) {
-        if let Some(running) = self.running.get_mut(&process) {
-            running.clients.insert(worker);
-            running.had_clients = true;
-            running.is_worker |= process == worker;
-        }
-    }
-
-    /// A worker has said goodbye; the end of its process is no death of it. False if its process is not here, or is
-    /// not its own alone.
-    pub(super) fn note_left(&mut self, worker: WorkerId) -> bool {
-        let Some(process) = self.home_of(worker) else { return false };
-        if let Some(running) = self.running.get_mut(&process) {
-            running.clients.remove(&worker);
-        }
-        process == worker
-    }
-
-    /// Ends the process of a worker: politely if the run is drained or it only launches others, else at once.
+    /// Ends the process of a worker, if there is one.
     pub(super) fn kill(&mut self, worker: WorkerId, reason: KillReason) {
-        // It may have said goodbye, or be elsewhere with a launcher here; but not with others in its process.
-        let is_own = |running: &Running| running.is_worker || !running.had_clients;
-        let is_here = || self.running.get(&worker).is_some_and(is_own);
-        let process = self.home_of(worker).or_else(|| is_here().then_some(worker));
-        if let Some(process) = process {
-            self.end(process, reason == KillReason::Drained);
+        if let Some(stop) = self.processes.to_stop(worker, reason) {
+            self.end(stop.process, stop.is_polite);
         }
     }
 
     fn end(&mut self, process: WorkerId, is_polite: bool) {
         let Some(running) = self.running.get_mut(&process) else { return };
         running.signal(Signal::SIGTERM);
-        if !is_polite && running.had_clients {
+        if !is_polite {
             running.kill_leader();
         }
         let at = *running.kill_at.get_or_insert_with(|| Instant::now() + TERM_GRACE);
@@ -275,7 +201,7 @@ impl Children {
     /// Takes away the processes that have ended, and what they started with them: nothing else knows of that.
     pub(in crate::run) fn reap(&mut self) -> Vec<Gone> {
         let mut gone = Vec::new();
-        let mut next_kill = self.next_kill;
+        let (mut next_kill, processes) = (self.next_kill, &mut self.processes);
         self.running.retain(|&worker, running| {
             let is_there =
                 if running.has_ended { Some(true) } else { group::ended(&mut running.child) };
@@ -293,7 +219,8 @@ impl Children {
                 running.signal(Signal::SIGKILL);
             }
             let status = running.child.try_wait().ok().flatten();
-            gone.push(running.gone(worker, status));
+            let ended = processes.ended(worker, status.and_then(|status| status.code()));
+            gone.extend(ended.map(|ended| running.gone(worker, status, ended)));
             false
         });
         self.next_kill = next_kill;
@@ -317,20 +244,13 @@ impl Running {
         }
     }
 
-    fn gone(&self, worker: WorkerId, status: Option<ExitStatus>) -> Gone {
-        let code = status.and_then(|status| status.code());
-        let has_left = self.clients.is_empty() || code == Some(EXIT_LOST);
-        let end = match (self.had_clients, code) {
-            (true, _) if has_left => GoneAs::Left,
-            (true, _) => GoneAs::Died,
-            (false, Some(0)) => GoneAs::Launched,
-            (false, _) => GoneAs::Failed,
-        };
+    fn gone(&self, worker: WorkerId, status: Option<ExitStatus>, ended: Ended) -> Gone {
+        let Ended { task, end } = ended;
         let text = match end {
-            GoneAs::Left | GoneAs::Launched => String::new(),
-            GoneAs::Died | GoneAs::Failed => obituary(worker, status, &self.log),
+            ProcessEnd::Left | ProcessEnd::Launched => String::new(),
+            ProcessEnd::Died | ProcessEnd::Failed => obituary(worker, status, &self.log),
         };
-        Gone { worker, task: self.task, end, text }
+        Gone { worker, task, end, text }
     }
 }
 

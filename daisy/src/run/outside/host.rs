@@ -50,7 +50,7 @@ impl Host for Desk<'_> {
     }
 
     fn process_of(&self, hello: &Hello) -> Option<WorkerId> {
-        self.children.process_of(hello)
+        self.children.processes.process_of(hello)
     }
 
     #[inline]
@@ -88,7 +88,7 @@ impl Host for Desk<'_> {
 
     fn joined(&mut self, worker: WorkerId, process: Option<WorkerId>, _: &Hello) {
         if let Some(process) = process {
-            self.children.note_joined(process, worker);
+            self.children.processes.joined(process, worker);
         }
         self.machine.note_joined(worker);
     }
@@ -101,7 +101,7 @@ impl Host for Desk<'_> {
 
     fn left(&mut self, now: Moment, worker: WorkerId) {
         // Whoever stands for a process counts as one of its task's workers until that has ended.
-        let input = if self.children.note_left(worker) {
+        let input = if self.children.processes.left(worker) {
             Input::Left { worker }
         } else {
             Input::Ended { worker, ending: Ending::Left }

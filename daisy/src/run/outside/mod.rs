@@ -81,7 +81,7 @@ impl Outside {
 
     pub(super) fn kill(&mut self, worker: WorkerId, reason: KillReason) {
         // A child that is asked to go has some time to finish its block; what it is told on the line ends it.
-        if reason != KillReason::Drained || !self.children.has(worker) {
+        if reason != KillReason::Drained || !self.children.processes.has(worker) {
             self.board.kill(worker, reason);
         }
         self.children.kill(worker, reason);

@@ -14,10 +14,10 @@ use daisy_net::{
     driver::{LineEvent, LineId, Lines, READ_LIMIT, ReadState, SendState},
     switchboard::{CloseReason, LineKey, Switchboard},
 };
-use daisy_sched::{Ending, Input};
+use daisy_sched::Input;
 use signal_hook::{consts::SIGCHLD, iterator::Signals};
 
-use super::{Desk, Outside, children::GoneAs, expected::Expected, output, server::refused};
+use super::{Desk, Outside, expected::Expected, output, server::refused};
 use crate::{
     BlockError, Error, Notice,
     run::{
@@ -217,19 +217,13 @@ impl Network {
         outside.children.look_after(Instant::now());
         for gone in outside.children.reap() {
             let (now, process) = (machine.now(), gone.worker);
-            // A launcher's end is none of a worker that has joined from elsewhere.
-            let is_launcher = matches!(gone.end, GoneAs::Launched | GoneAs::Failed);
-            if is_launcher && !machine.coordinator.is_starting(process) {
+            if !gone.end.concerns(process, &machine.coordinator) {
                 continue;
             }
-            let ending = match gone.end {
-                GoneAs::Left => Ending::Left,
-                GoneAs::Launched => Ending::HandedOn,
-                GoneAs::Died | GoneAs::Failed => {
-                    machine.ledger.note_worker_error(gone.task, gone.text.clone());
-                    Ending::Died(machine.keep(BlockError::WorkerDied(gone.text)))
-                }
-            };
+            let ending = gone.end.ending(|| {
+                machine.ledger.note_worker_error(gone.task, gone.text.clone());
+                machine.keep(BlockError::WorkerDied(gone.text))
+            });
             // A worker that was given up is not known any more.
             let _is_known = machine.take_in(now, Input::ProcessEnded { process, ending });
         }

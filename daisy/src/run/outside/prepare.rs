@@ -1,15 +1,16 @@
 //! What happens before a run's first block: its journal is opened and what it says is taken over.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, mem, sync::Arc, time::Duration};
 
 use daisy_block::{BlockKey, TaskId};
 use daisy_journal::{Made, Origin};
-use daisy_sched::{Adopted, Adoption, Coordinator, CoordinatorConfig, Scheduler, SchedulerBuilder};
+use daisy_run::Started;
+use daisy_sched::{Adopted, Coordinator, CoordinatorConfig, SchedulerBuilder};
 
 use super::recheck;
 use crate::{
     EarlierVersion, Error, Notice, RunOptions, Task,
-    journal::{COMPACT_ABOVE_BYTES, JournalFiles, Keeping, RunJournal, TakenUp},
+    journal::{COMPACT_ABOVE_BYTES, JournalFiles, Keeping, RunJournal},
     run::{
         Hooks, Pipeline,
         history::History,
@@ -56,29 +57,27 @@ pub(in crate::run) fn prepare(
         let _taken = take_over_done(&done, earlier, &out.iter().copied().collect());
         recheck::take_over_found(pipeline, earlier, out, (limit, &stopper));
     };
-    let (journal, taken_up) = RunJournal::open(files, earlier, &keeping, look_again)?;
-    let TakenUp { mut scheduler, adopted, mut strange, failed, earlier, mut notices, .. } =
-        taken_up;
+    let (journal, mut taken_up, damaged) = RunJournal::open(files, earlier, &keeping, look_again)?;
     config.epoch = taken_up.epoch;
+    let (failed, earlier) = (mem::take(&mut taken_up.failed), mem::take(&mut taken_up.earlier));
     // Those that had the time to come back and could not find this run have ended.
-    let misfits = if has_waited { adopted } else { admit(adopted, &scheduler, &mut config)? };
-    misfits.iter().try_for_each(|one| scheduler.put_back(one.key))?;
-    strange.extend(misfits);
-    let histories = histories(pipeline, &earlier, &config.adopted);
-    notices.extend(histories.iter().flat_map(History::notices));
-    let num_strange = strange.len() as u64 + taken_up.num_foreign;
-    let lacks_grants = journal.may_lack_grants() && has_open_blocks(&scheduler);
-    let wait = Duration::from_millis(if has_waited { 0 } else { config.reconnect_ms });
+    let started = taken_up.start(config, has_waited)?;
+    let histories = histories(pipeline, &earlier, &started.adopted);
+    let told = histories.iter().flat_map(History::notices);
+    let mut notices: Vec<Notice> = damaged.into_iter().chain(told).collect();
+    let num_strange = started.num_strange();
+    let lacks_grants = journal.may_lack_grants() && started.has_open_blocks();
+    let wait = Duration::from_millis(if has_waited { 0 } else { outside.away_ms() });
     if num_strange > 0 && !has_waited {
         notices.push(Notice::WaitsForBlocks { blocks: num_strange, wait });
     }
     if lacks_grants && !has_waited {
         notices.push(Notice::WaitsAfterRestart { wait });
     }
-    let awaited = (num_strange > 0 || lacks_grants).then_some(Awaited { leases: strange, wait });
-    let failed: Vec<(BlockKey, u32)> =
-        failed.into_iter().map(|key| (key, scheduler.attempts(key))).collect();
-    let coordinator = Coordinator::new(scheduler, config)?;
+    let Started { coordinator, strange: leases, .. } = started;
+    let awaited = (num_strange > 0 || lacks_grants).then_some(Awaited { leases, wait });
+    let attempts = |key| (key, coordinator.scheduler().attempts(key));
+    let failed = failed.into_iter().map(attempts).collect();
     let journal = Some(journal);
     Ok(Prepared { coordinator, journal, failed, histories, notices, awaited })
 }
@@ -137,58 +136,4 @@ fn histories(pipeline: &Pipeline, earlier: &[Vec<Made>], adopted: &[Adopted]) ->
         }
     };
     pipeline.tasks().map(of_task).collect()
-}
-
-/// Leaves the leases that the coordinator can take up to it, and gives back the others: of too many units
-/// of a resource, say.
-fn admit(
-    leases: Vec<Adopted>,
-    scheduler: &Scheduler,
-    config: &mut CoordinatorConfig,
-) -> Result<Vec<Adopted>, Error> {
-    let mut adoption = Adoption::new(scheduler, config)?;
-    let (adopted, misfits) = leases.into_iter().partition(|&one| adoption.admit(one).is_ok());
-    config.adopted = adopted;
-    Ok(misfits)
-}
-
-/// Whether there is anything left to be lent.
-fn has_open_blocks(scheduler: &Scheduler) -> bool {
-    let counts = scheduler.graph().tasks().ids().map(|task| scheduler.counts(task));
-    counts.flatten().any(|counts| counts.finished() < counts.total)
-}
-
-#[cfg(test)]
-mod tests {
-    use daisy_block::TaskId;
-    use daisy_sched::{LeaseId, WorkerId};
-
-    use super::*;
-    use crate::{Roi, Task};
-
-    #[test]
-    fn leases_of_too_many_units_are_given_back_and_the_others_kept() {
-        let block = Roi::new([0], [10]).unwrap();
-        let task = Task::builder("task", Roi::new([0], [90]).unwrap(), block.clone(), block)
-            .resource("gpu", 2)
-            .process(|_| ())
-            .build()
-            .unwrap();
-        let pipeline = Pipeline::new(&[task]);
-        let options = RunOptions::new().resource("gpu", 5);
-        let mut taken_up = pipeline.earlier(&options).unwrap().take_up();
-        let mut config = pipeline.config(&options);
-        config.epoch = 1;
-        let leases = [0, 1, 2, 3].map(|cell| {
-            let key = BlockKey::new(TaskId::new(0), cell);
-            taken_up.acquire_block(key).unwrap();
-            Adopted { lease: LeaseId(cell), worker: WorkerId(cell), key, is_outdated: false }
-        });
-        let mut scheduler = taken_up.build();
-        let misfits = admit(leases.to_vec(), &scheduler, &mut config).unwrap();
-        assert_eq!((config.adopted.as_slice(), misfits.as_slice()), leases.split_at(2));
-        misfits.iter().for_each(|one| scheduler.put_back(one.key).unwrap());
-        let coordinator = Coordinator::new(scheduler, config).unwrap();
-        assert_eq!(coordinator.num_out(), 2);
-    }
 }
