@@ -136,8 +136,9 @@ impl<E: fmt::Display> fmt::Display for JournalError<E> {
             Self::NewArray { task, array, done } => write!(
                 f,
                 "{done} blocks of task '{task}' are done, and array '{array}' is not what they were written to: it was \
-                 deleted and made anew, or is another one; bring the old one back, forget the blocks of '{task}' so \
-                 that they are done again, or accept the array as it is"
+                 deleted and made anew, or is another one; bring the old one back, have the blocks of '{task}' done \
+                 again (journal.forget), or go on with the array as it is, which lacks what those blocks wrote \
+                 (accept_new_arrays)"
             ),
             Self::EpochsUsedUp => write!(
                 f,

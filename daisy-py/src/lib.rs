@@ -43,7 +43,7 @@ mod _daisy {
     #[pymodule_export]
     use super::roi::Roi;
     #[pymodule_export]
-    use super::run::{Stop, forget, run, work};
+    use super::run::{Stop, forget, log_path, run, work};
     #[pymodule_export]
     use super::scheduler::Scheduler;
     #[pymodule_export]

@@ -381,7 +381,36 @@ def logs(tmp_path):
     daisy.set_log_basedir(before)
 
 
-@pytest.mark.parametrize("name", ["a", "predict_/data/b.zarr/ä b_3", ".."])
+SCRIPT_WITH_A_MODEL = """
+import functools, os
+import daisy
+from daisy import Roi
+
+@functools.lru_cache(maxsize=None)
+def model():
+    print("loaded")
+    return 7
+
+@functools.cache
+def sums(number):
+    return 0 if number == 0 else number + sums(number - 1)
+
+def process(block):
+    assert model() == 7 and sums(4) == 10
+
+if __name__ == "__main__":
+    block = Roi((0,), (10,))
+    assert daisy.run_blockwise([daisy.Task("a", Roi((0,), (100,)), block, block, process, num_workers=1)])
+"""
+
+
+def test_a_model_that_a_function_of_the_script_keeps_is_loaded_once_in_each_worker(tmp_path):
+    (tmp_path / "script.py").write_text(SCRIPT_WITH_A_MODEL)
+    subprocess.run([sys.executable, "script.py"], cwd=tmp_path, check=True)
+    assert (tmp_path / "daisy_logs" / "a" / "worker_0.log").read_text() == "loaded\n"
+
+
+@pytest.mark.parametrize("name", ["a", "predict_/data/b.zarr/ä b_3", "..", "名" * 90])
 def test_what_a_worker_prints_and_nothing_else_stands_in_its_file(logs, name):
     assert run_blockwise([line(name, lambda block: print("hello", block.block_id[1]))])
     file = daisy.get_worker_log_basename(0, name).with_name("worker_0.log")

@@ -77,6 +77,26 @@ def test_a_version_is_another_one_with_the_function_or_what_it_uses(tmp_path, ch
     assert version_of_script(changed, folder=tmp_path) != version_of_script(SCRIPT, folder=tmp_path)
 
 
+CACHED = """
+import functools
+from daisy._version import version_of
+
+@functools.lru_cache(maxsize=3)
+def model():
+    return 1
+
+def process(block):
+    return model()
+
+print(version_of(process))
+"""
+
+
+@pytest.mark.parametrize("change", [("return 1", "return 2"), ("maxsize=3", "maxsize=4")])
+def test_what_a_function_that_keeps_its_results_does_counts(tmp_path, change):
+    assert version_of_script(CACHED, folder=tmp_path) != version_of_script(CACHED.replace(*change), folder=tmp_path)
+
+
 def test_versions_of_whatever_can_be_called():
     class Callable:
         def __init__(self, values):

@@ -45,6 +45,9 @@ pub use run::Server;
 #[cfg(unix)]
 #[doc(hidden)]
 pub use run::forked;
+#[cfg(all(unix, feature = "workers"))]
+#[doc(hidden)]
+pub use run::log_path;
 pub use run::{BlockError, Error, RunOptions, StopHandle, run_blockwise};
 pub use task::{
     BlockOutcome, BlockResult, BoxError, CheckAnswer, Loan, Task, TaskBuilder, TaskError,

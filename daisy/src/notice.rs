@@ -10,9 +10,11 @@ use crate::{EarlierVersion, report::made_by_others};
 pub enum Notice {
     /// The first Ctrl-C, or what is heard like it: nothing more is started.
     Interrupted {
-        /// The blocks that are at work.
+        /// The blocks that are at work in threads of this process: they are waited for.
         blocks: usize,
-        /// For how long the longest of them has been.
+        /// The workers outside this process that are at work: they are ended, and what they are at costs no attempt.
+        workers: usize,
+        /// For how long the longest of all these has been at its block.
         longest: Duration,
     },
     /// Blocks of an earlier start of the run do not fit into this one, and may still be at work: nothing
@@ -87,6 +89,13 @@ pub enum Notice {
         /// After how long others are started in their place.
         limit: Duration,
     },
+    /// A task that starts no workers has none, and blocks that could run. Told again each minute.
+    NoWorkers {
+        /// The name of the task.
+        task: String,
+        /// The number of those blocks.
+        blocks: u64,
+    },
     /// No more workers can connect for now.
     NoConnections {
         /// Why.
@@ -97,13 +106,23 @@ pub enum Notice {
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Interrupted { blocks, longest } => {
-                let s = if *blocks == 1 { "" } else { "s" };
+            Self::Interrupted { blocks, workers, longest } => {
+                write!(f, "interrupted: nothing more is started; ")?;
+                if blocks + workers == 0 {
+                    return f.write_str("nothing is at work. Press Ctrl-C again to leave at once.");
+                }
+                if *workers > 0 {
+                    let s = if *workers == 1 { "" } else { "s" };
+                    write!(f, "{workers} worker{s} at work end, at no cost in attempts; ")?;
+                }
+                if *blocks > 0 {
+                    let s = if *blocks == 1 { "" } else { "s" };
+                    write!(f, "waiting for {blocks} block{s} at work; ")?;
+                }
                 let longest = longest.as_secs_f64();
                 write!(
                     f,
-                    "interrupted: nothing more is started; waiting for {blocks} block{s} at work, the \
-                     longest for {longest:.1} s so far. Press Ctrl-C again to leave at once."
+                    "the longest for {longest:.1} s so far. Press Ctrl-C again to leave at once."
                 )
             }
             Self::NewAddress { why, addresses } => write!(
@@ -113,8 +132,8 @@ impl fmt::Display for Notice {
             ),
             Self::EarlierVersions { task, version, earlier } => write!(
                 f,
-                "of the finished blocks of task '{task}', not all were {}; they stay as they are (forget \
-                 them to have them done again)",
+                "of the finished blocks of task '{task}', not all were {}; they stay as they are \
+                 (journal.forget has them done again)",
                 made_by_others(version.as_deref(), earlier)
             ),
             Self::OutdatedWorkers { task, workers, blocks } => write!(
@@ -167,11 +186,16 @@ impl Notice {
             ),
             Self::WaitsForWorkers { workers, longest, limit } => write!(
                 f,
-                "waiting for {workers} workers: what was started for them ended well before they joined, \
+                "waiting for {workers} worker(s): what was started ended well before any joined, \
                  so that they are expected from elsewhere (a queue of jobs, say), the first for {} s so \
                  far; after {} s another is started in its place",
                 seconds(longest),
                 seconds(limit)
+            ),
+            Self::NoWorkers { task, blocks } => write!(
+                f,
+                "waiting for workers of task '{task}': {blocks} of its blocks could run, and it starts no \
+                 workers by itself (num_workers is 0)"
             ),
             _ => Ok(()),
         }

@@ -65,7 +65,7 @@ impl fmt::Display for Ended {
             Self::Told(reason) => write!(f, "the server ended this worker: {reason:?}"),
             Self::Refused(_, text) => write!(f, "the server refused this worker: {text}"),
             Self::Lost => f.write_str(
-                "nothing was heard of the server for too long; its blocks are run by others",
+                "nothing was heard of the server for too long; once it knows, others run its blocks",
             ),
             Self::Gone => f.write_str("the server is gone, and had lent it nothing"),
             Self::NoRun(error) => write!(f, "the run is over: {error}"),

@@ -1,5 +1,6 @@
 """The part of the package that is written in Rust."""
 
+import pathlib
 from collections.abc import Iterable, Iterator
 from typing import Any, Optional, Protocol, SupportsIndex, TypeVar, Union, final, overload
 
@@ -262,6 +263,7 @@ def run(tasks: Any, settings: dict[str, Any]) -> tuple[str, str, Optional[BaseEx
 def forget(journal: str, task: str, roi: Any, drop_open_leases: bool) -> list[tuple[str, int]]: ...
 def work(context: str, function: Any, task: tuple[str, Any, Any, Any, str]) -> int: ...
 def end_children_by_sigterm() -> None: ...
+def log_path(task: str, worker: int) -> pathlib.Path: ...
 
 @final
 class StoredArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import functools
 import importlib
 import io
 import pickle
@@ -12,6 +13,7 @@ from typing import Any, Callable
 
 import cloudpickle
 
+from ._version import CACHED
 from .logging import get_log_basedir, set_log_basedir
 
 #: The arguments of :func:`daisy._daisy.work` that say which blocks there are.
@@ -47,10 +49,23 @@ def _code_with_file(code: types.CodeType) -> tuple[Callable[..., Any], tuple[Any
     return _code_in_file, (constructor, arguments, code.co_filename)
 
 
+def _cached(function: Callable[..., Any], parameters: dict[str, Any]) -> Any:
+    return functools.lru_cache(**parameters)(function)
+
+
 class _Pickler(cloudpickle.Pickler):
-    """Functions keep the names of the files they stand in, which tracebacks show; cloudpickle takes them away."""
+    """Functions keep the names of the files they stand in, which tracebacks show; cloudpickle takes them away.
+
+    Those of the script that keep their results (``functools.lru_cache``), a loaded model, say, are sent without them;
+    cloudpickle sends their names alone, which no worker knows.
+    """
 
     dispatch_table = collections.ChainMap({types.CodeType: _code_with_file}, cloudpickle.Pickler.dispatch_table)
+
+    def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, CACHED) and (obj.__module__ == "__main__" or "<locals>" in obj.__qualname__):
+            return _cached, (obj.__wrapped__, obj.cache_parameters())
+        return super().reducer_override(obj)
 
 
 def unpacked(payload: bytes) -> tuple[Callable[..., Any], bool, Layout]:

@@ -13,6 +13,9 @@ import sys
 import types
 from typing import Any, Iterator, Optional
 
+#: What keeps the results of a function.
+CACHED: Any = type(functools.lru_cache(lambda: None))
+
 #: What a class has that says nothing of what it does.
 _NOT_OF_A_CLASS = {
     "__dict__", "__weakref__", "__module__", "__doc__", "__firstlineno__", "__static_attributes__", "_abc_impl",
@@ -141,6 +144,7 @@ class _Values:
         staticmethod: lambda self, method: self._add(method.__func__),
         classmethod: lambda self, method: self._add(method.__func__),
         property: lambda self, value: self._all((value.fget, value.fset, value.fdel)),
+        CACHED: lambda self, value: self._all((value.__wrapped__, *value.cache_parameters().values())),
         functools.partial: lambda self, value: self._all((value.func, value.args, value.keywords)),
     }
 

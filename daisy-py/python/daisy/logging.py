@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import pathlib
-import re
 import sys
 from typing import Optional, Union
+
+from . import _daisy
 
 __all__ = ["get_log_basedir", "get_worker_log_basename", "redirect_stdouterr", "set_log_basedir"]
 
@@ -32,7 +33,8 @@ def get_worker_log_basename(worker: int, task_id: Optional[str] = None) -> Optio
     """The path of a worker's file without its ending, which is ``.log``; None if files are not kept."""
     if _basedir is None:
         return None
-    return (_basedir if task_id is None else _basedir / _folder(task_id)) / f"worker_{worker}"
+    path = _daisy.log_path(task_id or "", worker).with_suffix("")
+    return _basedir / (path.name if task_id is None else path)
 
 
 def redirect_stdouterr(basename: Union[str, os.PathLike], mode: str = "w") -> None:
@@ -46,9 +48,3 @@ def redirect_stdouterr(basename: Union[str, os.PathLike], mode: str = "w") -> No
         stream.flush()
         with open(path, mode) as file:
             os.dup2(file.fileno(), stream.fileno())
-
-
-def _folder(task_id: str) -> str:
-    """A task's name as the name of a folder, as runs make it."""
-    name = re.sub(r"[^\w\-. ]", "_", task_id)[:100]
-    return name if name.strip(".") else "_"

@@ -46,9 +46,12 @@ def run_blockwise(
         multiprocessing: whether blocks run in worker processes, ``num_workers`` for each task. Without, they
             run one after the other in this thread, for debugging; retries are made, time limits are not kept.
         journal: a file that remembers what is done: a run that is started again with the same journal goes
-            on where the last one ended, however that was.
+            on where the last one ended, however that was. Worker processes of a run that was killed work on and look
+            for it for a minute: started again within that time, it finds them at work. Beside it lies
+            ``<journal>.run``, with addresses and keys for them; keep it with the journal.
         accept_new_arrays: whether a run that goes on may do so although an array that a task ``writes`` is not the one
-            that its finished blocks were written to. By default that is an error.
+            that its finished blocks were written to. By default that is an error. What those blocks wrote is missing
+            in the new one: rather have them done again (:func:`daisy.journal.forget`), unless you know better.
         request: which blocks are wanted, with all that they need: a mapping from tasks (or their names) to ROIs,
             or a list of such pairs; ``"everything"`` for all blocks of all tasks. By default all blocks of
             the tasks that nothing is downstream of.
@@ -58,7 +61,8 @@ def run_blockwise(
             name, the run listens on all addresses of this machine; with an address, on that one. By default what
             the environment variable ``DAISY_HOST`` says; without one, only this machine reaches the run.
         key_file: where to write the contexts for workers that somebody else starts, one for each task, while the run
-            goes on: see :meth:`daisy.Context.from_file`. Only its owner can read it.
+            goes on. Only its owner can read it. Such a worker is a program with
+            ``Client(Context.from_file(key_file, task))``: see :meth:`daisy.Context.from_file`.
         report: whether to return a :class:`Report` rather than True or False.
         resources: how much there is of what tasks need, as ``{"gpu": 2}``.
         count_all_orphans: whether blocks that can never run are all found and counted.
@@ -66,6 +70,8 @@ def run_blockwise(
             end how it went: on standard error. Attempts that fail are logged in any case (logger ``daisy``).
 
     Returns True if every block was completed or found done; or the report.
+
+    SIGTERM and SIGHUP stop the run in good order, too: what it returns then is not true.
 
     Raises KeyboardInterrupt after the first Ctrl-C, once the run has ended in good order, and at once after the second, or
     the second SIGTERM or SIGHUP: workers are killed then, and what is left of the run ends by itself. Raises TypeError and

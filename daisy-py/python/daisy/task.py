@@ -31,15 +31,21 @@ class Task:
         read_roi: what a block reads; only its place relative to the write ROI matters.
         write_roi: what a block writes; it lies inside the read ROI.
         process_function: called as ``process_function(block)`` for each block; or, without an argument,
-            once in each worker, where it acquires blocks itself.
+            once in each worker, where it acquires blocks itself (:class:`daisy.Client`). It may return after any
+            number of blocks: as long as there are others, it is started again. One that only hands a job to a queue
+            (``sbatch`` without ``--wait``) and returns stands for the worker that the job will be; what it leaves
+            in the background of its own process ends with that, unless ``setsid`` starts it. What is to be kept
+            between the blocks of a worker, such as a model, is a global variable or the result of a function with
+            ``functools.lru_cache``.
         check_function: called as ``check_function(block)`` before a block; True means that it is done
             already. Of a pair of functions the first is called before, and the second after the block,
             where False is a failed attempt.
         init_callback_fn: called as ``init_callback_fn(context)`` once when the task starts.
         read_write_conflict: whether blocks that would touch each other's data (one reads what the other
             writes) must not run at the same time.
-        num_workers: how many blocks are worked at in parallel, 0 to 4,096; with 0 only workers from
-            outside work at the task.
+        num_workers: how many worker processes there are, 0 to 4,096, each at one block at a time unless it opens
+            several clients; with 0 the run waits for workers that somebody else starts, for as long as it takes
+            (``key_file`` of :func:`daisy.run_blockwise`).
         max_retries: how often a block is tried again after its first failure.
         fit: what happens where the blocks do not fill the total ROI: ``"valid"`` leaves out blocks that
             would lie outside, ``"overhang"`` keeps them as they are, ``"shrink"`` cuts them::

@@ -326,6 +326,12 @@ impl Coordinator {
         (self.expected.len(), self.expected.values().min().copied())
     }
 
+    /// How many workers a task has, those that were started and have not joined yet among them; 0 if it is not known.
+    #[must_use]
+    pub fn num_workers(&self, task: TaskId) -> usize {
+        self.tasks.get(task.index()).map_or(0, |row| row.members.len())
+    }
+
     /// How many blocks a worker has and wants; 0 if it is not known.
     #[must_use]
     #[inline]

@@ -1,7 +1,5 @@
 //! From what was written down to the report.
 
-use std::time::Duration;
-
 use daisy_block::{BlockKey, TaskId};
 use daisy_sched::{TaskEnding, TaskReport};
 
@@ -80,10 +78,11 @@ fn summary(
 }
 
 fn workers(workers: &Workers) -> Option<WorkerSummary> {
-    (workers.joined > 0).then(|| WorkerSummary {
-        joined: workers.joined,
+    (workers.joined() > 0).then(|| WorkerSummary {
+        joined: workers.joined(),
+        processes: workers.num_processes(),
         peak_memory_kb: workers.peak_memory_kb,
-        cpu_time: Duration::from_millis(workers.cpu_ms.values().sum()),
+        cpu_time: workers.cpu_time(),
     })
 }
 

@@ -75,6 +75,7 @@ fn task(task: &TaskSummary) -> Value {
 fn workers(workers: &WorkerSummary) -> Value {
     json!({
         "joined": workers.joined,
+        "processes": workers.processes,
         "peak_memory_kb": workers.peak_memory_kb,
         "cpu_s": workers.cpu_time.as_secs_f64(),
     })

@@ -102,9 +102,11 @@ pub struct TaskSummary {
 pub struct WorkerSummary {
     /// How many joined; one that came back after a broken connection is the same one.
     pub joined: u64,
+    /// In how many processes: several clients may share one.
+    pub processes: u64,
     /// The largest memory that the process of any of them used, as far as they told, in KiB.
     pub peak_memory_kb: u64,
-    /// Processor time of all of them, as they told last.
+    /// Processor time of all these processes, as their workers told last.
     pub cpu_time: Duration,
 }
 

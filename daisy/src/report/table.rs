@@ -77,11 +77,13 @@ fn write_troubles(f: &mut fmt::Formatter<'_>, task: &TaskSummary) -> fmt::Result
         Ending::Abandoned => writeln!(f, "{name}: abandoned")?,
     }
     if let Some(workers) = &task.workers {
-        let (joined, memory) = (workers.joined, workers.peak_memory_kb / 1_024);
-        let cpu = short(workers.cpu_time);
+        let (joined, processes) = (workers.joined, workers.processes);
+        let (memory, cpu) = (workers.peak_memory_kb / 1_024, short(workers.cpu_time));
+        let shared =
+            if joined == processes { String::new() } else { format!(" with {joined} workers") };
         writeln!(
             f,
-            "{name}: {joined} worker processes, at most {memory} MiB each, {cpu} of processor time"
+            "{name}: {processes} worker processes{shared}, at most {memory} MiB each, {cpu} of processor time"
         )?;
     }
     if !task.earlier.is_empty() {

@@ -341,20 +341,19 @@ impl Hub {
         is_any
     }
 
-    /// The first Ctrl-C: hands out nothing more. Returns how many blocks are at work, and for how
-    /// long the longest of them has been.
-    pub(super) fn interrupt(&self) -> (usize, Duration) {
+    /// The first Ctrl-C: hands out nothing more.
+    pub(super) fn interrupt(&self) -> AtWork {
         self.lock().turn(|state| self.drain(state)).unwrap_or_default()
     }
 
-    fn drain(&self, state: &mut State) -> (usize, Duration) {
+    fn drain(&self, state: &mut State) -> AtWork {
         let now = Instant::now();
         for slot in 0..state.rows.len() {
             state.report(slot);
             state.take_back(slot);
         }
         let moment = state.machine.now();
-        let (num_outside, since_outside) = state.machine.coordinator.at_work_outside();
+        let (workers, since_outside) = state.machine.coordinator.at_work_outside();
         state.machine.drain(moment);
         self.route(state);
         let since = state.rows.iter().filter_map(|row| row.seat.desk().running_since);
@@ -363,8 +362,19 @@ impl Hub {
             since.map(|since| now.saturating_duration_since(since)).collect();
         let outside = since_outside.map(|since| moment.since(since));
         let longest = times.iter().copied().chain(outside).max().unwrap_or_default();
-        (times.len() + num_outside, longest)
+        AtWork { blocks: times.len(), workers, longest }
     }
+}
+
+/// What is at work when a run is interrupted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct AtWork {
+    /// Blocks in threads.
+    pub(super) blocks: usize,
+    /// Workers outside this process.
+    pub(super) workers: usize,
+    /// For how long the longest of them has been.
+    pub(super) longest: Duration,
 }
 
 impl State {

@@ -16,7 +16,7 @@ use signal_hook::{
     low_level,
 };
 
-use super::{Error, hooks::Leave, relay::Notifier, stop::Stopper};
+use super::{Error, hooks::Leave, hub::AtWork, relay::Notifier, stop::Stopper};
 use crate::Notice;
 
 /// What is heard; where `nohup` has SIGHUP ignored, that stays so.
@@ -63,8 +63,8 @@ fn hear(mut heard: Heard, stopper: &Stopper, notifier: &Notifier, leave: Option<
     if first != SIGINT {
         stopper.note_terminated();
     }
-    let (blocks, longest) = stopper.stop();
-    notifier.tell(Notice::Interrupted { blocks, longest });
+    let AtWork { blocks, workers, longest } = stopper.stop();
+    notifier.tell(Notice::Interrupted { blocks, workers, longest });
     let Some(second) = signals.next() else { return };
     stopper.end_children();
     let Some(leave) = leave else {

@@ -1,6 +1,6 @@
 //! What is written down during a run for its report.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::{collections::BTreeMap, ops::Range, time::Duration};
 
 use daisy_block::{BlockKey, TaskId};
 use daisy_sched::{Cause, FailureCause, Stage, TaskEnding, WorkerId};
@@ -41,12 +41,35 @@ pub(crate) struct TaskLedger {
 /// What is written down of the workers of one task outside this process.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Workers {
-    /// How many joined.
-    pub(crate) joined: u64,
+    /// By worker: the place of its process in `cpu_ms`.
+    process_of: BTreeMap<WorkerId, usize>,
+    /// The places of processes, by host and process id.
+    #[cfg_attr(
+        not(all(unix, feature = "workers")),
+        allow(dead_code, reason = "there are no worker processes in this build")
+    )]
+    processes: BTreeMap<(String, u32), usize>,
+    /// Processor time of each process, as its workers said last.
+    cpu_ms: Vec<u64>,
     /// The largest memory of any of them.
     pub(crate) peak_memory_kb: u64,
-    /// Processor time of all of them, as they said last.
-    pub(crate) cpu_ms: BTreeMap<WorkerId, u64>,
+}
+
+impl Workers {
+    /// How many joined.
+    pub(crate) fn joined(&self) -> u64 {
+        self.process_of.len() as u64
+    }
+
+    /// Processor time of all of them.
+    pub(crate) fn cpu_time(&self) -> Duration {
+        Duration::from_millis(self.cpu_ms.iter().fold(0, |sum, &cpu| sum.saturating_add(cpu)))
+    }
+
+    /// In how many processes they were.
+    pub(crate) fn num_processes(&self) -> u64 {
+        self.cpu_ms.len() as u64
+    }
 }
 
 /// What is written down of all tasks, and the errors on their way through the machine. What a terminal
@@ -158,9 +181,13 @@ impl Ledger {
 
     /// A worker outside this process joined, or is back.
     #[cfg(all(unix, feature = "workers"))]
-    pub(crate) fn note_joined(&mut self, task: TaskId, worker: WorkerId) {
-        let workers = &mut self.task(task).workers;
-        workers.joined += u64::from(workers.cpu_ms.insert(worker, 0).is_none());
+    pub(crate) fn note_joined(&mut self, task: TaskId, worker: WorkerId, process: (String, u32)) {
+        let Workers { process_of, processes, cpu_ms, .. } = &mut self.task(task).workers;
+        let place = *processes.entry(process).or_insert_with(|| {
+            cpu_ms.push(0);
+            cpu_ms.len() - 1
+        });
+        process_of.insert(worker, place);
     }
 
     /// What a worker's process has used so far.
@@ -168,7 +195,10 @@ impl Ledger {
     pub(crate) fn note_used(&mut self, task: TaskId, worker: WorkerId, peak_kb: u64, cpu_ms: u64) {
         let workers = &mut self.task(task).workers;
         workers.peak_memory_kb = workers.peak_memory_kb.max(peak_kb);
-        workers.cpu_ms.insert(worker, cpu_ms);
+        let place = workers.process_of.get(&worker);
+        if let Some(known) = place.and_then(|&place| workers.cpu_ms.get_mut(place)) {
+            *known = cpu_ms.max(*known);
+        }
     }
 
     /// A connection was closed by this side.

@@ -414,11 +414,11 @@ impl Machine {
         self.handle(now, Input::Drain);
     }
 
-    /// A worker joined, or is back.
+    /// A worker joined, or is back, from a process on a host.
     #[cfg(all(unix, feature = "workers"))]
-    pub(super) fn note_joined(&mut self, worker: WorkerId) {
+    pub(super) fn note_joined(&mut self, worker: WorkerId, process: (String, u32)) {
         if let Some(task) = self.coordinator.task_of(worker) {
-            self.ledger.note_joined(task, worker);
+            self.ledger.note_joined(task, worker, process);
         }
     }
 

@@ -38,7 +38,7 @@ use std::{mem, sync::Arc};
 #[cfg(unix)]
 pub use self::interrupt::forked;
 #[cfg(all(unix, feature = "workers"))]
-pub use self::outside::Server;
+pub use self::outside::{Server, log_path};
 #[cfg(feature = "planted-faults")]
 pub use self::planted::PlantedFault;
 pub use self::{call::BlockError, error::Error, options::RunOptions, stop::StopHandle};

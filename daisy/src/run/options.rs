@@ -149,9 +149,9 @@ impl RunOptions {
     /// signals over by itself. SIGTERM, as batch systems send it, and SIGHUP are heard like it, but for a
     /// SIGHUP that `nohup` has ignored.
     ///
-    /// The first hands out nothing more and says how many blocks run and for how long
-    /// ([`Notice::Interrupted`](crate::Notice::Interrupted)); `run` returns when those are finished, and the
-    /// report's outcome is [`Interrupted`](crate::RunOutcome::Interrupted). The second leaves at once, exit
+    /// The first hands out nothing more and says what is at work and for how long
+    /// ([`Notice::Interrupted`](crate::Notice::Interrupted)): blocks in threads are finished, worker processes are ended,
+    /// and what they were at is not counted as an attempt. `run` returns then, and the report's outcome is [`Interrupted`](crate::RunOutcome::Interrupted). The second leaves at once, exit
     /// code 130 after Ctrl-C, else 143. After the run signals do what they did before; a program that
     /// handles them by itself should leave this off. Has no effect on Windows.
     pub const fn handle_interrupt(mut self, handle: bool) -> Self {

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::hub::Hub;
+use super::hub::{AtWork, Hub};
 
 /// How long whoever leaves at once waits for the lock of the run.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -111,9 +111,8 @@ struct State {
 }
 
 impl Stopper {
-    /// Hands out nothing more. Returns how many blocks are at work, and for how long the longest of them
-    /// has been.
-    pub(super) fn stop(&self) -> (usize, Duration) {
+    /// Hands out nothing more. Returns what is at work.
+    pub(super) fn stop(&self) -> AtWork {
         let mut state = self.lock();
         state.is_stopped = true;
         let hub = state.hub.upgrade();

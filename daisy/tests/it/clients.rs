@@ -207,7 +207,9 @@ fn a_worker_may_take_one_block_and_end() {
 
 #[test]
 fn clients_in_threads_of_one_worker_have_blocks_of_their_own() {
-    let (_, said) = run("threads", 60, 2);
+    let (report, said) = run("threads", 60, 2);
+    let workers = report.tasks[0].workers.unwrap();
+    assert!(workers.processes <= workers.joined / 4, "{workers:?}");
     assert_eq!(said.len(), 120);
 }
 
@@ -353,6 +355,25 @@ fn a_run_says_that_it_waits_for_workers_that_a_queue_starts() {
     let is_it = |notice: &Notice| matches!(notice, Notice::WaitsForWorkers { workers: 2, .. });
     let notice = notices.find(is_it).unwrap();
     assert!(notice.to_string().contains("after 3600 s"), "{notice}");
+    let client = Client::with_context(&context).unwrap();
+    while let Some(block) = client.acquire_block().unwrap() {
+        block.complete();
+    }
+    assert!(ended.recv_timeout(LIMIT).unwrap().is_success());
+}
+
+#[test]
+fn a_run_says_that_a_task_which_starts_no_workers_has_none() {
+    let task = line("alone", 3).num_workers(0).build().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (tell, said) = mpsc::channel();
+    let hears = Hears(move |notice: &Notice| drop(tell.send(notice.clone())));
+    let server = Server::bind(options(folder.path()).observer(hears)).unwrap();
+    let context = server.context("alone");
+    let (end, ended) = mpsc::channel();
+    thread::spawn(move || end.send(server.run(&[task]).unwrap()));
+    let notice = said.recv_timeout(LIMIT).unwrap();
+    assert_eq!(notice, Notice::NoWorkers { task: "alone".to_owned(), blocks: 3 });
     let client = Client::with_context(&context).unwrap();
     while let Some(block) = client.acquire_block().unwrap() {
         block.complete();

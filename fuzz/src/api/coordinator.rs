@@ -417,6 +417,7 @@ impl Session {
             assert_eq!(lease.worker, worker);
         }
         debug(&call!(Coordinator::at_work_outside(coordinator)));
+        debug(&call!(Coordinator::num_workers(coordinator, values.task(2))));
         debug(&call!(Coordinator::expected(coordinator)));
         debug(&call!(Coordinator::out_elsewhere(coordinator, values.rarely())));
         if call!(Coordinator::is_done(coordinator)) {

@@ -99,9 +99,8 @@ impl Children {
         task: &Task,
         command: &WorkerCommand,
     ) -> io::Result<()> {
-        let folder = self.logs.join(file_name(task.name()));
-        fs::create_dir_all(&folder)?;
-        let log = folder.join(format!("worker_{}.log", worker.0));
+        let log = self.logs.join(log_path(task.name(), worker));
+        log.parent().map_or(Ok(()), fs::create_dir_all)?;
         let out = OpenOptions::new().create(true).append(true).open(&log)?;
         let is_for_leader = matches!(command, WorkerCommand::Itself);
         let context = self.context.for_task(task.name());
@@ -292,6 +291,15 @@ fn tail(path: &Path) -> io::Result<String> {
     let lines: Vec<String> = text.lines().map(|line| plain(line.as_bytes(), bytes.len())).collect();
     let first = lines.len().saturating_sub(TAIL_LINES);
     Ok(lines.get(first..).unwrap_or_default().join("\n").trim().to_owned())
+}
+
+/// Where what a worker prints is kept, in the folder of logs. As messages say it, `w5@1` is the fifth worker that was
+/// started or came in the second start of a run.
+#[doc(hidden)]
+#[must_use]
+pub fn log_path(task: &str, worker: WorkerId) -> PathBuf {
+    let number = worker.to_string();
+    Path::new(&file_name(task)).join(format!("worker_{}.log", number.trim_start_matches('w')))
 }
 
 /// A task's name as the name of a folder; of one that is cut, a number made of all of it is left.

@@ -86,11 +86,11 @@ impl Host for Desk<'_> {
         Ok(!is_checked || self.machine.coordinator.lease(lease).is_none())
     }
 
-    fn joined(&mut self, worker: WorkerId, process: Option<WorkerId>, _: &Hello) {
+    fn joined(&mut self, worker: WorkerId, process: Option<WorkerId>, hello: &Hello) {
         if let Some(process) = process {
             self.children.processes.joined(process, worker);
         }
-        self.machine.note_joined(worker);
+        self.machine.note_joined(worker, (hello.host.clone(), hello.pid));
     }
 
     fn used(&mut self, worker: WorkerId, peak_memory_kb: u64, cpu_ms: u64) {

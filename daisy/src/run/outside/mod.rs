@@ -34,6 +34,7 @@ pub(crate) use self::{
 };
 use super::Pipeline;
 pub(crate) use crate::journal::{JournalFiles, RunJournal};
+pub use children::log_path;
 pub use server::Server;
 
 /// What stands behind the hub's lock in a run that has workers outside.

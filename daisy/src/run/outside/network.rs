@@ -184,7 +184,7 @@ impl Network {
         let Some(outside) = &mut state.outside else { return };
         outside.board.handle_timeout(now);
         self.bury(state);
-        self.expected.look(&state.machine);
+        self.expected.look(&state.machine, &hub.pipeline);
     }
 
     fn read(&mut self, hub: &Hub, state: &mut State, id: LineId) {
