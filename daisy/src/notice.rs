@@ -72,6 +72,11 @@ pub enum Notice {
         /// Where the damage begins, in bytes.
         offset: u64,
     },
+    /// The journal was removed, or another file has its name: what the run wrote there is lost.
+    JournalGone {
+        /// The journal.
+        journal: PathBuf,
+    },
     /// The journal could not be made shorter; that is tried again later.
     JournalStaysLong {
         /// The journal.
@@ -144,6 +149,12 @@ impl fmt::Display for Notice {
             Self::JournalDamaged { journal, offset } => write!(
                 f,
                 "the journal {} is damaged at byte {offset}; what comes before is used",
+                journal.display()
+            ),
+            Self::JournalGone { journal } => write!(
+                f,
+                "the journal {} was removed or replaced while the run was at work: another start does not \
+                 know what this one has done",
                 journal.display()
             ),
             Self::JournalStaysLong { journal, why } => write!(

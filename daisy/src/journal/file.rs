@@ -1,10 +1,13 @@
 //! A file as a journal's disk, locked by what it is and not by its name.
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fs::{self, File, OpenOptions, Permissions, TryLockError},
     io::{self, Write},
-    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown},
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown},
+    },
     path::{Path, PathBuf},
     sync::Arc,
     thread,
@@ -14,7 +17,7 @@ use std::{
 use daisy_journal::Disk;
 use nix::{errno::Errno, fcntl::OFlag};
 
-use crate::Error;
+use crate::{Error, workers::randomness};
 
 /// How long a lock may outlive the run that had it.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -62,6 +65,9 @@ impl FileDisk {
             let disk = Self { path: path.clone(), file: Arc::new(file), draft: None };
             // The run that had it may have put another one in its place.
             if disk.is_in_place() {
+                if makes {
+                    remove_drafts(&path).map_err(io)?;
+                }
                 return Ok(disk);
             }
         }
@@ -233,18 +239,47 @@ pub(crate) fn leads_to(path: &Path, file: &File) -> bool {
     matches!(names, (Ok(own), Ok(found)) if (own.dev(), own.ino()) == (found.dev(), found.ino()))
 }
 
-/// A new file that is to take the place of another one, which may be there; only its owner can read it.
+/// A new file that is to take the place of another one, which may be there; only its owner can read it. Its name is
+/// one that no file of anybody else has.
 pub(crate) fn new_beside(path: &Path) -> io::Result<(PathBuf, File)> {
-    let mut name = OsString::from(path.as_os_str());
-    name.push(".new");
-    let new = PathBuf::from(name);
-    match fs::remove_file(&new) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+    let number = randomness()?.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>();
+    let mut name = draft_prefix(path)?;
+    name.push(number + DRAFT);
+    let new = folder_of(path).join(name);
     let mut options = OpenOptions::new();
     let file = options.read(true).append(true).create_new(true).mode(0o600).open(&new)?;
     Ok((new, file))
+}
+
+/// How the names of such files end.
+const DRAFT: &str = ".new";
+/// File systems know names of 255 bytes.
+const LONGEST_PREFIX: usize = 200;
+
+/// How the names of such files begin: those of long names are no longer.
+fn draft_prefix(path: &Path) -> io::Result<OsString> {
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.as_bytes();
+    let mut prefix = OsString::from(".");
+    prefix.push(OsStr::from_bytes(name.get(..LONGEST_PREFIX).unwrap_or(name)));
+    prefix.push(".");
+    Ok(prefix)
+}
+
+/// Removes such files that processes which were killed have left; nobody else may be about to make one.
+fn remove_drafts(path: &Path) -> io::Result<()> {
+    let prefix = draft_prefix(path)?;
+    for entry in fs::read_dir(folder_of(path))?.flatten() {
+        let name = entry.file_name();
+        let number = name.as_bytes().strip_prefix(prefix.as_bytes());
+        let number = number.and_then(|number| number.strip_suffix(DRAFT.as_bytes()));
+        if number
+            .is_some_and(|number| number.len() == 16 && number.iter().all(u8::is_ascii_hexdigit))
+        {
+            // What cannot be removed is in nobody's way.
+            let _is_gone = fs::remove_file(entry.path());
+        }
+    }
+    Ok(())
 }
 
 /// Opens a regular file; nothing else, and no link.
@@ -334,5 +369,18 @@ mod tests {
         disk.follow(draft, 5).unwrap();
         drop(disk);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_removed_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        let (left, _) = new_beside(&path).unwrap();
+        let others =
+            ["journal.new", ".journal.new", ".journal.0123456789abcdex.new", "journal.run"];
+        others.iter().for_each(|name| fs::write(folder.path().join(name), "mine").unwrap());
+        drop(FileDisk::lock(&path, true).unwrap());
+        assert!(!left.exists());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), others.len() + 1);
     }
 }

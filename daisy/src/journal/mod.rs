@@ -21,9 +21,7 @@ use daisy_journal::{Damage, ForgetOptions, Journal, JournalOptions, Origin};
 use daisy_run::{INSIDE, TakenUp, end_leases, take_up};
 use daisy_sched::{Adopted, Output, Record, SchedulerBuilder};
 
-pub(crate) use self::file::{
-    leads_to, new_beside, no_regular_file, open_regular, resolved, sync_folder,
-};
+pub(crate) use self::file::{leads_to, new_beside, open_regular, resolved, sync_folder};
 use self::{
     file::FileDisk,
     shorten::Shortening,
@@ -76,6 +74,11 @@ impl JournalFiles {
         let disk = FileDisk::lock(journal, true)?;
         let run_file = RunFile::read(disk.path())?;
         Ok(Self { disk, run_file })
+    }
+
+    /// Whether a name leads to one of them.
+    pub(crate) fn have(&self, name: &Path) -> bool {
+        resolved(name).is_ok_and(|path| path == self.disk.path() || path == self.run_file.path())
     }
 }
 
@@ -205,7 +208,7 @@ impl RunJournal {
     }
 
     /// The end of a run; if it is whole, no block is lent any more.
-    pub(crate) fn finish(self, is_whole: bool) -> Result<(), Error> {
+    pub(crate) fn finish(self, is_whole: bool) -> Result<Option<Notice>, Error> {
         let Self { syncer, mut journal, path, mut run_file, .. } = self;
         let wrong = |error: JournalError<_>| journal_error(&path, error);
         let failure = syncer.close();
@@ -217,7 +220,13 @@ impl RunJournal {
         }
         // Where there is no room for that, the journal is as good, only longer.
         let _is_short = journal.compact();
-        if is_whole && journal.disk().is_in_place() { run_file.end() } else { Ok(()) }
+        if !journal.disk().is_in_place() {
+            return Ok(Some(Notice::JournalGone { journal: path }));
+        }
+        if is_whole {
+            run_file.end()?;
+        }
+        Ok(None)
     }
 }
 

@@ -140,13 +140,14 @@ impl Shortening {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, path::Path, thread};
+    use std::{env, fs, path::Path, process::Command, thread};
 
     use daisy_block::{BlockKey, Fit, Layout, TaskId};
     use daisy_geometry::Roi;
     use daisy_graph::{TaskGraph, TaskNode};
     use daisy_journal::JournalOptions;
     use daisy_sched::{LeaseId, Record, WorkerId};
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
     use super::*;
 
@@ -200,11 +201,18 @@ mod tests {
 
     #[test]
     fn a_journal_that_cannot_be_made_shorter_goes_on_and_is_tried_again() {
+        // In a process of its own, which has a limit on its files for a while.
+        if env::var_os("DAISY_WITH_A_LIMIT").is_none() {
+            let test = thread::current().name().unwrap().to_owned();
+            let mut own = Command::new(env::current_exe().unwrap());
+            own.args(["--exact", &test]).env("DAISY_WITH_A_LIMIT", "1");
+            return assert!(own.output().unwrap().status.success());
+        }
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal");
         let (mut journal, syncer) = (open(&path), Syncer::start().unwrap());
-        let obstacle = folder.path().join("journal.new");
-        fs::create_dir(&obstacle).unwrap();
+        let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+        setrlimit(Resource::RLIMIT_NOFILE, 0, hard).unwrap();
         let (mut shortening, mut cell) = (Shortening::default(), 0);
         let mut go_on = |journal: &mut _| {
             cell += 1;
@@ -217,7 +225,7 @@ mod tests {
         };
         assert!(why.raw_os_error().is_some(), "the cause is the system's: {why}");
         let failed_at = journal.len_bytes();
-        fs::remove_dir(&obstacle).unwrap();
+        setrlimit(Resource::RLIMIT_NOFILE, soft, hard).unwrap();
         let mut longest = failed_at;
         while journal.len_bytes() >= longest {
             longest = journal.len_bytes();

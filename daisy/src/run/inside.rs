@@ -127,7 +127,7 @@ impl RunJournal {
         match self.0 {}
     }
 
-    pub(super) fn finish(self, _: bool) -> Result<(), Error> {
+    pub(super) fn finish(self, _: bool) -> Result<Option<Notice>, Error> {
         match self.0 {}
     }
 }

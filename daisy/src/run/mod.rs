@@ -149,11 +149,13 @@ fn end(hub: &Hub, hooks: Hooks, has_all_orphans: bool) -> Result<RunReport, Erro
     let ending = hub.lock().turn(|state| state.machine.end()).flatten();
     // Not behind the lock, which observers want too.
     let finished =
-        hub.watch(|| ending.map_or(Ok(()), |(journal, is_whole)| journal.finish(is_whole)));
+        hub.watch(|| ending.map_or(Ok(None), |(journal, is_whole)| journal.finish(is_whole)));
     let mut held = hub.lock();
     let machine = held.written();
-    if let Some(Err(error)) = finished {
-        machine.stop(error);
+    match finished {
+        Some(Err(error)) => machine.stop(error),
+        Some(Ok(Some(notice))) => hooks.notifier.tell(notice),
+        Some(Ok(None)) | None => {}
     }
     machine.drop_journal();
     let sender = machine.take_sender();

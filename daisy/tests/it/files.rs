@@ -11,9 +11,9 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use daisy::{Error, RunOptions, RunReport, Server, Task, journal};
+use daisy::{Error, Notice, RunOptions, RunReport, Server, Task, journal};
 
-use crate::support::{line, quick, run_in_time};
+use crate::support::{Hears, line, quick, run_in_time};
 
 fn task() -> Task {
     line("a", 3).process(|_| ()).build().unwrap()
@@ -73,6 +73,50 @@ fn a_file_with_a_key_is_its_owners_also_where_there_was_one_before() {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
     assert_eq!(during(&link).1, "600");
     assert_eq!(fs::read_link(&link).unwrap(), Path::new("connection"));
+}
+
+#[test]
+fn files_of_others_are_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    let others = ["j.new", "k.new", ".j.new"].map(file);
+    others.iter().for_each(|path| fs::write(path, "mine").unwrap());
+    let keyed = |name: &str| {
+        let options = RunOptions::new().journal(file("j")).connection_file(file(name));
+        Server::bind(options).unwrap().run(&[task()])
+    };
+    assert!(keyed("k").unwrap().is_success());
+    others.iter().for_each(|path| assert_eq!(fs::read_to_string(path).unwrap(), "mine"));
+    // Neither the journal, nor what is beside it, nor any other file becomes one of keys.
+    symlink("j", file("link")).unwrap();
+    for name in ["j", "link", "j.run", "j.new"] {
+        let error = keyed(name).unwrap_err().to_string();
+        assert!(error.contains(&file(name).display().to_string()), "{error}");
+    }
+    assert_eq!(journal::inspect(file("j")).unwrap().tasks[0].done.num_cells(), 3);
+    let new = RunOptions::new().journal(file("n")).connection_file(file("n"));
+    let error = Server::bind(new).unwrap().run(&[task()]).unwrap_err().to_string();
+    assert!(error.contains("journal"), "{error}");
+    // One that a run left which was killed does.
+    fs::write(file("k"), "address=h%3A1:task=a:key=none\n").unwrap();
+    assert!(keyed("k").unwrap().is_success() && !file("k").exists());
+    for text in ["notes", "\u{fffd}"] {
+        fs::write(file("j.run"), text).unwrap();
+        let text = refused(&file("j"), &file("j.run"));
+        assert!(text.contains("another file"), "{text}");
+    }
+}
+
+#[test]
+fn a_run_says_that_its_journal_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("j");
+    let (own, said) = (path.clone(), Arc::new(Mutex::new(Vec::new())));
+    let task = line("b", 1).process(move |_| fs::remove_file(&own).unwrap()).build().unwrap();
+    let notices = Arc::clone(&said);
+    let hears = Hears(move |notice: &Notice| notices.lock().unwrap().push(notice.clone()));
+    assert!(quick().journal(&path).observer(hears).run(&[task]).unwrap().is_success());
+    assert_eq!(*said.lock().unwrap(), [Notice::JournalGone { journal: path }]);
 }
 
 #[test]

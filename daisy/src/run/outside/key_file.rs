@@ -1,13 +1,19 @@
 //! Files with keys: from their first moment on only their owner can read them.
 
 use std::{
-    fs::{self, File},
-    io::{self, Write},
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Write},
     os::unix::fs::{MetadataExt, fchown},
     path::{Path, PathBuf},
 };
 
-use crate::journal::{leads_to, new_beside, no_regular_file, resolved, sync_folder};
+use crate::{
+    Context,
+    journal::{leads_to, new_beside, open_regular, resolved, sync_folder},
+};
+
+/// A key file has at most so many bytes: more tasks have longer names than this.
+const MAX_BYTES: u64 = 1 << 26;
 
 /// Puts a new file in the place of one that may be there; its owner is that of the file `like`, if there is
 /// one.
@@ -43,15 +49,29 @@ pub(super) struct KeyFile {
 }
 
 impl KeyFile {
-    /// Writes it where a name leads.
+    /// Writes it where a name leads: no other file than one of these loses its place.
     pub(super) fn new(path: &Path, text: &str) -> io::Result<Self> {
         let path = resolved(path)?;
-        if fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
-            return Err(no_regular_file());
+        match open_regular(&path, OpenOptions::new().read(true)) {
+            Ok(file) if is_key_file(&file) => {}
+            Ok(_) => {
+                let text = "there is another file already; name one that does not exist yet";
+                return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
         let file = write(&path, text, None)?;
         Ok(Self { path, file })
     }
+}
+
+/// Whether a file has nothing but contexts.
+fn is_key_file(file: &File) -> bool {
+    let mut text = String::new();
+    let read = file.take(MAX_BYTES + 1).read_to_string(&mut text);
+    read.is_ok_and(|len| len as u64 <= MAX_BYTES)
+        && text.lines().all(|line| line.parse::<Context>().is_ok())
 }
 
 impl Drop for KeyFile {

@@ -26,6 +26,9 @@ use crate::{
     workers::{hex, unhex},
 };
 
+/// How it begins.
+const FIRST: &str = "key=";
+
 /// See the module's text.
 pub(crate) struct RunFile {
     path: PathBuf,
@@ -74,9 +77,16 @@ impl RunFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(Error::JournalFile { path, error }),
         };
+        if text.as_deref().is_some_and(|text| !is_run_file(text)) {
+            return Err(Error::JournalFile { path, error: no_run_file() });
+        }
         let (known, life) = text.as_deref().map(parse).unwrap_or_default();
         let journal = journal.to_path_buf();
         Ok(Self { path, journal, known, has_waited: false, life, has_begun: false })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Whether the last start of the run did not come to its end, as far as is known.
@@ -129,7 +139,7 @@ impl RunFile {
             Security::Clear => "none".to_owned(),
             Security::Key(key) => hex(key),
         };
-        text.push_str(&format!("key={key}\nsecret={}\n", hex(&known.secret)));
+        text.push_str(&format!("{FIRST}{key}\nsecret={}\n", hex(&known.secret)));
         known.listen.iter().for_each(|address| text.push_str(&format!("listen={address}\n")));
         known.advertise.iter().for_each(|address| text.push_str(&format!("advertise={address}\n")));
         self.life.boot.iter().for_each(|boot| text.push_str(&format!("boot={boot}\n")));
@@ -146,9 +156,20 @@ impl RunFile {
 }
 
 fn read(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    open_regular(path, fs::OpenOptions::new().read(true))?.read_to_string(&mut text)?;
-    Ok(text)
+    let mut bytes = Vec::new();
+    open_regular(path, fs::OpenOptions::new().read(true))?.read_to_end(&mut bytes)?;
+    String::from_utf8(bytes).map_err(|_| no_run_file())
+}
+
+/// Whether a text is one of these, or what a loss of power left of one.
+fn is_run_file(text: &str) -> bool {
+    text.starts_with(FIRST) || FIRST.starts_with(text) || text.bytes().all(|byte| byte == 0)
+}
+
+fn no_run_file() -> io::Error {
+    let text = "this is another file, where the run would write how its workers find it; name the journal otherwise, or \
+                move this file";
+    io::Error::new(io::ErrorKind::InvalidData, text)
 }
 
 /// What a file says. One that does not say how its run ended may be of one that did not.

@@ -146,6 +146,12 @@ impl Server {
         let Self { options, network, context, secrets, hooks, files } = self;
         let pipeline = Arc::new(Pipeline::new(tasks));
         let key_file = options.outside.connection_file.as_deref();
+        if let (Some(path), Some(files)) = (key_file, &files)
+            && files.have(path)
+        {
+            let error = io::Error::other("this is the journal, or a file of it; name another one");
+            return Err(Error::JournalFile { path: path.to_path_buf(), error });
+        }
         let key_file =
             key_file.map(|path| write_contexts(path, &context, &pipeline)).transpose()?;
         let own = &options.outside;
