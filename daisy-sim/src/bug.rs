@@ -33,11 +33,15 @@ pub enum Bug {
     AnybodyIsChild,
     /// What workers of older code hand in is taken.
     TrustOldCode,
+    /// A run that was stopped takes all its workers for ended when it is started again.
+    StoppedIsEnded,
+    /// A server goes on although its journal could not be written.
+    GoOnWithoutJournal,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::AckBeforeWrite,
         Self::AckBeforeSync,
         Self::ShortSilence,
@@ -53,5 +57,7 @@ impl Bug {
         Self::LauncherIsWorker,
         Self::AnybodyIsChild,
         Self::TrustOldCode,
+        Self::StoppedIsEnded,
+        Self::GoOnWithoutJournal,
     ];
 }

@@ -71,11 +71,13 @@ pub enum Kind {
     Launcher,
     /// Every second start of the server has another version of the tasks' code.
     NewCode,
+    /// The run is stopped in good order, in whatever phase it is, and started again.
+    Interrupt,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::Cut,
         Self::HalfOpen,
         Self::Partition,
@@ -106,6 +108,7 @@ impl Kind {
         Self::Clones,
         Self::Launcher,
         Self::NewCode,
+        Self::Interrupt,
     ];
 
     const fn bit(self) -> u32 {

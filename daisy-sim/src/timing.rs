@@ -24,8 +24,6 @@ pub(crate) const TICK_US: u64 = 1_000;
 pub(crate) const GOODBYE_MS: u64 = 5_000;
 /// For how long a worker tries to reach its server at first: `CONNECT` of the facade.
 pub(crate) const FIRST_CONNECT_MS: u64 = 60_000;
-/// For how long workers may take to leave at the end of a run: `FAREWELL` of the facade.
-pub(crate) const FAREWELL_MS: u64 = 5_000;
 /// After SIGTERM a worker has so long to end: `TERM_GRACE` of the facade.
 pub(crate) const TERM_GRACE_MS: u64 = 500;
 /// The most bytes that a server keeps for a line: `BACKLOG_LIMIT` of the driver.

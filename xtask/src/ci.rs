@@ -31,7 +31,7 @@ const FEATURES: [(&str, &[&str]); 10] = [
     ("daisy-sched", &[""]),
     ("daisy-journal", &[""]),
     ("daisy-net", &["", "driver"]),
-    ("daisy-run", &[""]),
+    ("daisy-run", &["", "journal", "net"]),
     ("daisy-array", &["", "blosc", "ome", "n5", "remote"]),
     ("daisy-graphdb", &["", "sqlite", "postgres", "mongodb", "testkit"]),
     // Its other features only turn on those of lower crates, which are checked there.

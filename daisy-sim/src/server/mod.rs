@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use daisy_block::{BlockKey, TaskId};
 use daisy_journal::{Journal, MemoryDisk};
 use daisy_net::switchboard::{LineKey, Switchboard};
+use daisy_run::Phase;
 use daisy_sched::{CheckId, Finding, Moment, Stage, WorkerId};
 
 use self::host::Desk;
@@ -38,6 +39,8 @@ pub(crate) enum Arrived {
     Checked(CheckId, Finding),
     /// The disk has made durable what it was asked to.
     Synced,
+    /// Somebody stops the run.
+    Stopped,
 }
 
 /// What is to be done in the world.
@@ -55,14 +58,6 @@ pub(crate) enum Effect {
     Close(usize, bool),
     /// A sync of the journal begins.
     Sync,
-}
-
-/// Where a server's life stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
-    Running,
-    Farewell { deadline: Moment, is_killing: bool },
-    Over,
 }
 
 /// A sync on its way.
@@ -113,12 +108,12 @@ impl Server {
     /// When it must look at the world again if nothing comes.
     pub(crate) fn next_deadline(&mut self) -> Option<Moment> {
         let due = self.desk.coordinator.next_deadline().map(|(at, _)| at);
-        let due = due.filter(|_| self.phase == Phase::Running);
+        let due = due.filter(|_| self.phase.is_at_work());
         let beat = self.board.next_deadline();
         let farewell = match self.phase {
+            Phase::Running | Phase::Over => None,
             // It looks around ten times a second.
-            Phase::Farewell { .. } => Some(self.seen.after_ms(100)),
-            _ => None,
+            _ => Some(self.seen.after_ms(100)),
         };
         let at = due.into_iter().chain(beat).chain(farewell).min()?;
         Some(timing::after_us(self.started, at.as_micros()))

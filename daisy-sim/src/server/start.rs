@@ -12,12 +12,12 @@ use daisy_net::{
     channel::Security,
     switchboard::{Secrets, Switchboard, SwitchboardConfig},
 };
-use daisy_run::{Processes, Started, end_leases, take_up};
+use daisy_run::{Phase, Processes, Started, end_leases, take_up};
 use daisy_sched::{
     Adopted, CoordinatorConfig, Moment, Request, Scheduler, SchedulerOptions, Tuning,
 };
 
-use super::{Desk, Phase, Server};
+use super::{Desk, Server};
 use crate::{
     bug::Bug,
     check::{Checks, Promise, State},
@@ -73,6 +73,8 @@ pub(crate) struct Start<'a> {
     pub(crate) plan: &'a Rc<Plan>,
     /// The last life ended by a loss of power.
     pub(crate) lost_power: bool,
+    /// The last life was stopped in good order.
+    pub(crate) was_stopped: bool,
     /// It has waited until workers whose blocks it cannot adopt must have ended.
     pub(crate) has_waited: bool,
 }
@@ -92,7 +94,7 @@ impl Server {
         disk: MemoryDisk,
         checks: &mut Checks,
     ) -> Result<Self, NoStart> {
-        let Start { now, options, plan, lost_power, has_waited } = *start;
+        let Start { now, options, plan, lost_power, was_stopped, has_waited } = *start;
         let scheduler_options = SchedulerOptions {
             request: Request::Everything,
             max_retries: plan.tasks.iter().map(|task| task.max_retries).collect(),
@@ -112,6 +114,7 @@ impl Server {
         }
         match options.bug {
             Some(Bug::ForgetLeases) => resumed.open.clear(),
+            Some(Bug::StoppedIsEnded) if was_stopped => resumed.open.clear(),
             Some(Bug::TrustOldCode) => {
                 resumed.open.iter_mut().for_each(|open| open.is_outdated = false);
             }

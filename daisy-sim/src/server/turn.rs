@@ -2,16 +2,15 @@
 
 use daisy_block::TaskId;
 use daisy_journal::JournalError;
-use daisy_run::{Ended, Stop};
+use daisy_run::{Ended, Farewell, Left, Stop};
 use daisy_sched::{
     Cause, Ending, Input, KillReason, Moment, Outcome, Output, Reason, Record, Settlement, WorkerId,
 };
 
-use super::{Arrived, Desk, Effect, Phase, Server, Syncing};
+use super::{Arrived, Desk, Effect, Server, Syncing};
 use crate::{
     bug::Bug,
     check::{Checks, Promise},
-    timing,
     trace::Trace,
 };
 
@@ -63,14 +62,14 @@ impl Server {
             let compared = counts.map_err(|error| error.to_string()).and_then(|counts| {
                 turn.checks.counted.compare(&turn.checks.plan, (task, now), &counts)
             });
-            if self.phase == Phase::Running && !turn.has_crashed {
+            if self.phase.is_at_work() && !turn.has_crashed {
                 turn.checks.hold(Promise::Counts, compared);
             }
         }
     }
 
     fn pass_time(&mut self, now: Moment, turn: &mut Turn<'_>) {
-        while self.phase == Phase::Running
+        while self.phase.is_at_work()
             && let Some((at, reason)) = self.desk.coordinator.next_deadline()
             && at <= now
         {
@@ -121,6 +120,10 @@ impl Server {
             }
             Arrived::Checked(check, finding) => self.tell(now, Input::Checked { check, finding }),
             Arrived::Synced => self.synced(turn),
+            Arrived::Stopped => {
+                self.phase.drain(now);
+                self.tell(now, Input::Drain);
+            }
         }
         self.carry_out(now, turn);
     }
@@ -131,7 +134,7 @@ impl Server {
             turn.trace.tell(turn.now, || format!("server: {output:?}"));
             let is_recorded = self.record(&output);
             mix(turn.trace, &output);
-            if self.fault.is_some() {
+            if self.must_stop() {
                 // Of what a run that has to stop still makes up, nobody hears.
                 continue;
             }
@@ -141,7 +144,7 @@ impl Server {
                     let _is_on_a_line = self.board.grant(&lease);
                 }
                 // Nobody is started during a farewell.
-                Output::StartWorker { worker, task } if self.phase == Phase::Running => {
+                Output::StartWorker { worker, task } if self.phase.is_at_work() => {
                     turn.effects.push(Effect::Start(worker, task));
                 }
                 Output::Check { check, key, stage } => {
@@ -196,6 +199,11 @@ impl Server {
         }
     }
 
+    /// What is not written down must not be told to anybody.
+    fn must_stop(&self) -> bool {
+        self.fault.is_some() && !self.has_bug(Bug::GoOnWithoutJournal)
+    }
+
     fn commit(&mut self, turn: &mut Turn<'_>) {
         match turn.crash {
             Some(CrashPoint::BeforeWrite) => {
@@ -243,7 +251,7 @@ impl Server {
     fn end_turn(&mut self, now: Moment, turn: &mut Turn<'_>) {
         self.carry_out(now, turn);
         self.commit(turn);
-        if turn.has_crashed || self.fault.is_some() {
+        if turn.has_crashed || self.must_stop() {
             return;
         }
         let number = self.board.end_turn();
@@ -306,32 +314,28 @@ impl Server {
         if turn.has_crashed {
             return;
         }
-        match self.phase {
-            Phase::Running if self.desk.coordinator.is_done() || self.fault.is_some() => {
-                let deadline = now.after_ms(timing::FAREWELL_MS);
-                self.phase = Phase::Farewell { deadline, is_killing: false };
+        let has_fault = self.must_stop();
+        if !self.phase.look(|| now, &self.desk.coordinator, has_fault) {
+            return;
+        }
+        let has_processes = !self.desk.processes.is_empty();
+        let left = Left { has_processes, has_workers: self.board.num_workers() > 0, has_fault };
+        match self.phase.take_leave(now, left) {
+            Farewell::Wait => {}
+            Farewell::EndAll => {
+                let running = self.desk.processes.running();
+                let kill = |(process, _)| Effect::Kill { process, is_polite: true };
+                turn.effects.extend(running.map(kill));
             }
-            Phase::Farewell { deadline, is_killing } => {
-                let has_fault = self.fault.is_some();
-                let is_over = self.desk.processes.is_empty()
-                    && (self.board.num_workers() == 0 || is_killing || has_fault);
-                if is_over || (is_killing && now > deadline.after_ms(timing::FAREWELL_MS)) {
-                    self.phase = Phase::Over;
-                    let finished = self.journal.commit().and_then(|()| self.journal.sync());
-                    if self.fault.is_none() && finished.is_err() {
-                        self.is_disk_full = true;
-                        self.fault = Some("the journal could not be finished".to_owned());
-                    }
-                    // It is good without, only longer.
-                    let _is_short = self.journal.compact();
-                } else if (now >= deadline || has_fault) && !is_killing {
-                    self.phase = Phase::Farewell { deadline, is_killing: true };
-                    let running = self.desk.processes.running();
-                    let kill = |(process, _)| Effect::Kill { process, is_polite: true };
-                    turn.effects.extend(running.map(kill));
+            Farewell::Over => {
+                let finished = self.journal.commit().and_then(|()| self.journal.sync());
+                if self.fault.is_none() && finished.is_err() {
+                    self.is_disk_full = true;
+                    self.fault = Some("the journal could not be finished".to_owned());
                 }
+                // It is good without, only longer.
+                let _is_short = self.journal.compact();
             }
-            Phase::Running | Phase::Over => {}
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Kinds that happen, in contrast to those that are there from the start.
-const HAPPENING: [Kind; 14] = [
+const HAPPENING: [Kind; 15] = [
     Kind::Cut,
     Kind::HalfOpen,
     Kind::Partition,
@@ -26,6 +26,7 @@ const HAPPENING: [Kind; 14] = [
     Kind::Leave,
     Kind::Twice,
     Kind::ServerStop,
+    Kind::Interrupt,
 ];
 
 impl World {
@@ -49,7 +50,11 @@ impl World {
         self.trace.tell(now, || format!("fault: {kind:?}"));
         if matches!(
             kind,
-            Kind::ServerCrash | Kind::PowerLoss | Kind::CrashInTurn | Kind::ServerStop
+            Kind::ServerCrash
+                | Kind::PowerLoss
+                | Kind::CrashInTurn
+                | Kind::ServerStop
+                | Kind::Interrupt
         ) {
             self.checks.disturb(None);
         }
@@ -58,6 +63,7 @@ impl World {
             Kind::PowerLoss => return self.crash(true),
             Kind::CrashInTurn => return self.crash_in_turn(),
             Kind::ServerStop => return self.stop_server(),
+            Kind::Interrupt => return self.interrupt(),
             Kind::FullDisk => {
                 let room = self.dice.place(200);
                 if let Some(server) = &mut self.server {

@@ -1,5 +1,6 @@
 //! The server's side of the world: its turns, what they lead to, and its deaths.
 
+use daisy_run::Phase;
 use daisy_sched::{CheckId, Finding, Stage, WorkerId};
 
 use super::{Event, World};
@@ -7,7 +8,7 @@ use crate::{
     check::{Death, Promise, State},
     net::{Item, Way},
     options::Kind,
-    server::{Arrived, CrashPoint, Effect, NoStart, Phase, Server, Start, Turn},
+    server::{Arrived, CrashPoint, Effect, NoStart, Server, Start, Turn},
     timing,
 };
 
@@ -30,6 +31,7 @@ impl World {
             options: &self.options,
             plan: &self.plan,
             lost_power: self.lost_power,
+            was_stopped: self.was_stopped,
             has_waited: std::mem::take(&mut self.has_waited),
         };
         let (now, life) = (self.now, self.life);
@@ -205,6 +207,11 @@ impl World {
         self.tell_server(life, Arrived::Checked(check, finding));
     }
 
+    /// Somebody stops the run: it ends in good order, and is started again.
+    pub(super) fn interrupt(&mut self) {
+        self.tell_server(self.life, Arrived::Stopped);
+    }
+
     /// The server learns that a child has ended.
     pub(super) fn reap(&mut self, life: u32, worker: WorkerId, death: Death) {
         let exit_code = if let Death::Exit(code) = death { Some(code) } else { None };
@@ -225,6 +232,7 @@ impl World {
     /// The server is killed, or its machine loses power.
     pub(super) fn crash(&mut self, is_power: bool) {
         let Some(server) = self.server.take() else { return };
+        self.was_stopped = false;
         self.trace
             .tell(self.now, || if is_power { "power is lost" } else { "the server is killed" });
         self.take_disk(server, is_power);
@@ -288,15 +296,18 @@ impl World {
     fn end_server(&mut self) {
         let Some(server) = self.server.take() else { return };
         let fault = server.fault.clone();
-        self.trace.tell(self.now, || format!("server: the end; fault {fault:?}"));
-        if fault.is_none() {
+        let is_stopped = server.desk.coordinator.is_draining();
+        self.was_stopped = is_stopped;
+        self.trace
+            .tell(self.now, || format!("server: the end; fault {fault:?}; stopped: {is_stopped}"));
+        if fault.is_none() && !is_stopped {
             let is_right = self.checks.counted.end(&self.plan);
             self.checks.hold(Promise::Ends, is_right);
         }
         self.take_disk(server, false);
         self.lose_connections(false);
-        if fault.is_some() {
-            // Somebody makes room and starts it again.
+        if fault.is_some() || is_stopped {
+            // Somebody makes room, if that was missing, and starts it again.
             let wait = self.dice.between(100_000, 20_000_000);
             self.schedule_us(wait, Event::Restart);
             return;

@@ -103,6 +103,8 @@ pub(crate) struct World {
     life: u32,
     /// The last life ended by a loss of power.
     lost_power: bool,
+    /// The last life was stopped in good order.
+    was_stopped: bool,
     /// The server has waited for workers of an earlier start.
     has_waited: bool,
     /// How often each slot for connections was used in this life, and which are free.
@@ -134,6 +136,7 @@ pub(crate) fn play(options: &Options, telling: Telling) -> Report {
         disk: MemoryDisk::new(),
         life: 0,
         lost_power: false,
+        was_stopped: false,
         has_waited: false,
         slots: (Vec::new(), Vec::new()),
         processes: Vec::new(),

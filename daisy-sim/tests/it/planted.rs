@@ -98,6 +98,18 @@ fn older_code_that_goes_on_is_found() {
 }
 
 #[test]
+fn a_stopped_run_that_takes_its_workers_for_ended_is_found() {
+    let found = promise(Bug::StoppedIsEnded, 3, 60);
+    assert!(matches!(found, Promise::Alive | Promise::AtWork), "{found:?}");
+}
+
+#[test]
+fn a_server_that_goes_on_without_its_journal_is_found() {
+    let found = promise(Bug::GoOnWithoutJournal, 12, 60);
+    assert!(matches!(found, Promise::Durable | Promise::Ends), "{found:?}");
+}
+
+#[test]
 fn a_failing_world_is_made_smaller_and_still_fails() {
     let (options, promise) = find(Bug::ReapTooEarly, 24, 60).unwrap();
     let small = shrink(&options, promise);

@@ -28,9 +28,9 @@ use super::{
     standing::Standing,
 };
 use crate::{Error, Notice, observer::Event};
-
-/// When a run is stopped, remote workers have so much time to hear of it and to end what they started.
-const HEARD_WITHIN: Duration = Duration::from_secs(1);
+use daisy_run::Phase;
+#[cfg(all(unix, feature = "workers"))]
+use daisy_run::{Farewell, Left};
 
 /// What the machine wants its driver to do.
 pub(super) enum Todo {
@@ -97,8 +97,7 @@ pub(crate) struct Machine {
     pub(crate) ledger: Ledger,
     sender: Option<Sender>,
     notifier: Notifier,
-    /// Since when nothing more is handed out.
-    drained: Option<Instant>,
+    phase: Phase,
     journal: Option<RunJournal>,
     /// All workers are threads of this process.
     is_inside: bool,
@@ -141,7 +140,7 @@ impl Machine {
             ledger,
             sender,
             notifier,
-            drained: None,
+            phase: Phase::default(),
             journal,
             is_inside,
             wants_settled,
@@ -242,8 +241,7 @@ impl Machine {
 
     /// A point in time as the machine counts it.
     pub(super) fn moment_of(&self, instant: Instant) -> Moment {
-        let since = instant.saturating_duration_since(self.start);
-        Moment::from_micros(u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
+        moment(self.start, instant)
     }
 
     /// A moment as the operating system counts it; None if it never comes.
@@ -392,25 +390,22 @@ impl Machine {
         ids.map(|task| self.coordinator.counts(task).unwrap_or_default()).collect()
     }
 
-    /// Whether nothing more is to be done: the run is over, or the machine refused an input. One that is
-    /// stopped does not wait until remote workers must have ended, only until they have heard of it: what they
-    /// have stays theirs until the next start.
-    pub(super) fn is_over(&self) -> bool {
-        self.has_fault()
-            || self.coordinator.is_done()
-            || (self.coordinator.is_draining()
-                && self.coordinator.out_elsewhere(self.all_had_time())
-                    == self.coordinator.num_out())
+    /// Whether nothing more is to be done: the run is over, or the machine refused an input.
+    pub(super) fn is_over(&mut self) -> bool {
+        let (start, has_fault) = (self.start, self.has_fault());
+        self.phase.look(|| moment(start, Instant::now()), &self.coordinator, has_fault)
     }
 
-    /// Whether all workers have had the time to hear that the run is stopped, and to end.
-    pub(super) fn all_had_time(&self) -> bool {
-        self.drained.is_some_and(|since| since.elapsed() >= HEARD_WITHIN)
+    /// What is to be done while workers leave.
+    #[cfg(all(unix, feature = "workers"))]
+    pub(super) fn take_leave(&mut self, has_processes: bool, has_workers: bool) -> Farewell {
+        let has_fault = self.has_fault();
+        self.phase.take_leave(self.now(), Left { has_processes, has_workers, has_fault })
     }
 
     /// Hands out nothing more.
     pub(super) fn drain(&mut self, now: Moment) {
-        self.drained.get_or_insert_with(Instant::now);
+        self.phase.drain(now);
         self.handle(now, Input::Drain);
     }
 
@@ -457,4 +452,9 @@ impl Machine {
             self.handle(now, Input::Abandon { task });
         }
     }
+}
+
+fn moment(start: Instant, instant: Instant) -> Moment {
+    let since = instant.saturating_duration_since(start);
+    Moment::from_micros(u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
 }

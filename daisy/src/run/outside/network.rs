@@ -14,6 +14,7 @@ use daisy_net::{
     driver::{LineEvent, LineId, Lines, READ_LIMIT, ReadState, SendState},
     switchboard::{CloseReason, LineKey, Switchboard},
 };
+use daisy_run::Farewell;
 use daisy_sched::Input;
 use signal_hook::{consts::SIGCHLD, iterator::Signals};
 
@@ -32,7 +33,7 @@ use crate::{
 const LOOK_AROUND: Duration = Duration::from_secs(1);
 /// The same while the run waits for the last of its workers to end.
 const LOOK_SOON: Duration = Duration::from_millis(50);
-/// For how long workers may take to leave at the end of a run.
+/// For how long processes may take to end once the machine has panicked.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// How often processes that were asked to end are looked at where nobody hears of their ends.
 const REAP_EVERY: Duration = Duration::from_millis(5);
@@ -285,30 +286,21 @@ impl Network {
     }
 
     fn let_leave(&mut self, hub: &Hub) {
-        let deadline = Instant::now() + FAREWELL;
-        let mut is_killing = false;
         loop {
             let mut held = hub.lock();
-            let is_over = held.turn(|state| {
+            let farewell = held.turn(|state| {
                 self.end_turn(hub, state);
-                let has_fault = state.machine.has_fault();
-                let Some(outside) = &mut state.outside else { return true };
-                let now = Instant::now();
-                let has_left = outside.children.is_empty()
-                    && (outside.board.num_workers() == 0
-                        || is_killing
-                        || has_fault
-                        || state.machine.all_had_time());
-                if has_left || (is_killing && now > deadline + FAREWELL) {
-                    return true;
-                }
-                if (now >= deadline || has_fault) && !is_killing {
-                    is_killing = true;
+                let State { machine, outside: Some(outside), .. } = &mut *state else {
+                    return Farewell::Over;
+                };
+                let has_workers = outside.board.num_workers() > 0;
+                let farewell = machine.take_leave(!outside.children.is_empty(), has_workers);
+                if farewell == Farewell::EndAll {
                     outside.children.kill_all();
                 }
-                false
+                farewell
             });
-            if is_over != Some(false) {
+            if farewell.is_none_or(|farewell| farewell == Farewell::Over) {
                 return;
             }
             drop(self.wait(hub, held, Some(Duration::from_millis(100))));
