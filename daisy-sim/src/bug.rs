@@ -29,7 +29,7 @@ pub enum Bug {
     OutcomeWithNext,
     /// The end of a launcher counts as the end of the worker that it launched.
     LauncherIsWorker,
-    /// Whoever comes by the context of a child counts as that child.
+    /// Whoever comes by the context of a child says that it is that child, and is believed.
     AnybodyIsChild,
     /// What workers of older code hand in is taken.
     TrustOldCode,

@@ -1,100 +1,74 @@
-//! What the switchboard sees of a run: as `run/outside/host.rs` of the facade.
+//! A run as the switchboard's host, and what is kept of what workers say.
 
-use std::rc::Rc;
-
-use daisy_block::TaskId;
-use daisy_net::{
-    switchboard::{Host, Terms},
-    wire::{Hello, OutcomeItem, Verdict},
-};
-use daisy_run::Processes;
-use daisy_sched::{
-    Cause, Coordinator, CoordinatorError, Ending, Input, LeaseId, LookAhead, Moment, Outcome,
-    WorkerId,
-};
+use daisy_block::{BlockKey, TaskId};
+use daisy_net::{switchboard::Switchboard, wire::Hello};
+use daisy_run::{Notes, Processes, RunHost, RunTask};
+use daisy_sched::{Cause, Coordinator, Ending, Input, LookAhead, WorkerId};
 
 use crate::{bug::Bug, plan::Plan};
 
-/// A run as the switchboard's host.
+/// What a server has behind its switchboard.
 pub(crate) struct Desk {
-    pub(crate) plan: Rc<Plan>,
     pub(crate) coordinator: Coordinator,
     pub(crate) processes: Processes,
+    pub(crate) tasks: Vec<RunTask>,
+    pub(crate) notes: Kept,
+}
+
+/// What is kept.
+pub(crate) struct Kept {
     /// Workers that said hello in this turn, with their processes.
     pub(crate) joined: Vec<(WorkerId, usize)>,
     pub(crate) bug: Option<Bug>,
 }
 
-impl Host for Desk {
-    fn coordinator(&self) -> &Coordinator {
-        &self.coordinator
+impl Desk {
+    pub(crate) fn new(plan: &Plan, coordinator: Coordinator, host: &str, bug: Option<Bug>) -> Self {
+        let tasks = plan.graph.ids().map(|id| {
+            let config = &plan.tasks[id.index()].config;
+            RunTask {
+                name: plan.graph[id].name().to_owned(),
+                layout: plan.graph[id].layout().clone(),
+                timeout_ms: config.timeout_ms.unwrap_or(0),
+                max_ahead: if config.needs.is_empty() { LookAhead::MAX_BLOCKS } else { 1 },
+                is_checked: config.check_after,
+            }
+        });
+        let notes = Kept { joined: Vec::new(), bug };
+        let processes = Processes::new(host.to_owned());
+        Self { coordinator, processes, tasks: tasks.collect(), notes }
     }
 
-    fn handle(&mut self, now: Moment, input: Input) -> Result<(), CoordinatorError> {
+    /// Does something with the switchboard that concerns the run.
+    pub(super) fn at<T>(
+        &mut self,
+        board: &mut Switchboard,
+        work: impl FnOnce(&mut Switchboard, &mut RunHost<'_, &mut Kept>) -> T,
+    ) -> T {
+        let Self { coordinator, processes, tasks, notes } = self;
+        work(board, &mut RunHost { coordinator, processes, tasks, notes })
+    }
+}
+
+impl Notes for &mut Kept {
+    fn pass(&mut self, input: Input) -> Input {
         match input {
             Input::Disconnected { worker } if self.bug == Some(Bug::BlameConnection) => {
-                let ending = Ending::Died(Cause::default());
-                self.coordinator.handle(now, Input::Ended { worker, ending })
+                Input::Ended { worker, ending: Ending::Died(Cause::default()) }
             }
-            input => self.coordinator.handle(now, input),
+            input => input,
         }
     }
 
-    fn name_worker(&mut self) -> WorkerId {
-        self.coordinator.name_worker()
+    fn failed(&mut self, _: &str, _: bool) -> Cause {
+        Cause::default()
     }
 
-    fn task(&self, name: &str) -> Option<TaskId> {
-        self.plan.graph.find(name)
-    }
+    fn took(&mut self, _: BlockKey, _: u64) {}
 
-    fn terms(&self, task: TaskId) -> Terms<'_> {
-        let config = &self.plan.tasks[task.index()].config;
-        let max_ahead = if config.needs.is_empty() { LookAhead::MAX_BLOCKS } else { 1 };
-        let layout = self.plan.graph[task].layout();
-        Terms { layout, timeout_ms: config.timeout_ms.unwrap_or(0), max_ahead }
-    }
-
-    fn process_of(&self, hello: &Hello) -> Option<WorkerId> {
-        if self.bug == Some(Bug::AnybodyIsChild) {
-            let claimed = WorkerId(hello.worker?);
-            return self.processes.running().map(|(worker, _)| worker).find(|&one| one == claimed);
-        }
-        self.processes.process_of(hello)
-    }
-
-    fn settle(
-        &mut self,
-        now: Moment,
-        worker: WorkerId,
-        item: &OutcomeItem<&str>,
-    ) -> Result<bool, CoordinatorError> {
-        let lease = LeaseId(item.lease);
-        let outcome = match item.verdict {
-            Verdict::Completed => Outcome::Completed,
-            Verdict::Returned => Outcome::Returned,
-            Verdict::Failed { .. } => Outcome::Failed(Cause::default()),
-        };
-        self.handle(now, Input::Settle { worker, lease, outcome })?;
-        Ok(self.coordinator.lease(lease).is_none())
-    }
-
-    fn joined(&mut self, worker: WorkerId, process: Option<WorkerId>, hello: &Hello) {
-        if let Some(process) = process {
-            self.processes.joined(process, worker);
-        }
+    fn joined(&mut self, _: TaskId, worker: WorkerId, hello: &Hello) {
         self.joined.push((worker, hello.pid as usize));
     }
 
-    fn used(&mut self, _: WorkerId, _: u64, _: u64) {}
-
-    fn left(&mut self, now: Moment, worker: WorkerId) {
-        let input = if self.processes.left(worker) {
-            Input::Left { worker }
-        } else {
-            Input::Ended { worker, ending: Ending::Left }
-        };
-        // It may have been given up meanwhile.
-        let _is_known = self.coordinator.handle(now, input);
-    }
+    fn used(&mut self, _: TaskId, _: WorkerId, _: u64, _: u64) {}
 }

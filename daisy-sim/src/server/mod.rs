@@ -102,7 +102,7 @@ impl Server {
     }
 
     fn has_bug(&self, bug: Bug) -> bool {
-        self.desk.bug == Some(bug)
+        self.desk.notes.bug == Some(bug)
     }
 
     /// When it must look at the world again if nothing comes.

@@ -12,7 +12,7 @@ use daisy_net::{
     channel::Security,
     switchboard::{Secrets, Switchboard, SwitchboardConfig},
 };
-use daisy_run::{Phase, Processes, Started, end_leases, take_up};
+use daisy_run::{Phase, Started, end_leases, take_up};
 use daisy_sched::{
     Adopted, CoordinatorConfig, Moment, Request, Scheduler, SchedulerOptions, Tuning,
 };
@@ -139,13 +139,11 @@ impl Server {
             reconnect_ms: RECONNECT_MS,
         });
         let synced_len = journal.disk().synced_len();
-        let (processes, joined) = (Processes::new(HOST.to_owned()), Vec::new());
-        let bug = options.bug;
         Ok(Self {
             seen: Moment::ZERO,
             started: now,
             board,
-            desk: Desk { plan: Rc::clone(plan), coordinator, processes, joined, bug },
+            desk: Desk::new(plan, coordinator, HOST, options.bug),
             journal,
             inbox: Vec::new(),
             lines: BTreeMap::new(),

@@ -57,7 +57,7 @@ impl Server {
         self.pass_time(now, turn);
         self.end_turn(now, turn);
         self.move_on(now, turn);
-        for task in 0..self.desk.plan.tasks.len() {
+        for task in 0..self.desk.tasks.len() {
             let counts = self.desk.coordinator.counts(TaskId::new(task as u32));
             let compared = counts.map_err(|error| error.to_string()).and_then(|counts| {
                 turn.checks.counted.compare(&turn.checks.plan, (task, now), &counts)
@@ -95,11 +95,11 @@ impl Server {
                 self.board.open(now, key, from, randomness);
             }
             Arrived::Bytes(key, bytes) => {
-                self.board.receive(now, key, &bytes, &mut self.desk);
-                turn.checks.pids.extend(self.desk.joined.drain(..));
+                self.desk.at(&mut self.board, |board, host| board.receive(now, key, &bytes, host));
+                turn.checks.pids.extend(self.desk.notes.joined.drain(..));
             }
             Arrived::Closed(key) => {
-                self.board.closed(now, key, &mut self.desk);
+                self.desk.at(&mut self.board, |board, host| board.closed(now, key, host));
                 if let Some(conn) = self.lines.remove(&key) {
                     turn.effects.push(Effect::Close(conn, true));
                 }
@@ -280,7 +280,7 @@ impl Server {
         for (key, conn, is_said) in closed {
             self.lines.remove(&key);
             turn.effects.push(Effect::Close(conn, is_said));
-            self.board.closed(now, key, &mut self.desk);
+            self.desk.at(&mut self.board, |board, host| board.closed(now, key, host));
         }
         self.carry_out(now, turn);
         self.commit(turn);

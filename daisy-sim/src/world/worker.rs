@@ -21,11 +21,11 @@ use crate::{
 impl World {
     /// A worker process begins: a child of the server, or one that comes by itself from elsewhere.
     pub(super) fn spawn(&mut self, task: usize, worker: Option<WorkerId>) -> usize {
-        let pid = self.begin(task, worker, worker.is_some());
+        let pid = self.begin(task, worker, None);
         if worker.is_some() {
             if self.options.has(Kind::Launcher) && self.dice.one_in(2) {
                 self.processes[pid].is_launcher = true;
-                let launched = self.begin(task, worker, false);
+                let launched = self.begin(task, worker, Some(pid));
                 let death = match self.dice.below(4) {
                     0 => Death::Exit(0),
                     1 => Death::Exit(1),
@@ -36,21 +36,24 @@ impl World {
                 self.processes[pid].launched = Some(launched);
             }
             if self.options.has(Kind::Clones) && self.dice.one_in(2) {
-                self.begin(task, worker, false);
+                self.begin(task, worker, Some(pid));
             }
         }
         pid
     }
 
-    /// A process begins, by the context of a worker if one is given; `is_child` if the server waits for its end.
-    fn begin(&mut self, task: usize, worker: Option<WorkerId>, is_child: bool) -> usize {
+    /// A process begins, by the context of a worker if one is given: as a child of the server, or by that of another
+    /// process, which is one.
+    fn begin(&mut self, task: usize, worker: Option<WorkerId>, of: Option<usize>) -> usize {
         let pid = self.processes.len();
+        let is_child = worker.is_some() && of.is_none();
+        let told = of.filter(|_| self.options.bug == Some(Bug::AnybodyIsChild)).unwrap_or(pid);
         let config = ClientConfig {
             task: format!("task {task}"),
             worker: worker.map(|worker| worker.0),
             security: security(&self.options),
             heartbeat_ms: Process::promised_ms(),
-            pid: pid as u32,
+            pid: told as u32,
             host: HOST.to_owned(),
         };
         let mut process = Process::new(self.now, task, config);

@@ -16,6 +16,8 @@ use daisy_sched::{
     Lease, LeaseId, Moment, Output, Question, Settlement, Stage, Verdict, WorkerId, WorkerKind,
 };
 
+#[cfg(all(unix, feature = "workers"))]
+use super::outside::Kept;
 use super::{
     Pipeline,
     call::BlockError,
@@ -110,8 +112,27 @@ pub(crate) struct Machine {
     /// It panicked; none of it is called any more but what reads what was written down.
     broken: Option<Panic>,
     standing: Standing,
+    planted: Planted,
+}
+
+/// A fault that a test has planted.
+#[derive(Default)]
+pub(super) struct Planted {
     #[cfg(feature = "planted-faults")]
-    planted: Option<super::PlantedFault>,
+    fault: Option<super::PlantedFault>,
+}
+
+impl Planted {
+    /// An input comes.
+    #[inline]
+    #[cfg_attr(
+        not(feature = "planted-faults"),
+        allow(clippy::unused_self, clippy::missing_const_for_fn, reason = "there is none")
+    )]
+    pub(super) fn pass(&self) {
+        #[cfg(feature = "planted-faults")]
+        self.fault.iter().for_each(super::PlantedFault::pass);
+    }
 }
 
 impl Machine {
@@ -147,15 +168,14 @@ impl Machine {
             start,
             end,
             fault,
-            #[cfg(feature = "planted-faults")]
-            planted: None,
+            planted: Planted::default(),
         }
     }
 
     /// This machine panics.
     #[cfg(feature = "planted-faults")]
     pub(super) fn plant(&mut self, fault: Option<super::PlantedFault>) {
-        self.planted = fault;
+        self.planted.fault = fault;
     }
 
     /// The journal, if there is one.
@@ -265,8 +285,7 @@ impl Machine {
     /// As [`handle`](Self::handle), for inputs that may be refused: the machine goes on.
     #[inline]
     pub(super) fn take_in(&mut self, now: Moment, input: Input) -> Result<(), CoordinatorError> {
-        #[cfg(feature = "planted-faults")]
-        self.planted.iter().for_each(super::PlantedFault::pass);
+        self.planted.pass();
         self.coordinator.handle(now, input)
     }
 
@@ -409,12 +428,11 @@ impl Machine {
         self.handle(now, Input::Drain);
     }
 
-    /// A worker joined, or is back, from a process on a host.
+    /// The parts of it that hear of workers outside.
     #[cfg(all(unix, feature = "workers"))]
-    pub(super) fn note_joined(&mut self, worker: WorkerId, process: (String, u32)) {
-        if let Some(task) = self.coordinator.task_of(worker) {
-            self.ledger.note_joined(task, worker, process);
-        }
+    pub(super) const fn listeners(&mut self) -> (&mut Coordinator, Kept<'_>) {
+        let Self { coordinator, ledger, planted, .. } = self;
+        (coordinator, Kept { ledger, planted })
     }
 
     /// Has something of the run as a whole said.

@@ -21,18 +21,19 @@ mod run_file;
 mod server;
 
 use daisy_net::{driver::LineWaker, switchboard::Switchboard};
+use daisy_run::{RunHost, RunTask};
 use daisy_sched::{KillReason, Lease, LeaseId, WorkerId};
 
 pub(super) use self::{
     children::Children,
-    host::Desk,
+    host::Kept,
     prepare::{open_for_lending, prepare},
 };
 pub(crate) use self::{
     group::has_others, network::Network, options::OutsideOptions, prepare::lock_journal,
     run_file::RunFile,
 };
-use super::Pipeline;
+use super::{Pipeline, machine::Machine};
 pub(crate) use crate::journal::{JournalFiles, RunJournal};
 pub use children::log_path;
 pub use server::Server;
@@ -41,6 +42,7 @@ pub use server::Server;
 pub(crate) struct Outside {
     pub(super) board: Switchboard,
     pub(super) children: Children,
+    tasks: Vec<RunTask>,
     waker: LineWaker,
     /// The driver is at it and will flush by itself.
     pub(super) is_in_turn: bool,
@@ -48,8 +50,24 @@ pub(crate) struct Outside {
 }
 
 impl Outside {
-    pub(super) const fn new(board: Switchboard, children: Children, waker: LineWaker) -> Self {
-        Self { board, children, waker, is_in_turn: false, has_news: false }
+    pub(super) fn new(
+        board: Switchboard,
+        children: Children,
+        pipeline: &Pipeline,
+        waker: LineWaker,
+    ) -> Self {
+        let tasks = host::tasks(pipeline);
+        Self { board, children, tasks, waker, is_in_turn: false, has_news: false }
+    }
+
+    /// The switchboard, and the run as its host.
+    pub(super) fn desk<'a>(
+        &'a mut self,
+        machine: &'a mut Machine,
+    ) -> (&'a mut Switchboard, RunHost<'a, Kept<'a>>) {
+        let Self { board, children, tasks, .. } = self;
+        let (coordinator, notes) = machine.listeners();
+        (board, RunHost { coordinator, processes: &mut children.processes, tasks, notes })
     }
 
     /// By which workers of a task find this run.
@@ -106,10 +124,4 @@ impl Outside {
         // It looks around by itself once a second.
         let _is_awake = self.waker.wake();
     }
-}
-
-/// The most blocks that a worker of a task may hold: those that hold something dear while they wait
-/// are given singly.
-fn max_ahead(pipeline: &Pipeline, task: daisy_block::TaskId) -> u32 {
-    if pipeline.task(task).0.needs.is_empty() { daisy_sched::LookAhead::MAX_BLOCKS } else { 1 }
 }

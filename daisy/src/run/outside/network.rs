@@ -18,7 +18,7 @@ use daisy_run::Farewell;
 use daisy_sched::Input;
 use signal_hook::{consts::SIGCHLD, iterator::Signals};
 
-use super::{Desk, Outside, expected::Expected, output, server::refused};
+use super::{Outside, expected::Expected, output, server::refused};
 use crate::{
     BlockError, Error, Notice,
     run::{
@@ -194,8 +194,7 @@ impl Network {
         loop {
             let read = self.lines.read(id, &mut self.buffer);
             let State { machine, outside: Some(outside), .. } = &mut *state else { return };
-            let Outside { board, children, .. } = outside;
-            let mut desk = Desk { machine, pipeline: &hub.pipeline, children };
+            let (board, mut desk) = outside.desk(machine);
             match read {
                 ReadState::Bytes(count) => {
                     let bytes = self.buffer.get(..count).unwrap_or_default();
@@ -257,15 +256,14 @@ impl Network {
             return;
         }
         for (key, reason) in closed {
-            let Outside { board, children, .. } = &mut *outside;
-            let mut desk = Desk { machine, pipeline: &hub.pipeline, children };
             if reason.is_some() {
-                desk.machine.ledger.note_closed();
+                machine.ledger.note_closed();
             }
             match reason {
                 Some(reason) if !reason.is_said() => self.lines.abort(id_of(key)),
                 _ => self.lines.close(id_of(key)),
             }
+            let (board, mut desk) = outside.desk(machine);
             board.closed(now, key, &mut desk);
         }
         hub.route(state);
@@ -409,7 +407,8 @@ mod tests {
         let (reconnect_ms, is_for_leader) = (None, false);
         let context = Context { addresses, task, worker, security, reconnect_ms, is_for_leader };
         let children = Children::new(context, folder.to_path_buf());
-        let outside = Outside::new(Switchboard::new(config), children, network.lines().waker());
+        let waker = network.lines().waker();
+        let outside = Outside::new(Switchboard::new(config), children, &pipeline, waker);
         let machine = Machine::new(&pipeline, prepared, (None, Notifier::new(None)), false);
         (Arc::new(Hub::new(pipeline, machine, Some(outside), false)), network)
     }
