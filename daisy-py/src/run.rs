@@ -19,6 +19,7 @@ use daisy::{
     Verdict, worker,
 };
 use pyo3::{
+    call::PyCallArgs,
     exceptions::{PyKeyboardInterrupt, PyValueError},
     prelude::*,
     sync::PyOnceLock,
@@ -360,12 +361,30 @@ impl Function {
         Self { function: function.clone().unbind(), grid: Arc::clone(grid), interrupt }
     }
 
+    /// Calls the function. A process that it has forked and that comes back out of it is no part of the run: it ends.
+    fn call<'py>(
+        &self,
+        py: Python<'py>,
+        arguments: impl PyCallArgs<'py>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        static END_FORK: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let process = std::process::id();
+        let result = self.function.bind(py).call1(arguments);
+        if std::process::id() != process {
+            let error = result.as_ref().err().map(|error| error.value(py));
+            let ended = END_FORK.import(py, "daisy._errors", "end_fork");
+            let _never = ended.and_then(|end_fork| end_fork.call1((error,)));
+            std::process::abort();
+        }
+        result
+    }
+
     /// Calls a block function; what it raises is the error, with its traceback.
     fn process(&self, block: &daisy::Block, loan: Loan) -> BlockResult {
         Python::attach(|py| {
             let own = Block::lent(Arc::clone(&self.grid), block.key.cell, loan);
             let own = Bound::new(py, own).map_err(text)?;
-            match self.function.call1(py, (&own,)) {
+            match self.call(py, (&own,)) {
                 Ok(_) if own.get().status() == daisy::BlockStatus::Failed => {
                     Err("the function set the block's status to FAILED".into())
                 }
@@ -400,7 +419,7 @@ impl Function {
     fn check(&self, block: &daisy::Block) -> Result<bool, BoxError> {
         Python::attach(|py| {
             let own = Block::at(Arc::clone(&self.grid), block.key.cell);
-            let answer = self.function.call1(py, (own,)).and_then(|answer| answer.is_truthy(py));
+            let answer = self.call(py, (own,)).and_then(|answer| answer.is_truthy());
             answer.map_err(|error| self.raised(py, error))
         })
     }
@@ -408,12 +427,12 @@ impl Function {
     /// True: nothing is to be done there. False: everything is. None: it depends.
     fn mask(&self, roi: &daisy::Roi) -> Result<Verdict, BoxError> {
         Python::attach(|py| {
-            let answer = self.function.call1(py, (crate::roi::Roi::from(roi.clone()),));
+            let answer = self.call(py, (crate::roi::Roi::from(roi.clone()),));
             let answer = answer.map_err(|error| self.raised(py, error))?;
-            if answer.is_none(py) {
+            if answer.is_none() {
                 return Ok(Verdict::Part);
             }
-            let is_all = answer.is_truthy(py).map_err(|error| self.raised(py, error))?;
+            let is_all = answer.is_truthy().map_err(|error| self.raised(py, error))?;
             Ok(if is_all { Verdict::All } else { Verdict::None })
         })
     }
@@ -423,7 +442,7 @@ impl Function {
         Python::attach(|py| {
             let of_text = OF_TEXT.import(py, "daisy.context", "of_text").map_err(text)?;
             let context = of_text.call1((context,)).map_err(text)?;
-            self.function.call1(py, (context,)).map_err(|error| self.raised(py, error)).map(drop)
+            self.call(py, (context,)).map_err(|error| self.raised(py, error)).map(drop)
         })
     }
 }

@@ -121,6 +121,21 @@ def test_a_block_may_start_processes_and_end_them(tmp_path, function):
     assert lines_of(tmp_path, function + "\nrun(function)") == ["60 0"]
 
 
+@pytest.mark.parametrize("more", ["", ", multiprocessing=False"], ids=["workers", "serial"])
+@pytest.mark.parametrize("end, code", [("return", 0), ("raise ValueError()", 1), ("raise SystemExit(3)", 3)])
+def test_a_fork_that_comes_back_out_of_the_function_ends(tmp_path, end, code, more):
+    function = f"""
+    def function(block):
+        child = os.fork()
+        if child == 0:
+            {end}
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == {code}
+
+    run(function{more})
+    """
+    assert lines_of(tmp_path, function) == ["60 0"]
+
+
 def test_a_serial_run_may_do_so_too(tmp_path):
     assert lines_of(tmp_path, TERMINATE + "\nrun(function, multiprocessing=False)") == ["60 0"]
 

@@ -58,6 +58,8 @@ pub struct Channel {
     has_received: bool,
     /// A record has been sent.
     has_sent: bool,
+    /// A frame that is none came: nothing more is received.
+    deaf: Option<ChannelError>,
 }
 
 enum Stage {
@@ -109,6 +111,7 @@ impl Channel {
             gathered: Vec::new(),
             has_received: false,
             has_sent: false,
+            deaf: None,
         }
     }
 
@@ -126,7 +129,7 @@ impl Channel {
     pub fn broken(&self) -> Option<ChannelError> {
         match self.stage {
             Stage::Broken(error) => Some(error),
-            _ => None,
+            _ => self.deaf,
         }
     }
 
@@ -139,12 +142,16 @@ impl Channel {
     /// to this direction and the payload is within the kind's limit.
     ///
     /// # Errors
-    /// A [`ChannelError`] about the bytes, or what `sink` returned. The channel is broken after either.
+    /// A [`ChannelError`] about the bytes, or what `sink` returned. The channel is broken after either; only after
+    /// [`ChannelError::Frame`], by a peer that is known to have the key, can something still be flushed: that it was wrong.
     pub fn receive<E: From<ChannelError>>(
         &mut self,
         bytes: &[u8],
         mut sink: impl FnMut(u8, &[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
+        if let Some(error) = self.deaf {
+            return Err(E::from(error));
+        }
         let mut input = bytes;
         let opened = self.open(&mut input);
         let result = match opened {
@@ -154,7 +161,10 @@ impl Channel {
         };
         result.map_err(|stop| match stop {
             Stop::Channel(error) => {
-                self.stop(error);
+                match error {
+                    ChannelError::Frame(_) => self.deaf = Some(error),
+                    _ => self.stop(error),
+                }
                 E::from(error)
             }
             Stop::Sink(error) => {

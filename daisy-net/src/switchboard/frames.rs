@@ -27,13 +27,7 @@ impl Switchboard {
             return Ok(());
         }
         self.take_frame(now, desk, host, frame).or_else(|reason| {
-            let text = reason.to_string();
-            desk.say(&ToWorker::Refused { reason: RefusalReason::Malformed, text });
-            desk.farewell = Some(reason);
-            if let Some(worker) = desk.worker {
-                // It may have been given up already.
-                let _is_known = host.handle(now, Input::Revoke { worker });
-            }
+            breach(now, desk, host, reason);
             Ok(())
         })
     }
@@ -94,6 +88,7 @@ impl Switchboard {
             }
             ToServer::Leave => {
                 desk.has_left = true;
+                self.leaving.push_back((now, desk.key));
                 self.lines_of.remove(&worker);
                 host.left(now, worker);
             }
@@ -101,6 +96,18 @@ impl Switchboard {
             ToServer::Hello(_) | ToServer::Outcomes { .. } => {}
         }
         Ok(())
+    }
+}
+
+/// Says that something was against the protocol; if a worker did it, that is trusted no more.
+#[cold]
+pub(super) fn breach<H: Host>(now: Moment, desk: &mut Desk, host: &mut H, reason: CloseReason) {
+    let text = reason.to_string();
+    desk.say(&ToWorker::Refused { reason: RefusalReason::Malformed, text });
+    desk.farewell = Some(reason);
+    if let Some(worker) = desk.worker {
+        // It may have been given up already.
+        let _is_known = host.handle(now, Input::Revoke { worker });
     }
 }
 

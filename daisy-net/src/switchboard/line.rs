@@ -54,6 +54,8 @@ pub enum CloseReason {
     Refused(RefusalReason),
     /// The worker was told to end.
     GivenUp,
+    /// The worker has left, and did not close the connection.
+    Left,
     /// The worker came back on another connection.
     Superseded,
     /// The worker does not read what it is sent.
@@ -65,7 +67,7 @@ impl CloseReason {
     /// order could be taken for the server's death.
     #[must_use]
     pub const fn is_said(self) -> bool {
-        matches!(self, Self::Refused(_) | Self::GivenUp) || self.is_breach()
+        matches!(self, Self::Refused(_) | Self::GivenUp | Self::Left) || self.is_breach()
     }
 
     /// Whether whoever knew the key said something against the protocol. It is told so.
@@ -95,6 +97,7 @@ impl fmt::Display for CloseReason {
             Self::Crowded => f.write_str("too many connections on which nobody has said who it is"),
             Self::Refused(reason) => write!(f, "the worker was refused: {reason:?}"),
             Self::GivenUp => f.write_str("the worker was given up"),
+            Self::Left => f.write_str("the worker has left, and did not close its connection"),
             Self::Superseded => f.write_str("the worker came back on another connection"),
             Self::SlowReader => f.write_str("the worker does not read what it is sent"),
         }

@@ -30,14 +30,18 @@ use daisy_sched::{
     Coordinator, CoordinatorError, Input, KillReason, Lease, LeaseId, Moment, WorkerId,
 };
 
-use self::{frames::Frame, line::Line, spare::Spare};
+use self::{
+    frames::{Frame, breach},
+    line::Line,
+    spare::Spare,
+};
 pub use self::{
     hello::Terms,
     line::{CloseReason, LineKey},
     secret::Secrets,
 };
 use crate::{
-    channel::{Channel, Security},
+    channel::{Channel, ChannelError, Security},
     wire::{EndReason, Hello, OutcomeItem, ToWorker},
 };
 
@@ -113,6 +117,8 @@ pub struct Switchboard {
     lines: Vec<Option<Box<Line>>>,
     /// Lines on which nobody has said who he is, oldest first.
     strangers: VecDeque<LineKey>,
+    /// Lines of workers that have left, and when: they have some time to close them.
+    leaving: VecDeque<(Moment, LineKey)>,
     max_strangers: usize,
     lines_of: BTreeMap<WorkerId, LineKey>,
     /// Lines with something to be flushed.
@@ -130,7 +136,7 @@ pub struct Switchboard {
 impl Switchboard {
     /// The most lines on which nobody has said who he is; of more the oldest is closed.
     pub const MAX_STRANGERS: usize = 1_024;
-    /// For how long a line may be open before somebody has said who he is.
+    /// For how long a line may be open before somebody has said who he is, and after a worker has left.
     pub const HELLO_MS: u64 = 10_000;
     /// The most blocks that a worker may hold and want together.
     pub const MAX_LOAD: u64 = 2 * Coordinator::MAX_WANTED as u64;
@@ -142,6 +148,7 @@ impl Switchboard {
             config,
             lines: Vec::new(),
             strangers: VecDeque::new(),
+            leaving: VecDeque::new(),
             max_strangers: Self::MAX_STRANGERS,
             lines_of: BTreeMap::new(),
             dirty: Vec::new(),
@@ -209,6 +216,14 @@ impl Switchboard {
                 self.frame(now, desk, host, Frame { kind, payload })
             });
             channel.swap_plaintext(&mut self.spare.plaintext);
+            let result = result.or_else(|reason| match reason {
+                CloseReason::Channel(ChannelError::Frame(error)) if desk.farewell.is_none() => {
+                    breach(now, desk, host, CloseReason::Message(error));
+                    Ok(())
+                }
+                CloseReason::Channel(ChannelError::Frame(_)) => Ok(()),
+                reason => Err(reason),
+            });
             if let Some(reason) = result.err().or(line.desk.farewell) {
                 line.close(reason);
             }
@@ -242,7 +257,8 @@ impl Switchboard {
     /// When to call [`Switchboard::handle_timeout`] at the latest.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Moment> {
-        let is_any = !self.lines_of.is_empty() || !self.strangers.is_empty();
+        let is_any =
+            !self.lines_of.is_empty() || !self.strangers.is_empty() || !self.leaving.is_empty();
         is_any.then_some(self.next_beat)
     }
 
@@ -268,6 +284,12 @@ impl Switchboard {
             }
             self.strangers.pop_front();
             self.end_line(key, CloseReason::NoHello);
+        }
+        while let Some(&(left, key)) = self.leaving.front()
+            && now >= left.after_ms(Self::HELLO_MS)
+        {
+            self.leaving.pop_front();
+            self.end_line(key, CloseReason::Left);
         }
     }
 

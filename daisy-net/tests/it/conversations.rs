@@ -369,6 +369,74 @@ fn each_breach_ends_its_line_with_its_reason() {
     }
 }
 
+/// What a client without a session comes to that says so much in its first turn, and in its second.
+fn said_by_hand(first: &[u8], second: &[u8]) -> (Office, Vec<ToWorker>, Vec<CloseReason>) {
+    let mut office = Office::new(3, 0);
+    let line = LineKey(99 << 32 | 99);
+    office.board.open(office.now, line, String::new(), [1; 32]);
+    let mut channel = Channel::client(Security::Key(KEY), [2; 32]);
+    channel.put().extend_from_slice(first);
+    let (mut heard, mut closed) = (Vec::new(), Vec::new());
+    for turn in 0..3 {
+        if turn == 2 {
+            channel.put().extend_from_slice(second);
+        }
+        let mut bytes = Vec::new();
+        channel.flush(&mut bytes).unwrap();
+        office.board.receive(office.now, line, &bytes, &mut office.desk);
+        let mut answer = Vec::new();
+        office.board.flush(|_, bytes, closing| {
+            answer.append(bytes);
+            closed.extend(closing);
+        });
+        let hear = |kind, payload: &[u8]| {
+            heard.push(ToWorker::decode(kind, payload).unwrap());
+            Ok::<(), ChannelError>(())
+        };
+        channel.receive(&answer, hear).unwrap();
+    }
+    (office, heard, closed)
+}
+
+fn encoded(message: &ToServer) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    message.encode_into(&mut bytes).unwrap();
+    bytes
+}
+
+fn hello() -> Vec<u8> {
+    encoded(&ToServer::Hello(Hello { task: "double".into(), ..Hello::default() }))
+}
+
+#[test]
+fn a_message_that_is_none_is_said_to_be_so() {
+    for bytes in [&[99, 0][..], &[73, 0], &[2, 200], &[4, 1]] {
+        let (_, heard, closed) = said_by_hand(&hello(), bytes);
+        let [ToWorker::Welcome(_), ToWorker::Refused { reason, .. }] = &heard[..] else {
+            panic!("{heard:?}");
+        };
+        assert_eq!(*reason, RefusalReason::Malformed);
+        assert!(matches!(closed[..], [CloseReason::Message(_)]), "{closed:?}");
+    }
+}
+
+#[test]
+fn a_line_that_its_worker_has_left_is_closed_after_a_while() {
+    let (mut office, _, closed) = said_by_hand(&hello(), &encoded(&ToServer::Leave));
+    assert_eq!(closed, []);
+    let mut closed = Vec::new();
+    for (ms, reasons) in [(Switchboard::HELLO_MS - 1, &[][..]), (1_001, &[CloseReason::Left])] {
+        office.now = office.now.after_ms(ms);
+        assert!(office.board.next_deadline().is_some());
+        office.board.handle_timeout(office.now);
+        office.board.flush(|_, bytes, closing| {
+            bytes.clear();
+            closed.extend(closing);
+        });
+        assert_eq!(closed, reasons);
+    }
+}
+
 #[test]
 fn nothing_is_heard_before_the_welcome_has_left() {
     let mut office = Office::new(3, 0);

@@ -479,6 +479,7 @@ fn of_servers_that_find_one_dead_socket_one_listens() {
         assert_eq!(servers.len(), 1, "servers listen at one name");
         drop(servers);
     }
+    fs::remove_dir_all(folder).unwrap();
 }
 
 #[test]
