@@ -140,3 +140,9 @@ impl Connection {
         Ok(py.detach(|| self.client.is_ours(loan)))
     }
 }
+
+/// Where what a worker prints is kept, in the folder of logs.
+#[pyfunction]
+pub(crate) fn log_path(task: &str, worker: u64) -> std::path::PathBuf {
+    daisy::log_path(task, daisy_sched::WorkerId(worker))
+}

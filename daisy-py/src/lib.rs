@@ -31,7 +31,7 @@ mod _daisy {
     #[pymodule_export]
     use super::block::{Block, restored_block};
     #[pymodule_export]
-    use super::client::Connection;
+    use super::client::{Connection, log_path};
     #[pymodule_export]
     use super::dataset::StoredArray;
     #[pymodule_export]
@@ -43,7 +43,7 @@ mod _daisy {
     #[pymodule_export]
     use super::roi::Roi;
     #[pymodule_export]
-    use super::run::{Stop, forget, log_path, run, work};
+    use super::run::{Stop, forget, run, work};
     #[pymodule_export]
     use super::scheduler::Scheduler;
     #[pymodule_export]

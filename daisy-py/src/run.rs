@@ -478,12 +478,6 @@ pub(crate) fn work(
     Ok(py.detach(move || worker::work(&context, move |block, loan| function.process(block, loan))))
 }
 
-/// Where what a worker prints is kept, in the folder of logs.
-#[pyfunction]
-pub(crate) fn log_path(task: &str, worker: u64) -> PathBuf {
-    daisy::log_path(task, daisy_sched::WorkerId(worker))
-}
-
 /// A context from its text.
 pub(crate) fn parsed(context: &str) -> PyResult<daisy::Context> {
     let wrong = |error: daisy::ContextError| PyValueError::new_err(error.to_string());

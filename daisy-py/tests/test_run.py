@@ -624,3 +624,16 @@ def test_a_panic_inside_daisy_is_an_error_and_leaves_no_worker(tmp_path, monkeyp
     assert "\nRuntimeError: daisy panicked at " in errors and "a planted fault; " in errors, errors
     assert errors.count("\na planted fault\n") == 1, errors
     assert all(map(is_gone, worker_pids(tmp_path)))
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
+def test_a_run_whose_standard_error_is_full_ends_as_it_should(tmp_path):
+    (tmp_path / "script.py").write_text(SCRIPT_WITH_A_MODEL)
+    with open("/dev/full", "w") as full:
+        subprocess.run([sys.executable, "script.py"], cwd=tmp_path, stderr=full, check=True)
+
+
+def test_a_name_that_no_worker_can_say_is_refused():
+    line("x" * 1024, print)
+    with pytest.raises(ValueError, match="1024 bytes"):
+        line("x" * 1025, print)

@@ -12,6 +12,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::{
     BlockEvent, Notice, ObservedTask, Observer, RunReport, Said, WorkerLine, report::short,
+    run::plain_name,
 };
 
 /// How often plain lines are written at first; later it is once more for every twentieth that a run gets older.
@@ -171,14 +172,14 @@ impl Observer for Progress {
             ProgressDrawTarget::stderr_with_hz(10)
         };
         self.bars = MultiProgress::with_draw_target(target);
-        let width = tasks.iter().map(|task| task.name.chars().count()).max().unwrap_or(0);
-        for task in tasks {
+        let names = tasks.iter().map(|task| plain_name(&task.name)).collect::<Vec<_>>();
+        let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+        for (task, name) in tasks.iter().zip(names) {
             let bar = self.bars.add(ProgressBar::new(task.num_blocks));
             if let Ok(style) = ProgressStyle::with_template(BAR) {
                 bar.set_style(style.progress_chars("=> "));
             }
-            bar.set_prefix(format!("{:<width$}", task.name));
-            let name = task.name.clone();
+            bar.set_prefix(format!("{name:<width$}"));
             self.tasks.push(Row { id: task.id, name, bar, last: Counts::default(), began: None });
         }
     }

@@ -27,6 +27,20 @@ _LINES_EVERY, _LINES_AT_LEAST_EVERY = 5.0, 600.0
 _FAILURES, _FAILURES_EVERY = 5, 5.0
 
 
+def say(text: str) -> None:
+    """Says something on standard error, which may be closed or full: no run fails for that."""
+    try:
+        if sys.stderr is not None:
+            print(text, file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        pass
+
+
+def _shown(name: str) -> str:
+    """The name of a task, without what a terminal would obey."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in name)
+
+
 class Bars:
     """One bar for each task, on terminals and in notebooks: how many of its blocks are done, and what failed. Where
     standard error is neither, a line for each task that goes on."""
@@ -39,9 +53,9 @@ class Bars:
 
     def start(self, tasks: list[tuple[str, int]]) -> None:
         self._bars = [
-            tqdm(total=total, desc=name, unit="block", disable=None, leave=True) for name, total in tasks
+            tqdm(total=total, desc=_shown(name), unit="block", disable=None, leave=True) for name, total in tasks
         ]
-        self._names = [name for name, _ in tasks]
+        self._names = [_shown(name) for name, _ in tasks]
         # tqdm.auto disables those that standard error, which is no terminal, would get; not those of notebooks.
         self._is_plain = any(bar.disable for bar in self._bars)
         self._start = self._last_lines = time.monotonic()
@@ -65,7 +79,7 @@ class Bars:
             if finished < total and processing + finished > 0:
                 notes = "".join(f", {count} {what}" for what, count in _notes(processing, failed, orphaned).items())
                 line = f"{name}: {finished} of {total} blocks ({finished / total:.1%}), {finished / age:.3g}/s{notes}"
-                print(line, file=sys.stderr, flush=True)
+                say(line)
 
     def close(self) -> None:
         for bar in self._bars:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Iterable, Mapping, Optional, Union
 
 from . import _daisy
 from ._payload import packed
-from ._progress import Bars, Failures, Watch
+from ._progress import Bars, Failures, Watch, say
 from ._roi import Roi
 from ._version import version_of
 from .logging import get_log_basedir
@@ -163,7 +163,7 @@ class Server:
                 over.set()
         self.report = Report(report, table)
         if self.shows_progress:
-            print(table, file=sys.stderr)
+            say(table)
         if interrupt is not None:
             raise interrupt
         return self.report.states

@@ -13,6 +13,8 @@ from .array import Array, Dataset
 
 #: The largest number of workers of one task.
 MAX_WORKERS = 4_096
+#: The longest name, which workers say when they join.
+_MAX_NAME_BYTES = 1_024
 
 #: The longest time limit of a block in seconds, about thirty years.
 MAX_TIMEOUT = 1_000_000_000
@@ -107,6 +109,8 @@ class Task:
             raise TypeError(f"task_id is {task_id!r}; give the name of the task, a text")
         if not task_id:
             raise ValueError("task_id is empty; give every task a unique name")
+        if len(task_id.encode("utf-8", "replace")) > _MAX_NAME_BYTES:
+            raise ValueError(f"task_id is longer than {_MAX_NAME_BYTES} bytes; give the task a shorter name")
         self.task_id = task_id
         if not isinstance(fit, str):
             raise TypeError(f"{self}: fit is {fit!r}; give one of: 'valid', 'overhang', 'shrink'")

@@ -3,6 +3,7 @@
 use std::{fmt, time::Duration};
 
 use super::{Ending, RunOutcome, RunReport, TaskSummary, made_by_others};
+use crate::run::plain_name;
 
 /// How many failures are shown; the report has more.
 const SHOWN_FAILURES: usize = 5;
@@ -40,7 +41,7 @@ fn row(task: &TaskSummary) -> [String; 10] {
     let left = counts.total - counts.finished();
     let time = |time: Option<Duration>| time.map_or_else(|| "-".to_owned(), short);
     [
-        task.name.clone(),
+        plain_name(&task.name),
         counts.total.to_string(),
         counts.completed.to_string(),
         counts.skipped.to_string(),
@@ -67,7 +68,7 @@ fn write_row(f: &mut fmt::Formatter<'_>, row: &[String], widths: &[usize]) -> fm
 
 /// What went wrong in a task, if anything.
 fn write_troubles(f: &mut fmt::Formatter<'_>, task: &TaskSummary) -> fmt::Result {
-    let name = &task.name;
+    let name = &plain_name(&task.name);
     match &task.ending {
         Ending::Finished => {}
         Ending::TooManyFailedBlocks => writeln!(f, "{name}: ended, too many blocks failed")?,

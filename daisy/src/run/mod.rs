@@ -52,6 +52,7 @@ pub(crate) use self::{
     ledger::{Failed, TaskLedger, Workers},
     machine::Machine,
     pipeline::Pipeline,
+    plain::plain_name,
 };
 use self::{
     hub::Hub,

@@ -39,6 +39,12 @@ pub(super) fn plain_text(text: String) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// The name of a task, fit for one line of a terminal.
+pub(crate) fn plain_name(name: &str) -> String {
+    let kept = name.replace(['\n', '\r'], " ");
+    plain(kept.as_bytes(), usize::MAX)
+}
+
 /// Skips what follows an escape character, as ECMA-48 has it.
 fn skip_escape(chars: &mut Peekable<impl Iterator<Item = char>>) {
     match chars.next() {

@@ -44,6 +44,9 @@ pub struct TaskBuilder {
 }
 
 impl TaskBuilder {
+    /// The longest name: workers say it when they join.
+    pub const MAX_NAME_BYTES: usize = 1_024;
+
     /// The largest number of workers of one task.
     pub const MAX_WORKERS: u32 = 4_096;
 
@@ -411,6 +414,9 @@ assert_eq!(again.tasks[0].counts.skipped, 10);
         let task = || self.name.clone();
         if self.name.is_empty() {
             return Err(TaskError::EmptyName);
+        }
+        if self.name.len() > Self::MAX_NAME_BYTES {
+            return Err(TaskError::LongName { bytes: self.name.len() });
         }
         #[cfg(not(all(unix, feature = "workers")))]
         if self.num_workers == 0 {

@@ -10,6 +10,11 @@ use daisy_block::LayoutError;
 pub enum TaskError {
     /// The name is empty.
     EmptyName,
+    /// The name is longer than [`TaskBuilder::MAX_NAME_BYTES`](crate::TaskBuilder::MAX_NAME_BYTES).
+    LongName {
+        /// How long it is, in bytes.
+        bytes: usize,
+    },
     /// The ROIs do not make blocks.
     Layout {
         /// The name of the task.
@@ -93,6 +98,11 @@ impl fmt::Display for TaskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::EmptyName => f.write_str("name is empty; give every task a unique name"),
+            Self::LongName { bytes } => write!(
+                f,
+                "a name has {bytes} bytes; give the task one of at most {}",
+                crate::TaskBuilder::MAX_NAME_BYTES
+            ),
             Self::Layout { task, source } => write!(f, "task '{task}': {source}"),
             Self::NoProcess { task } => write!(
                 f,

@@ -101,7 +101,12 @@ fn work_with(context: &Context, process: &ProcessFn) -> i32 {
         Ok(false) => 0,
         Err(error) => {
             say(&format!("daisy worker: {error}"));
-            exit_code(&error)
+            let code = exit_code(&error);
+            if code == EXIT_LOST {
+                // Nobody else sees to it: what blocks have started would outlive the run.
+                end_group();
+            }
+            code
         }
     }
 }

@@ -98,3 +98,22 @@ fn two_tasks_of_one_name_are_an_error() {
     assert!(matches!(&error, Error::Graph(GraphError::DuplicateName { name }) if name == "same"));
     assert!(error.to_string().contains("rename one"), "{error}");
 }
+
+#[test]
+fn names_are_as_long_as_workers_can_say_and_reach_terminals_as_plain_text() {
+    let block = Roi::new([0], [10]).unwrap();
+    let named = |name: &str| {
+        let task = Task::builder(name, block.clone(), block.clone(), block.clone());
+        task.process(|_| ()).build()
+    };
+    assert!(named(&"x".repeat(1_024)).is_ok());
+    let error = named(&"x".repeat(1_025)).unwrap_err();
+    assert_eq!(error, TaskError::LongName { bytes: 1_025 });
+    let report = RunOptions::new().run(&[named("a\u{1b}[2J\nb").unwrap()]).unwrap();
+    assert_eq!(report.tasks[0].name, "a\u{1b}[2J\nb");
+    let text = report.to_string();
+    assert!(
+        !text.contains('\u{1b}') && text.lines().any(|line| line.starts_with("a b ")),
+        "{text}"
+    );
+}
