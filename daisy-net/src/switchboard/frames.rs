@@ -87,8 +87,9 @@ impl Switchboard {
                 desk.say(&ToWorker::Answer { lease, is_open });
             }
             ToServer::Leave => {
-                desk.has_left = true;
-                self.leaving.push_back((now, desk.key));
+                if !std::mem::replace(&mut desk.has_left, true) {
+                    self.leaving.push_back((now, desk.key));
+                }
                 self.lines_of.remove(&worker);
                 host.left(now, worker);
             }

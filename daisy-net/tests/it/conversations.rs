@@ -422,7 +422,7 @@ fn a_message_that_is_none_is_said_to_be_so() {
 
 #[test]
 fn a_line_that_its_worker_has_left_is_closed_after_a_while() {
-    let (mut office, _, closed) = said_by_hand(&hello(), &encoded(&ToServer::Leave));
+    let (mut office, _, closed) = said_by_hand(&hello(), &encoded(&ToServer::Leave).repeat(2));
     assert_eq!(closed, []);
     let mut closed = Vec::new();
     for (ms, reasons) in [(Switchboard::HELLO_MS - 1, &[][..]), (1_001, &[CloseReason::Left])] {
