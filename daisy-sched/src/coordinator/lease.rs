@@ -67,7 +67,7 @@ impl Coordinator {
         member.wanted = member.wanted.saturating_sub(1);
         if !member.has_taken {
             member.has_taken = true;
-            row.early_ends = 0;
+            (row.early_ends, row.early_leaves) = (0, 0);
         }
         row.out += 1;
         self.num_out += 1;

@@ -68,7 +68,10 @@ impl Coordinator {
             Death::Left | Death::Silent | Death::Explained => None,
         };
         row.early_ends += u32::from(cause.is_some());
-        let until = self.now.after_ms(self.config.backoff_of(row.early_ends.max(1)));
+        // Those that left in good order are no failures; but as many again would leave, too.
+        row.early_leaves += u32::from(death == Death::Left);
+        let rounds = row.early_ends.saturating_add(row.early_leaves / row.num_workers.max(1));
+        let until = self.now.after_ms(self.config.backoff_of(rounds.max(1)));
         let has_timer = row.start_not_before.is_some();
         row.start_not_before = Some(row.start_not_before.map_or(until, |known| known.max(until)));
         if !has_timer {

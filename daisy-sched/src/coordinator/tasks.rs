@@ -47,6 +47,8 @@ pub(super) struct TaskRow {
     /// Workers that count towards `num_workers`.
     pub(super) staff: u32,
     pub(super) early_ends: u32,
+    /// Workers that left in good order before they took a block.
+    pub(super) early_leaves: u32,
     pub(super) start_not_before: Option<Moment>,
     /// Workers that wait and have nothing to do.
     pub(super) idle: BTreeSet<WorkerId>,
@@ -97,6 +99,7 @@ impl TaskRow {
             joined: 0,
             staff: 0,
             early_ends: 0,
+            early_leaves: 0,
             start_not_before: None,
             idle: BTreeSet::new(),
             busy: BTreeSet::new(),

@@ -313,6 +313,23 @@ fn a_worker_without_heartbeats_may_be_silent_while_it_is_connected() {
 }
 
 #[test]
+fn workers_that_leave_before_they_took_a_block_are_replaced_later_and_later() {
+    let config = TaskConfig { num_workers: 2, ..TaskConfig::default() };
+    let mut play = Play::new(&[5], vec![config]);
+    play.drain();
+    let mut now = 0;
+    for (round, wait_s) in [1, 2, 4, 8, 16, 32, 60, 60].into_iter().enumerate() {
+        for worker in [2 * round, 2 * round + 1].map(|worker| WorkerId(worker as u64)) {
+            play.tell(Input::Joined { worker, task: A, kind: PROCESS });
+            assert_eq!(play.tell(Input::Ended { worker, ending: Ending::Left }), NOTHING);
+        }
+        now += wait_s;
+        assert_eq!(play.at_ms(now * 1_000 - 1), NOTHING, "round {round}");
+        assert_eq!(play.at_ms(now * 1_000).len(), 2, "round {round}");
+    }
+}
+
+#[test]
 fn workers_that_end_before_they_took_a_block_end_their_task() {
     let config = TaskConfig { num_workers: 1, ..TaskConfig::default() };
     let mut play = Play::new(&[5], vec![config]);
