@@ -1,30 +1,16 @@
 //! What the switchboard sees of a run: workers join, hand in outcomes and leave.
 
-use daisy_block::{BlockKey, Layout, TaskId};
+use daisy_block::{BlockKey, TaskId};
 use daisy_net::{
     switchboard::{Host, Terms},
     wire::{Hello, OutcomeItem, Verdict},
 };
 use daisy_sched::{
-    Cause, Coordinator, CoordinatorError, Ending, Input, LeaseId, Moment, Outcome, WorkerId,
+    Cause, Coordinator, CoordinatorError, Ending, Input, LeaseId, LookAhead, Moment, Outcome,
+    WorkerId,
 };
 
 use crate::Processes;
-
-/// A task, as its workers know it.
-#[derive(Clone, Debug)]
-pub struct RunTask {
-    /// Its name.
-    pub name: String,
-    /// Which blocks it has.
-    pub layout: Layout,
-    /// For how long a block may be worked on, in milliseconds; 0 for ever.
-    pub timeout_ms: u64,
-    /// The most blocks that a worker may hold and want together.
-    pub max_ahead: u32,
-    /// Its blocks are checked after they were run.
-    pub is_checked: bool,
-}
 
 /// What is kept of what workers say.
 pub trait Notes {
@@ -54,8 +40,6 @@ pub struct RunHost<'a, N> {
     pub coordinator: &'a mut Coordinator,
     /// Its processes.
     pub processes: &'a mut Processes,
-    /// Its tasks, by id.
-    pub tasks: &'a [RunTask],
     /// What is kept.
     pub notes: N,
 }
@@ -76,12 +60,18 @@ impl<N: Notes> Host for RunHost<'_, N> {
     }
 
     fn task(&self, name: &str) -> Option<TaskId> {
-        (0..).map(TaskId::new).zip(self.tasks).find(|(_, task)| task.name == name).map(|(id, _)| id)
+        self.coordinator.scheduler().graph().tasks().find(name)
     }
 
     fn terms(&self, task: TaskId) -> Terms<'_> {
-        let RunTask { layout, timeout_ms, max_ahead, .. } = &self.tasks[task.index()];
-        Terms { layout, timeout_ms: *timeout_ms, max_ahead: *max_ahead }
+        let config = self.coordinator.config().tasks.get(task.index());
+        // Blocks that hold something dear while they wait are given singly.
+        let is_dear = config.is_some_and(|config| !config.needs.is_empty());
+        Terms {
+            layout: self.coordinator.scheduler().graph().tasks()[task].layout(),
+            timeout_ms: config.and_then(|config| config.timeout_ms).unwrap_or(0),
+            max_ahead: if is_dear { 1 } else { LookAhead::MAX_BLOCKS },
+        }
     }
 
     fn process_of(&self, hello: &Hello) -> Option<WorkerId> {
@@ -113,7 +103,8 @@ impl<N: Notes> Host for RunHost<'_, N> {
         }
         self.handle(now, Input::Settle { worker, lease, outcome })?;
         let task = self.coordinator.task_of(worker);
-        let is_checked = task.is_some_and(|task| self.tasks[task.index()].is_checked);
+        let config = task.and_then(|task| self.coordinator.config().tasks.get(task.index()));
+        let is_checked = config.is_some_and(|config| config.check_after);
         Ok(!is_checked || self.coordinator.lease(lease).is_none())
     }
 

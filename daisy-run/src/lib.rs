@@ -22,6 +22,6 @@ pub use self::phase::{Farewell, Left, Phase};
 pub use self::resume::{INSIDE, Started, TakenUp, end_leases, take_up};
 #[cfg(feature = "net")]
 pub use self::{
-    host::{Notes, RunHost, RunTask},
+    host::{Notes, RunHost},
     processes::{EXIT_LOST, Ended, ProcessEnd, Processes, Stop},
 };

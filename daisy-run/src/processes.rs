@@ -134,10 +134,11 @@ impl Processes {
         process == worker
     }
 
-    /// Whether a worker is in one of these processes.
+    /// Whether a worker that is to end is told so on its connection, which ends it at once: a child that is asked to go
+    /// has some time to finish its block.
     #[must_use]
-    pub fn has(&self, worker: WorkerId) -> bool {
-        self.home_of(worker).is_some()
+    pub fn is_told(&self, worker: WorkerId, reason: KillReason) -> bool {
+        reason != KillReason::Drained || self.home_of(worker).is_none()
     }
 
     /// The process to be stopped for a worker that is to end, if there is one: the one it is in, or the one that
@@ -224,6 +225,9 @@ mod tests {
         assert_eq!(stop(&processes, 1, KillReason::Silent), Some((1, false)));
         assert_eq!(stop(&processes, 7, KillReason::Drained), Some((1, true)));
         assert_eq!(stop(&processes, 8, KillReason::Silent), None);
+        let is_told = |worker, reason| processes.is_told(WorkerId(worker), reason);
+        assert!(is_told(7, KillReason::Silent) && is_told(8, KillReason::Drained));
+        assert!(!is_told(7, KillReason::Drained));
         // One that has left, in a process that it was started in.
         assert!(processes.left(WorkerId(1)) && !processes.left(WorkerId(1)));
         assert_eq!(stop(&processes, 1, KillReason::Silent), Some((1, false)));

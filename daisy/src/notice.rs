@@ -117,12 +117,11 @@ impl fmt::Display for Notice {
                     return f.write_str("nothing is at work. Press Ctrl-C again to leave at once.");
                 }
                 if *workers > 0 {
-                    let s = if *workers == 1 { "" } else { "s" };
-                    write!(f, "{workers} worker{s} at work end, at no cost in attempts; ")?;
+                    let workers = counted(*workers, "worker");
+                    write!(f, "{workers} at work end, at no cost in attempts; ")?;
                 }
                 if *blocks > 0 {
-                    let s = if *blocks == 1 { "" } else { "s" };
-                    write!(f, "waiting for {blocks} block{s} at work; ")?;
+                    write!(f, "waiting for {} at work; ", counted(*blocks, "block"))?;
                 }
                 let longest = longest.as_secs_f64();
                 write!(
@@ -171,6 +170,11 @@ impl fmt::Display for Notice {
     }
 }
 
+/// A number of things, in words.
+fn counted(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
 impl Notice {
     /// Those that say for what the run waits.
     fn write_wait(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -197,9 +201,10 @@ impl Notice {
             ),
             Self::WaitsForWorkers { workers, longest, limit } => write!(
                 f,
-                "waiting for {workers} worker(s): what was started ended well before any joined, \
+                "waiting for {}: what was started ended well before any joined, \
                  so that they are expected from elsewhere (a queue of jobs, say), the first for {} s so \
                  far; after {} s another is started in its place",
+                counted(*workers, "worker"),
                 seconds(longest),
                 seconds(limit)
             ),

@@ -216,13 +216,14 @@ impl Switchboard {
                 self.frame(now, desk, host, Frame { kind, payload })
             });
             channel.swap_plaintext(&mut self.spare.plaintext);
-            let result = result.or_else(|reason| match reason {
-                CloseReason::Channel(ChannelError::Frame(error)) if desk.farewell.is_none() => {
+            let result = result.or_else(|reason| {
+                let CloseReason::Channel(ChannelError::Frame(error)) = reason else {
+                    return Err(reason);
+                };
+                if desk.farewell.is_none() {
                     breach(now, desk, host, CloseReason::Message(error));
-                    Ok(())
                 }
-                CloseReason::Channel(ChannelError::Frame(_)) => Ok(()),
-                reason => Err(reason),
+                Ok(())
             });
             if let Some(reason) = result.err().or(line.desk.farewell) {
                 line.close(reason);

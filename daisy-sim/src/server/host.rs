@@ -2,16 +2,15 @@
 
 use daisy_block::{BlockKey, TaskId};
 use daisy_net::{switchboard::Switchboard, wire::Hello};
-use daisy_run::{Notes, Processes, RunHost, RunTask};
-use daisy_sched::{Cause, Coordinator, Ending, Input, LookAhead, WorkerId};
+use daisy_run::{Notes, Processes, RunHost};
+use daisy_sched::{Cause, Coordinator, Ending, Input, WorkerId};
 
-use crate::{bug::Bug, plan::Plan};
+use crate::bug::Bug;
 
 /// What a server has behind its switchboard.
 pub(crate) struct Desk {
     pub(crate) coordinator: Coordinator,
     pub(crate) processes: Processes,
-    pub(crate) tasks: Vec<RunTask>,
     pub(crate) notes: Kept,
 }
 
@@ -23,20 +22,9 @@ pub(crate) struct Kept {
 }
 
 impl Desk {
-    pub(crate) fn new(plan: &Plan, coordinator: Coordinator, host: &str, bug: Option<Bug>) -> Self {
-        let tasks = plan.graph.ids().map(|id| {
-            let config = &plan.tasks[id.index()].config;
-            RunTask {
-                name: plan.graph[id].name().to_owned(),
-                layout: plan.graph[id].layout().clone(),
-                timeout_ms: config.timeout_ms.unwrap_or(0),
-                max_ahead: if config.needs.is_empty() { LookAhead::MAX_BLOCKS } else { 1 },
-                is_checked: config.check_after,
-            }
-        });
+    pub(crate) fn new(coordinator: Coordinator, host: &str, bug: Option<Bug>) -> Self {
         let notes = Kept { joined: Vec::new(), bug };
-        let processes = Processes::new(host.to_owned());
-        Self { coordinator, processes, tasks: tasks.collect(), notes }
+        Self { coordinator, processes: Processes::new(host.to_owned()), notes }
     }
 
     /// Does something with the switchboard that concerns the run.
@@ -45,8 +33,8 @@ impl Desk {
         board: &mut Switchboard,
         work: impl FnOnce(&mut Switchboard, &mut RunHost<'_, &mut Kept>) -> T,
     ) -> T {
-        let Self { coordinator, processes, tasks, notes } = self;
-        work(board, &mut RunHost { coordinator, processes, tasks, notes })
+        let Self { coordinator, processes, notes } = self;
+        work(board, &mut RunHost { coordinator, processes, notes })
     }
 }
 

@@ -143,7 +143,7 @@ impl Server {
             seen: Moment::ZERO,
             started: now,
             board,
-            desk: Desk::new(plan, coordinator, HOST, options.bug),
+            desk: Desk::new(coordinator, HOST, options.bug),
             journal,
             inbox: Vec::new(),
             lines: BTreeMap::new(),

@@ -57,7 +57,7 @@ impl Server {
         self.pass_time(now, turn);
         self.end_turn(now, turn);
         self.move_on(now, turn);
-        for task in 0..self.desk.tasks.len() {
+        for task in 0..turn.checks.plan.tasks.len() {
             let counts = self.desk.coordinator.counts(TaskId::new(task as u32));
             let compared = counts.map_err(|error| error.to_string()).and_then(|counts| {
                 turn.checks.counted.compare(&turn.checks.plan, (task, now), &counts)
@@ -176,7 +176,9 @@ impl Server {
             turn.checks.lost(worker);
         }
         turn.checks.killed.insert(worker);
-        self.board.kill(worker, reason);
+        if self.desk.processes.is_told(worker, reason) {
+            self.board.kill(worker, reason);
+        }
         let Some(Stop { process, is_polite }) = self.desk.processes.to_stop(worker, reason) else {
             return;
         };

@@ -6,7 +6,12 @@ use std::{
     str::FromStr,
 };
 
-use daisy_net::{channel::Security, driver::Address};
+use daisy_net::{channel::Security, driver::Address, wire::TASK_LIMIT};
+
+use crate::TaskBuilder;
+
+/// Every task that can be made can be joined.
+const _: () = assert!(TaskBuilder::MAX_NAME_BYTES == TASK_LIMIT);
 
 /// Where the server is, by which key it knows its workers, and what this worker is.
 ///

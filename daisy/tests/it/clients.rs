@@ -16,7 +16,7 @@ use daisy::{
     Block, Client, Context, Notice, RunOptions, RunReport, Server, StopHandle, TaskBuilder, worker,
 };
 
-use crate::support::{Hears, LIMIT, line, quick, run_in_time};
+use crate::support::{LIMIT, line, notices, quick, run_in_time};
 
 /// The folder in which workers leave what they did.
 const FOLDER: &str = "DAISY_CLIENTS_FOLDER";
@@ -344,40 +344,42 @@ fn a_run_says_that_it_waits_for_workers_that_a_queue_starts() {
     // `true` hands nothing to any queue, but for the run it looks like it.
     let task = line("queued", 3).worker_command(["true"]).num_workers(2).build().unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let (tell, said) = mpsc::channel();
-    let hears = Hears(move |notice: &Notice| drop(tell.send(notice.clone())));
+    let (hears, said) = notices();
     let options = options(folder.path()).expect_workers_for(Duration::from_secs(3_600));
-    let server = Server::bind(options.observer(hears)).unwrap();
-    let context = server.context("queued");
-    let (end, ended) = mpsc::channel();
-    thread::spawn(move || end.send(server.run(&[task]).unwrap()));
+    let (context, ended) = begun(options.observer(hears), task);
     let mut notices = std::iter::from_fn(|| Some(said.recv_timeout(LIMIT).unwrap()));
     let is_it = |notice: &Notice| matches!(notice, Notice::WaitsForWorkers { workers: 2, .. });
     let notice = notices.find(is_it).unwrap();
     assert!(notice.to_string().contains("after 3600 s"), "{notice}");
-    let client = Client::with_context(&context).unwrap();
+    complete_all(&context);
+    assert!(ended.recv_timeout(LIMIT).unwrap().is_success());
+}
+
+/// A run on a thread of its own: how its workers find it, and its report.
+fn begun(options: RunOptions, task: daisy::Task) -> (Context, mpsc::Receiver<RunReport>) {
+    let server = Server::bind(options).unwrap();
+    let context = server.context(task.name());
+    let (end, ended) = mpsc::channel();
+    thread::spawn(move || end.send(server.run(&[task]).unwrap()));
+    (context, ended)
+}
+
+fn complete_all(context: &Context) {
+    let client = Client::with_context(context).unwrap();
     while let Some(block) = client.acquire_block().unwrap() {
         block.complete();
     }
-    assert!(ended.recv_timeout(LIMIT).unwrap().is_success());
 }
 
 #[test]
 fn a_run_says_that_a_task_which_starts_no_workers_has_none() {
     let task = line("alone", 3).num_workers(0).build().unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let (tell, said) = mpsc::channel();
-    let hears = Hears(move |notice: &Notice| drop(tell.send(notice.clone())));
-    let server = Server::bind(options(folder.path()).observer(hears)).unwrap();
-    let context = server.context("alone");
-    let (end, ended) = mpsc::channel();
-    thread::spawn(move || end.send(server.run(&[task]).unwrap()));
+    let (hears, said) = notices();
+    let (context, ended) = begun(options(folder.path()).observer(hears), task);
     let notice = said.recv_timeout(LIMIT).unwrap();
     assert_eq!(notice, Notice::NoWorkers { task: "alone".to_owned(), blocks: 3 });
-    let client = Client::with_context(&context).unwrap();
-    while let Some(block) = client.acquire_block().unwrap() {
-        block.complete();
-    }
+    complete_all(&context);
     assert!(ended.recv_timeout(LIMIT).unwrap().is_success());
 }
 

@@ -13,7 +13,7 @@ use std::{
 
 use daisy::{Error, Notice, RunOptions, RunReport, Server, Task, journal};
 
-use crate::support::{Hears, line, quick, run_in_time};
+use crate::support::{line, notices, quick, run_in_time};
 
 fn task() -> Task {
     line("a", 3).process(|_| ()).build().unwrap()
@@ -111,12 +111,10 @@ fn files_of_others_are_left_alone() {
 fn a_run_says_that_its_journal_is_gone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("j");
-    let (own, said) = (path.clone(), Arc::new(Mutex::new(Vec::new())));
+    let (own, (hears, said)) = (path.clone(), notices());
     let task = line("b", 1).process(move |_| fs::remove_file(&own).unwrap()).build().unwrap();
-    let notices = Arc::clone(&said);
-    let hears = Hears(move |notice: &Notice| notices.lock().unwrap().push(notice.clone()));
     assert!(quick().journal(&path).observer(hears).run(&[task]).unwrap().is_success());
-    assert_eq!(*said.lock().unwrap(), [Notice::JournalGone { journal: path }]);
+    assert_eq!(said.try_iter().collect::<Vec<_>>(), [Notice::JournalGone { journal: path }]);
 }
 
 #[test]

@@ -144,6 +144,12 @@ impl Observer for Log {
     }
 }
 
+/// Sends what a run says of itself.
+pub(crate) fn notices() -> (Hears<impl FnMut(&Notice) + Send + 'static>, mpsc::Receiver<Notice>) {
+    let (tell, said) = mpsc::channel();
+    (Hears(move |notice: &Notice| drop(tell.send(notice.clone()))), said)
+}
+
 /// Is told what a run says of itself.
 pub(crate) struct Hears<F>(pub(crate) F);
 

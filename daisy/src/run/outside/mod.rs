@@ -21,7 +21,7 @@ mod run_file;
 mod server;
 
 use daisy_net::{driver::LineWaker, switchboard::Switchboard};
-use daisy_run::{RunHost, RunTask};
+use daisy_run::RunHost;
 use daisy_sched::{KillReason, Lease, LeaseId, WorkerId};
 
 pub(super) use self::{
@@ -33,7 +33,7 @@ pub(crate) use self::{
     group::has_others, network::Network, options::OutsideOptions, prepare::lock_journal,
     run_file::RunFile,
 };
-use super::{Pipeline, machine::Machine};
+use super::machine::Machine;
 pub(crate) use crate::journal::{JournalFiles, RunJournal};
 pub use children::log_path;
 pub use server::Server;
@@ -42,7 +42,6 @@ pub use server::Server;
 pub(crate) struct Outside {
     pub(super) board: Switchboard,
     pub(super) children: Children,
-    tasks: Vec<RunTask>,
     waker: LineWaker,
     /// The driver is at it and will flush by itself.
     pub(super) is_in_turn: bool,
@@ -50,14 +49,8 @@ pub(crate) struct Outside {
 }
 
 impl Outside {
-    pub(super) fn new(
-        board: Switchboard,
-        children: Children,
-        pipeline: &Pipeline,
-        waker: LineWaker,
-    ) -> Self {
-        let tasks = host::tasks(pipeline);
-        Self { board, children, tasks, waker, is_in_turn: false, has_news: false }
+    pub(super) const fn new(board: Switchboard, children: Children, waker: LineWaker) -> Self {
+        Self { board, children, waker, is_in_turn: false, has_news: false }
     }
 
     /// The switchboard, and the run as its host.
@@ -65,9 +58,9 @@ impl Outside {
         &'a mut self,
         machine: &'a mut Machine,
     ) -> (&'a mut Switchboard, RunHost<'a, Kept<'a>>) {
-        let Self { board, children, tasks, .. } = self;
+        let Self { board, children, .. } = self;
         let (coordinator, notes) = machine.listeners();
-        (board, RunHost { coordinator, processes: &mut children.processes, tasks, notes })
+        (board, RunHost { coordinator, processes: &mut children.processes, notes })
     }
 
     /// By which workers of a task find this run.
@@ -99,8 +92,7 @@ impl Outside {
     }
 
     pub(super) fn kill(&mut self, worker: WorkerId, reason: KillReason) {
-        // A child that is asked to go has some time to finish its block; what it is told on the line ends it.
-        if reason != KillReason::Drained || !self.children.processes.has(worker) {
+        if self.children.processes.is_told(worker, reason) {
             self.board.kill(worker, reason);
         }
         self.children.kill(worker, reason);

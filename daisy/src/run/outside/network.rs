@@ -407,8 +407,7 @@ mod tests {
         let (reconnect_ms, is_for_leader) = (None, false);
         let context = Context { addresses, task, worker, security, reconnect_ms, is_for_leader };
         let children = Children::new(context, folder.to_path_buf());
-        let waker = network.lines().waker();
-        let outside = Outside::new(Switchboard::new(config), children, &pipeline, waker);
+        let outside = Outside::new(Switchboard::new(config), children, network.lines().waker());
         let machine = Machine::new(&pipeline, prepared, (None, Notifier::new(None)), false);
         (Arc::new(Hub::new(pipeline, machine, Some(outside), false)), network)
     }

@@ -167,7 +167,7 @@ impl Server {
         let logs = own.logs.clone().unwrap_or_else(|| PathBuf::from(LOGS));
         let children = Children::new(context, logs);
         let board = Switchboard::new(config).with_max_strangers(network.max_strangers);
-        let outside = Outside::new(board, children, &pipeline, waker);
+        let outside = Outside::new(board, children, waker);
         let result = execute(pipeline, options, hooks, Some((network, outside)), files);
         drop(key_file);
         result
